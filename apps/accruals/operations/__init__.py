@@ -1,0 +1,1 @@
+"""What changes accruals: starting years, counting batches, archiving entries."""

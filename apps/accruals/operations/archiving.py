@@ -1,0 +1,97 @@
+"""The entries' Parquet archive: a closed part is written once, a file per month, and listed with its SHA-256.
+
+Files hold residents' references, never a token or a number.
+"""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+from django.conf import settings
+from django.db import connection, transaction
+
+from apps.accruals.models import ArchivePart
+from apps.schemes.models import TaxYear
+
+EXPORT = """
+COPY (SELECT resident_ref, terminal_id, seq, run, part, month, at AT TIME ZONE 'UTC' AS sold_at,
+             array_to_string(tiers, ' ') AS tiers, array_to_string(amounts_minor, ' ') AS amounts_minor
+      FROM accruals_entry WHERE tax_year = {year:d} AND part = {part:d} AND run = {run:d}
+      ORDER BY month, resident_ref, terminal_id, seq) TO STDOUT (FORMAT csv)
+"""
+READ = """
+CREATE TABLE entries AS SELECT resident_ref, terminal_id, seq, run, part, month, sold_at,
+    string_split(tiers, ' ') AS tiers, string_split(amounts_minor, ' ')::BIGINT[] AS amounts_minor
+FROM read_csv(?, header = false, columns = {
+    'resident_ref': 'UUID', 'terminal_id': 'INTEGER', 'seq': 'INTEGER', 'run': 'SMALLINT', 'part': 'SMALLINT',
+    'month': 'TINYINT', 'sold_at': 'TIMESTAMP', 'tiers': 'VARCHAR', 'amounts_minor': 'VARCHAR'})
+"""
+WRITE = """
+COPY (SELECT * FROM entries WHERE month = {month:d} ORDER BY resident_ref, terminal_id, seq)
+TO '{path}' (FORMAT parquet, COMPRESSION zstd)
+"""
+
+
+def close_part(row: TaxYear, *, now: datetime) -> None:
+    """Close the open archive part of a year whose row the caller has locked FOR UPDATE."""
+    ArchivePart.objects.create(tax_year=row.year, part=row.open_part, run=row.open_run, closed_at=now)
+    row.open_part += 1
+    row.save(update_fields=["open_part"])
+
+
+def archive_year(year: int, *, now: datetime) -> int:
+    """Close the year's open part and write every part not yet written. Returns how many were written."""
+    with transaction.atomic():
+        close_part(TaxYear.objects.select_for_update().get(year=year), now=now)
+    return write_closed_parts(year, now=now)
+
+
+def write_closed_parts(year: int, *, now: datetime) -> int:
+    """Write the closed parts that have no files yet. Returns how many; a part that died half-way is written anew."""
+    written = 0
+    for part in ArchivePart.objects.filter(tax_year=year, written_at=None).order_by("part"):
+        part.files = _write_part(part, settings.KANPU_ARCHIVE)
+        part.written_at = now
+        part.save(update_fields=["files", "written_at"])
+        written += 1
+    return written
+
+
+def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
+    folder = Path(str(part.tax_year)) / f"run-{part.run:02}"
+    (archive / folder).mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=archive) as scratch, duckdb.connect() as duck:
+        export = Path(scratch) / "entries.csv"
+        _export(part, export)
+        if export.stat().st_size == 0:
+            return []
+        duck.execute("SET threads = 1")  # the same rows make the same bytes
+        duck.execute(READ, [str(export)])
+        months = duck.execute(
+            "SELECT month, count(*), sum(list_sum(amounts_minor))::BIGINT FROM entries GROUP BY month ORDER BY month"
+        ).fetchall()
+        return [
+            _write_month(duck, archive, folder / f"month-{month:02}-part-{part.part:04}.parquet", month)
+            | {"entries": entries, "amount_minor": amount_minor}
+            for month, entries, amount_minor in months
+        ]
+
+
+def _export(part: ArchivePart, path: Path) -> None:
+    statement = EXPORT.format(year=part.tax_year, part=part.part, run=part.run)
+    with transaction.atomic(), connection.cursor() as cursor, path.open("wb") as file:
+        with cursor.cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's, under Django's wrapper
+            for block in copy:
+                file.write(block)
+
+
+def _write_month(duck: duckdb.DuckDBPyConnection, archive: Path, name: Path, month: int) -> dict[str, Any]:
+    path = archive / name
+    unfinished = path.with_suffix(".unfinished")
+    duck.execute(WRITE.format(month=month, path=str(unfinished).replace("'", "''")))
+    content = unfinished.read_bytes()
+    unfinished.replace(path)
+    return {"month": month, "path": str(name), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

@@ -1,0 +1,54 @@
+"""How operators' commands look: a result in words or as JSON, an error with its code, a name for the trail."""
+
+import getpass
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from apps.kernel.errors import KanpuError
+
+
+class OperatorCommand(BaseCommand):
+    """Subclasses override `arguments` and `run`; `run` makes one domain call and returns what it did."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        self.arguments(parser)
+
+    def arguments(self, parser: CommandParser) -> None:
+        """The command's own arguments."""
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        """Do it; the result's keys and values are printed."""
+        raise NotImplementedError
+
+    def handle(self, **options: Any) -> None:
+        try:
+            result = self.run(**options)
+        except KanpuError as error:
+            raise CommandError(f"{error} [{error.code}]") from error
+        if options["json"]:
+            self.stdout.write(json.dumps(result, ensure_ascii=False, default=str))
+        else:
+            for key, value in result.items():
+                self.stdout.write(f"{key.replace('_', ' ')}: {value}")
+
+
+def operator() -> str:
+    """Who runs this command, as the trail names them."""
+    return f"operator:{getpass.getuser()}"
+
+
+def progress_bar() -> Progress:
+    """A progress bar on standard error, so that a result on standard output stays clean."""
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,57 @@
+"""Finding merchants, and who a key or a terminal belongs to."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from apps.kernel.errors import KanpuError
+from apps.merchants.keys import key_hash
+from apps.merchants.models import ApiKey, Merchant, Terminal
+
+
+class MerchantUnknown(KanpuError):
+    """No merchant has this number or name."""
+
+    code = "merchant_unknown"
+
+
+class KeyHolder(NamedTuple):
+    """The merchant that a valid key speaks for."""
+
+    merchant_id: int
+    mode: str
+
+
+def holder_of(key: str) -> KeyHolder | None:
+    """Who a key speaks for, or None when it is unknown or revoked: one query."""
+    row = (
+        ApiKey.objects.filter(sha256=key_hash(key), revoked_at=None).values_list("merchant_id", "merchant__mode").first()
+    )
+    return KeyHolder(*row) if row else None
+
+
+def terminal_id_of(code: str, holder: KeyHolder) -> int | None:
+    """The number of the holder's terminal, or None when there is none of that code or it is another's."""
+    return Terminal.objects.filter(code=code, merchant_id=holder.merchant_id).values_list("pk", flat=True).first()
+
+
+def find_merchant(number_or_name: str) -> Merchant:
+    """The merchant of that number, or of that name if it has but one. Raises MerchantUnknown."""
+    found = Merchant.objects.filter(name=number_or_name)
+    if number_or_name.isdigit():
+        found = Merchant.objects.filter(pk=int(number_or_name))
+    if len(found) != 1:
+        raise MerchantUnknown(f"{len(found)} merchants are called {number_or_name!r}. Give the number from create_merchant.")
+    return found[0]
+
+
+class TerminalName(NamedTuple):
+    """A terminal's code and its merchant's mode."""
+
+    code: str
+    mode: str
+
+
+def terminal_names(terminal_ids: Collection[int]) -> dict[int, TerminalName]:
+    """The names of these terminals: one query."""
+    rows = Terminal.objects.filter(pk__in=terminal_ids).values_list("pk", "code", "merchant__mode")
+    return {pk: TerminalName(code, mode) for pk, code, mode in rows}

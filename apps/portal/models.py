@@ -1,0 +1,14 @@
+"""Who signs in as which resident."""
+
+from django.conf import settings
+from django.db import models
+
+
+class Account(models.Model):
+    """A sign-in that sees one resident's pages."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="portal_account")
+    resident_ref = models.UUIDField(unique=True)
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -1,0 +1,50 @@
+"""Telling workers that there is work, off the request path. A lost ring costs delay, never data: the sweep finds it."""
+
+import logging
+import threading
+from typing import Final
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+TASK: Final = "accruals.count_pending"
+PAUSE_S: Final = 0.05  # rings within this time are one
+RING_EXPIRES_S: Final = 30
+BREAK_S: Final = (1, 2, 4, 8, 16, 30)
+
+
+class Doorbell:
+    """One thread a process that rings when asked; after a failure it is silent for a while (a breaker)."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """Ask for a ring. Never waits, never fails."""
+        self._asked.set()
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        failures = 0
+        pause = threading.Event()
+        while self._asked.wait():
+            self._asked.clear()
+            try:
+                current_app.send_task(TASK, expires=RING_EXPIRES_S, retry=False)
+                failures = 0
+                pause.wait(PAUSE_S)
+            except (OperationalError, OSError) as error:
+                logger.warning("The doorbell does not ring (%s): the sweep will find the work.", type(error).__name__)
+                pause.wait(BREAK_S[min(failures, len(BREAK_S) - 1)])
+                failures += 1
+
+
+doorbell = Doorbell()

@@ -1,0 +1,87 @@
+"""The outbox: accepted batches that wait for a worker. Its functions run inside the worker's transaction."""
+
+import random
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+from apps.purchases.queries import lanes_with_work
+
+RECORDS_PER_CLAIM: Final = 5_000
+BATCHES_PER_LANE: Final = 20
+
+Cursor = psycopg.Cursor[Any]
+Claim = dict[int, list[int]]  # lane: batch ids
+
+
+class Claimed(NamedTuple):
+    """A purchase claimed for counting; `line` is its canonical text."""
+
+    lane: int
+    terminal_id: int
+    seq: int
+    tax_year: int
+    at: datetime
+    line: str
+
+
+class Decision(NamedTuple):
+    """What a worker decided of a purchase that is not simply counted."""
+
+    purchase: Claimed
+    status: str
+    code: str
+
+
+def claim_batches(cursor: Cursor) -> Claim:
+    """Lock waiting batches that nobody else has, lane by lane in a random order, until there are enough records."""
+    lanes = lanes_with_work()
+    random.shuffle(lanes)  # noqa: S311 - only so that workers start in different lanes
+    claim: Claim = {}
+    records = 0
+    for lane in lanes:
+        rows = cursor.execute(
+            "SELECT id, records FROM purchases_batch WHERE lane = %s AND counted_at IS NULL"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (lane, BATCHES_PER_LANE),
+        ).fetchall()
+        if rows:
+            claim[lane] = [batch_id for batch_id, _ in rows]
+            records += sum(size for _, size in rows)
+        if records >= RECORDS_PER_CLAIM:
+            break
+    return claim
+
+
+def purchases_of(cursor: Cursor, claim: Claim) -> list[Claimed]:
+    """The claimed batches' purchases, in the order in which each lane's were accepted."""
+    purchases: list[Claimed] = []
+    for lane, batch_ids in claim.items():
+        rows = cursor.execute(
+            "SELECT lane, terminal_id, seq, tax_year, at, line FROM purchases_purchase"
+            " WHERE lane = %s AND batch_id = ANY(%b) ORDER BY batch_id, seq",
+            (lane, batch_ids),
+        )
+        purchases += [Claimed(*row) for row in rows]
+    return purchases
+
+
+def record_decisions(cursor: Cursor, decisions: Iterable[Decision], *, at: datetime) -> None:
+    """Keep what was decided, so that a rebuild repeats it and a till can read it back."""
+    rows = [(d.purchase.lane, d.purchase.terminal_id, d.purchase.seq, d.status, d.code, at) for d in decisions]
+    if rows:
+        cursor.executemany(
+            "INSERT INTO purchases_outcome (lane, terminal_id, seq, status, code, decided_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            rows,
+        )
+
+
+def mark_counted(cursor: Cursor, claim: Claim, *, at: datetime) -> None:
+    """Take the batches off the outbox, with the rest of the transaction or not at all."""
+    for lane, batch_ids in claim.items():
+        cursor.execute(
+            "UPDATE purchases_batch SET counted_at = %s WHERE lane = %s AND id = ANY(%b)", (at, lane, batch_ids)
+        )

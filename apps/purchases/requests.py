@@ -1,0 +1,117 @@
+"""What all API requests share: a Request-Id, the key's holder, the body's limits, and errors of one form."""
+
+import logging
+import re
+import uuid
+import zlib
+from collections.abc import Callable
+from typing import IO, Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.merchants.queries import KeyHolder, holder_of
+from apps.purchases.catalogue import CATALOGUE, error_object
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT_BYTES: Final = 1024 * 1024
+RETRY_AFTER_S: Final = 5
+BEARER: Final = re.compile(r"Bearer (kp_(?:live|test)_[A-Za-z0-9_-]{20,100})")
+
+
+class ApiError(Exception):
+    """A whole-request error of the catalogue."""
+
+    def __init__(self, code: str, *, param: str = "", value: str = "", reason: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.body = error_object(code, param=param, value=value, reason=reason)
+
+
+class RequestIdMiddleware:
+    """Give every request a number, which the answer bears and batches keep."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = uuid.uuid4()
+        request.META["kanpu.request_id"] = request_id
+        response = self.get_response(request)
+        response["Request-Id"] = str(request_id)
+        return response
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer kp_…`: the request's `auth` is the KeyHolder."""
+
+    def authenticate(self, request: Request) -> tuple[None, KeyHolder]:
+        match = BEARER.fullmatch(request.headers.get("Authorization", ""))
+        holder = holder_of(match[1]) if match else None
+        if holder is None:
+            raise ApiError("key_invalid")
+        return None, holder
+
+
+class BodyParser(BaseParser):
+    """The JSON body's bytes, decompressed, within the limit."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> bytes:  # noqa: ARG002
+        body = stream.read(BODY_LIMIT_BYTES + 1)
+        encoding = parser_context["request"].headers.get("Content-Encoding", "identity").lower()
+        if encoding == "gzip":
+            body = _gunzip(body)
+        elif encoding != "identity":
+            raise ApiError("unsupported_media_type")
+        if len(body) > BODY_LIMIT_BYTES:
+            raise ApiError("batch_too_large")
+        return body
+
+
+def _gunzip(body: bytes) -> bytes:
+    """At most one byte more than the limit, however much there is inside."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(body, BODY_LIMIT_BYTES + 1)
+    except zlib.error as error:
+        raise ApiError("malformed", reason="not gzip") from error
+    if len(plain) <= BODY_LIMIT_BYTES and not unpacker.eof:
+        raise ApiError("malformed", reason="the gzip data ends early")
+    return plain
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:  # noqa: ARG001 - DRF's signature
+    """Every error as the protocol's error object; what we did not foresee is logged and answered 503."""
+    if isinstance(error, ApiError):
+        return _error_response(error.code, error.body)
+    code = _code_of(error)
+    if code == "unavailable":
+        logger.error("Unavailable: %s", type(error).__name__, exc_info=error)
+    reason = str(error) if code == "malformed" else ""
+    return _error_response(code, error_object(code, reason=reason))
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "unsupported_media_type"
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return "method_not_allowed"
+    if isinstance(error, exceptions.ParseError):
+        return "malformed"
+    return "unavailable"
+
+
+def _error_response(code: str, body: dict[str, str]) -> Response:
+    response = Response({"error": body}, status=CATALOGUE[code].status)
+    if code in ("unavailable", "rate_limited"):
+        response["Retry-After"] = str(RETRY_AFTER_S)
+    if code == "key_invalid":
+        response["WWW-Authenticate"] = "Bearer"
+    return response

@@ -1,0 +1,29 @@
+"""Pages and last-resort answers of the API."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views import defaults
+
+from apps.purchases.catalogue import CATALOGUE, error_object
+from apps.purchases.requests import RETRY_AFTER_S
+
+
+def errors_page(request: HttpRequest) -> HttpResponse:
+    """Every error code in words: what `doc_url` points to."""
+    return render(request, "purchases/errors.html", {"catalogue": CATALOGUE.items()})
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: an error object under /v1/, a page elsewhere."""
+    if request.path.startswith("/v1/"):
+        return JsonResponse({"error": error_object("not_found")}, status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What failed outside a view: an error object under /v1/, a page elsewhere."""
+    if request.path.startswith("/v1/"):
+        response = JsonResponse({"error": error_object("unavailable")}, status=503)
+        response["Retry-After"] = str(RETRY_AFTER_S)
+        return response
+    return defaults.server_error(request)

@@ -1,0 +1,79 @@
+"""Reading runs and refunds."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
+
+from apps.accruals.queries import archive_parts, spend_of_resident, spend_of_year
+from apps.kernel.errors import KanpuError
+from apps.refunds.assessment import Assessment, Spend, assess, rules_of
+from apps.refunds.models import Refund, Run
+from apps.schemes.models import TaxYear
+
+
+class RunMissing(KanpuError):
+    """The year has no run yet."""
+
+    code = "run_missing"
+
+
+class AssessedResident(NamedTuple):
+    """A resident and what the first assessment found."""
+
+    resident_ref: UUID
+    assessment: Assessment
+
+
+def latest_run(year: int) -> Run:
+    """The year's newest run. Raises RunMissing."""
+    run = Run.objects.filter(tax_year_id=year).select_related("tax_year__scheme_version").order_by("-number").first()
+    if run is None:
+        raise RunMissing(f"The year {year} has no run yet. Freeze it: manage.py year_end {year} freeze")
+    return run
+
+
+def runs_of(year: int) -> list[Run]:
+    """The year's runs, the newest first."""
+    return list(Run.objects.filter(tax_year_id=year).order_by("-number"))
+
+
+def assessed_residents(run: Run) -> Iterator[AssessedResident]:
+    """Every resident with spend in the run, assessed from totals, by reference; flat in memory."""
+    rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
+    rows = spend_of_year(run.tax_year_id, up_to_run=run.number)
+    for resident_ref, group in groupby(rows, key=lambda row: row.resident_ref):
+        spend = [Spend(row.month, row.tier, row.amount_minor) for row in group]
+        yield AssessedResident(resident_ref, assess(spend, rules))
+
+
+def refund_so_far(resident_ref: UUID, year: TaxYear) -> Assessment:
+    """What the resident would get back if the year ended now."""
+    rules = rules_of(year.scheme_version.scheme(), year.year)
+    rows = spend_of_resident(resident_ref, year.year)
+    return assess([Spend(row.month, row.tier, row.amount_minor) for row in rows], rules)
+
+
+def earlier_entitlements(run: Run) -> dict[UUID, int]:
+    """What each resident was due in earlier runs of the year, in minor units."""
+    earlier: dict[UUID, int] = {}
+    if run.number > 1:
+        rows = Refund.objects.filter(tax_year=run.tax_year_id, run__lt=run.number).order_by("run")
+        earlier.update(rows.values_list("resident_ref", "entitled_minor").iterator())
+    return earlier
+
+
+def refund_of(resident_ref: UUID, year: int) -> Refund | None:
+    """The resident's refund in the newest run that has one."""
+    return Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run").first()
+
+
+def refunds_of_run(run: Run) -> Iterator[tuple[str, int]]:
+    """(resident_ref, refund in minor units) of a run, by reference."""
+    rows = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).order_by("resident_ref")
+    return ((str(ref), refund) for ref, refund in rows.values_list("resident_ref", "entitled_minor").iterator())
+
+
+def archive_files(run: Run) -> list[dict[str, str]]:
+    """The manifest's files that a run reads: path below the archive and SHA-256."""
+    return [file for part in archive_parts(run.tax_year_id, up_to_run=run.number) for file in part.files]

@@ -1,0 +1,75 @@
+"""The private keys: read from one file that only workers and card issuing are given."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from apps.kernel.errors import KanpuError
+
+
+class KeyringMissing(KanpuError):
+    """This process was given no keys, or a file that holds none."""
+
+    code = "keyring_missing"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keyring:
+    """Keys in use. Sealing keys are numbered over both modes; issuer keys are (mode, version)."""
+
+    card_index_key: bytes
+    sealing: dict[int, X25519PrivateKey]
+    sealing_mode: dict[int, str]
+    issuer: dict[tuple[str, int], bytes]
+
+    def newest_issuer_version(self, mode: str) -> int:
+        """The version that new cards of the mode are made with."""
+        return max(version for issuer_mode, version in self.issuer if issuer_mode == mode)
+
+
+@lru_cache(maxsize=2)
+def load_keyring(path: Path | None) -> Keyring:
+    """The keys in the file at `path`, read once a process. Raises KeyringMissing."""
+    if path is None:
+        raise KeyringMissing("Set KANPU_KEYRING to the key file. API servers must not have it; workers must.")
+    try:
+        content = json.loads(path.read_text())
+        return Keyring(
+            card_index_key=bytes.fromhex(content["card_index_key"]),
+            sealing={
+                int(number): X25519PrivateKey.from_private_bytes(bytes.fromhex(key["private_key"]))
+                for number, key in content["sealing"].items()
+            },
+            sealing_mode={int(number): key["mode"] for number, key in content["sealing"].items()},
+            issuer={(key["mode"], key["version"]): bytes.fromhex(key["key"]) for key in content["issuer"]},
+        )
+    except OSError as error:
+        raise KeyringMissing(f"The key file {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeyringMissing(f"The key file {path} is damaged: {type(error).__name__}.") from error
+
+
+def new_keyring_content() -> dict[str, Any]:
+    """Fresh keys: one sealing key and one issuer key for each mode."""
+    modes = ("live", "test")
+    return {
+        "card_index_key": secrets.token_hex(32),
+        "sealing": {
+            str(number): {"mode": mode, "private_key": X25519PrivateKey.generate().private_bytes_raw().hex()}
+            for number, mode in enumerate(modes, start=1)
+        },
+        "issuer": [{"mode": mode, "version": 1, "key": secrets.token_hex(32)} for mode in modes],
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner reads. Raises FileExistsError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
+        file.write(text)

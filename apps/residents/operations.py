@@ -1,0 +1,104 @@
+"""Registering residents, making keys, issuing cards."""
+
+import csv
+import io
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.audit.operations import record_event
+from apps.kernel.errors import KanpuError
+from apps.merchants.models import Mode
+from apps.residents.keyring import Keyring, load_keyring, new_keyring_content, write_private
+from apps.residents.models import Card, Resident, SealingKey
+from apps.residents.queries import residents_without_card
+from apps.residents.tokens import card_index, card_key
+
+CARD_YEARS = 10
+PERSONALISATION_COLUMNS = ("resident_ref", "resident_code", "card_id", "card_key", "valid_from", "valid_until")
+
+
+class FileExists(KanpuError):
+    """A file of secrets is never written over."""
+
+    code = "file_exists"
+
+
+@transaction.atomic
+def register_residents(
+    starts: Iterable[date], *, mode: Mode = Mode.LIVE, at: datetime, actor: str
+) -> list[Resident]:
+    """A new resident for each first day of residence."""
+    residents = Resident.objects.bulk_create([Resident(mode=mode, resident_from=start) for start in starts])
+    record_event(at=at, actor=actor, action="resident.register", subject="residents", detail={"count": len(residents)})
+    return residents
+
+
+@transaction.atomic
+def make_keys(path: Path, *, seal_until: datetime, at: datetime, actor: str) -> list[SealingKey]:
+    """Fresh keys in a new file at `path`, their public halves in the database. Raises FileExists."""
+    content = new_keyring_content()
+    _write_once(path, json.dumps(content, indent=1))
+    keyring = load_keyring(path)
+    keys = SealingKey.objects.bulk_create(
+        SealingKey(
+            pk=number,
+            mode=keyring.sealing_mode[number],
+            public_key=private_key.public_key().public_bytes_raw(),
+            seal_until=seal_until,
+        )
+        for number, private_key in keyring.sealing.items()
+    )
+    record_event(at=at, actor=actor, action="keys.make", subject="sealing keys", detail={"ids": sorted(keyring.sealing)})
+    return keys
+
+
+@transaction.atomic
+def issue_cards(path: Path, *, valid_from: date | None, at: datetime, actor: str) -> int:
+    """A card for every resident who has none; the personalisation file at `path` gets what the chips need.
+
+    Valid from `valid_from`, by default from the first day of residence. Returns how many. Raises FileExists and
+    KeyringMissing.
+    """
+    keyring = load_keyring(settings.KANPU_KEYRING)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(PERSONALISATION_COLUMNS)
+    cards = []
+    for resident in residents_without_card():
+        card_id = secrets.token_bytes(16)
+        card = _new_card(keyring, resident, card_id, valid_from or resident.resident_from)
+        key = card_key(keyring.issuer[resident.mode, card.issuer_version], card_id)
+        days = (card.valid_from.date().isoformat(), card.valid_until.date().isoformat())
+        writer.writerow([resident.ref, "", card_id.hex(), key.hex(), *days])
+        cards.append(card)
+    Card.objects.bulk_create(cards, batch_size=10_000)
+    record_event(at=at, actor=actor, action="card.issue", subject="cards", detail={"count": len(cards)})
+    _write_once(path, text.getvalue())
+    return len(cards)
+
+
+def _new_card(keyring: Keyring, resident: Resident, card_id: bytes, first_day: date) -> Card:
+    zone = ZoneInfo(settings.TIME_ZONE)
+    # 29 February has no day ten years on: the card then ends with that month.
+    last = first_day.replace(year=first_day.year + CARD_YEARS, day=min(first_day.day, 28))
+    return Card(
+        card_index=card_index(keyring.card_index_key, card_id),
+        resident=resident,
+        issuer_version=keyring.newest_issuer_version(resident.mode),
+        valid_from=datetime.combine(first_day, time(), zone),
+        valid_until=datetime.combine(last, time(), zone),
+    )
+
+
+def _write_once(path: Path, text: str) -> None:
+    try:
+        write_private(path, text)
+    except FileExistsError:
+        raise FileExists(f"{path} is there already and holds secrets: move it away or name another file.") from None

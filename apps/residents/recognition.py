@@ -1,0 +1,67 @@
+"""Recognising cards: from sealed tokens to a judgement and the card. Only where the private keys are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.residents.judging import CARD_UNKNOWN, CRYPTOGRAM_WRONG, CardRecord, Judgement, judge_card
+from apps.residents.keyring import Keyring
+from apps.residents.queries import cards_by_index
+from apps.residents.tokens import (
+    OpenedToken,
+    TokenUnreadable,
+    card_index,
+    card_key,
+    cryptogram_fits,
+    open_token,
+    token_context,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTap:
+    """A token as a till sent it, with what it is bound to and the till's mode."""
+
+    token: str
+    terminal_code: str
+    seq: int
+    at: datetime
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What became of a tap. `card` and `counter` are set when the card is known and the cryptogram its own."""
+
+    judgement: Judgement
+    card: CardRecord | None = None
+    counter: int = 0
+
+
+def recognise(keyring: Keyring, taps: Sequence[SealedTap]) -> list[Recognised]:
+    """Open and judge tokens, in order: one query for all their cards."""
+    opened = [_open(keyring, tap) for tap in taps]
+    indexes = [token and card_index(keyring.card_index_key, token.tap.card_id) for token in opened]
+    cards = cards_by_index({index for index in indexes if index})
+    return [
+        _judge(keyring, tap, token, cards.get(index) if index else None)
+        for tap, token, index in zip(taps, opened, indexes, strict=True)
+    ]
+
+
+def _open(keyring: Keyring, tap: SealedTap) -> OpenedToken | None:
+    try:
+        return open_token(tap.token, token_context(tap.terminal_code, tap.seq), keyring.sealing)
+    except TokenUnreadable:
+        return None
+
+
+def _judge(keyring: Keyring, tap: SealedTap, token: OpenedToken | None, card: CardRecord | None) -> Recognised:
+    if token is None:
+        return Recognised(CRYPTOGRAM_WRONG)
+    if card is None or not card.mode == tap.mode == keyring.sealing_mode[token.key_id]:
+        return Recognised(CARD_UNKNOWN)
+    key = card_key(keyring.issuer[card.mode, card.issuer_version], token.tap.card_id)
+    if not cryptogram_fits(token.tap, key, token_context(tap.terminal_code, tap.seq)):
+        return Recognised(CRYPTOGRAM_WRONG)
+    return Recognised(judge_card(card, tap.at), card, token.tap.counter)

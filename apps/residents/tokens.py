@@ -1,0 +1,89 @@
+"""Opening card tokens `kt1`, and what a card's chip computes. Pure; the private keys come as arguments.
+
+Sources: RFC 9180 (HPKE base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM), RFC 5869 (HKDF).
+Sealing is the card reader's and not here.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from apps.kernel.errors import KanpuError
+
+PREFIX: Final = "kt1."
+TOKEN_BYTES: Final = 1 + 32 + 52
+SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_128_GCM)
+
+
+class TokenUnreadable(KanpuError):
+    """The token was not sealed by a reader for this terminal and number, or was altered since."""
+
+    code = "cryptogram_wrong"
+
+
+class Tap(NamedTuple):
+    """What a card gave a reader: 16 bytes of card_id, its counter, 16 bytes of cryptogram."""
+
+    card_id: bytes
+    counter: int
+    cryptogram: bytes
+
+
+class OpenedToken(NamedTuple):
+    """A tap, and the number of the key it was sealed to."""
+
+    key_id: int
+    tap: Tap
+
+
+def token_context(terminal_code: str, seq: int) -> bytes:
+    """What binds a token to one record of one terminal."""
+    return f"kanpu card token v1\n{terminal_code}\n{seq}".encode()
+
+
+def open_token(token: str, context: bytes, private_keys: Mapping[int, X25519PrivateKey]) -> OpenedToken:
+    """The tap inside a token. Raises TokenUnreadable."""
+    raw = _token_bytes(token)
+    key_id = raw[0]
+    if key_id not in private_keys:
+        raise TokenUnreadable(f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again.")
+    try:
+        plain = SUITE.decrypt(raw[1:], private_keys[key_id], info=context)
+    except InvalidTag:
+        raise TokenUnreadable("The token does not open for this terminal and seq.") from None
+    return OpenedToken(key_id, Tap(plain[:16], int.from_bytes(plain[16:20], "big"), plain[20:36]))
+
+
+def _token_bytes(token: str) -> bytes:
+    try:
+        raw = base64.b64decode(token.removeprefix(PREFIX) + "==", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not token.startswith(PREFIX) or len(raw) != TOKEN_BYTES:
+        raise TokenUnreadable("This is no kt1 token.")
+    return raw
+
+
+def card_key(issuer_key: bytes, card_id: bytes) -> bytes:
+    """The 32-byte key on a card's chip, derived from its issuer's master key."""
+    return HKDF(SHA256(), 32, salt=b"", info=b"kanpu card key v1" + card_id).derive(issuer_key)
+
+
+def cryptogram_fits(tap: Tap, key: bytes, context: bytes) -> bool:
+    """Whether the chip that holds `key` made this tap's cryptogram for this context (constant time)."""
+    message = context + b"\n" + tap.counter.to_bytes(4, "big")
+    return hmac.compare_digest(hmac.digest(key, message, hashlib.sha256)[:16], tap.cryptogram)
+
+
+def card_index(index_key: bytes, card_id: bytes) -> bytes:
+    """What the database knows a card by: 32 bytes, of no use without the index key."""
+    return hmac.digest(index_key, b"kanpu card index v1" + card_id, hashlib.sha256)

@@ -1,0 +1,82 @@
+"""Schemes as immutable, hashed versions with their dated rates, and the tax years that run under them."""
+
+import pgtrigger
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Q
+
+from apps.schemes.document import Scheme, read_scheme
+
+
+class SchemeVersion(models.Model):
+    """One loaded scheme file. Never changed: another content is another version."""
+
+    code = models.CharField(max_length=32)
+    version = models.PositiveSmallIntegerField()
+    sha256 = models.CharField(max_length=64, unique=True)
+    document = models.JSONField()
+    loaded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["code", "version"], name="scheme_version_once")]  # noqa: RUF012
+        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]  # noqa: RUF012
+
+    def __str__(self) -> str:
+        return f"{self.code} v{self.version}"
+
+    def scheme(self) -> Scheme:
+        """The validated content."""
+        return read_scheme(self.document)
+
+
+class DatedRate(models.Model):
+    """A tier's rate over a period; the tier '' is the rate collected at the till."""
+
+    scheme_version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT, related_name="rates")
+    tier = models.CharField(max_length=32, blank=True)
+    valid = DateRangeField()
+    rate = models.DecimalField(max_digits=7, decimal_places=6)
+
+    class Meta:
+        constraints = [  # noqa: RUF012
+            ExclusionConstraint(
+                name="one_rate_a_day",
+                expressions=[
+                    ("scheme_version", RangeOperators.EQUAL),
+                    ("tier", RangeOperators.EQUAL),
+                    ("valid", RangeOperators.OVERLAPS),
+                ],
+            ),
+            models.CheckConstraint(name="rate_from_0_to_1", condition=Q(rate__gte=0, rate__lt=1)),
+        ]
+        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]  # noqa: RUF012
+
+    def __str__(self) -> str:
+        return f"{self.scheme_version} {self.tier or 'collected'} {self.valid}"
+
+
+class TaxYear(models.Model):
+    """A year that counts, under one scheme version.
+
+    Workers hold its row FOR SHARE while they count; who closes a run or an archive part takes it FOR UPDATE, so that
+    what was counted under a number is complete once the number has moved on.
+    """
+
+    year = models.PositiveSmallIntegerField(primary_key=True)
+    scheme_version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    deadline_at = models.DateTimeField(help_text="From here on nothing more is taken.")
+    open_run = models.PositiveSmallIntegerField(default=1)
+    open_part = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        constraints = [  # noqa: RUF012
+            models.CheckConstraint(name="year_has_days", condition=Q(starts_at__lt=F("ends_at"))),
+            models.CheckConstraint(name="deadline_after_year", condition=Q(deadline_at__gte=F("ends_at"))),
+            models.CheckConstraint(name="runs_and_parts_from_1", condition=Q(open_run__gte=1, open_part__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.year} ({self.scheme_version})"

@@ -1,0 +1,97 @@
+"""Loading scheme files and starting tax years."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import yaml
+from django.db import transaction
+from psycopg.types.range import DateRange
+
+from apps.audit.operations import record_event
+from apps.kernel.errors import KanpuError
+from apps.schemes.document import DatedRate as DocumentRate
+from apps.schemes.document import Scheme, SchemeInvalid, dated, digest, read_scheme
+from apps.schemes.models import DatedRate, SchemeVersion, TaxYear
+
+SHIPPED = Path(__file__).parent / "files"
+
+
+class YearAlreadyStarted(KanpuError):
+    """The tax year runs under another scheme or deadline already."""
+
+    code = "year_already_started"
+
+
+@transaction.atomic
+def load_scheme(path: Path, *, at: datetime, actor: str) -> tuple[SchemeVersion, bool]:
+    """The version of the scheme in the YAML file at `path`, and whether it is new.
+
+    The same content (comments and layout aside) is the same version. Raises SchemeInvalid.
+    """
+    scheme = read_scheme_file(path)
+    sha256 = digest(scheme)
+    if known := SchemeVersion.objects.filter(sha256=sha256).first():
+        return known, False
+    latest = SchemeVersion.objects.filter(code=scheme.code).order_by("-version").first()
+    version = SchemeVersion.objects.create(
+        code=scheme.code,
+        version=latest.version + 1 if latest else 1,
+        sha256=sha256,
+        document=msgspec.to_builtins(scheme),
+        loaded_at=at,
+    )
+    DatedRate.objects.bulk_create(_rate_rows(version, scheme))
+    record_event(at=at, actor=actor, action="scheme.load", subject=str(version), detail={"sha256": sha256})
+    return version, True
+
+
+def read_scheme_file(path: Path) -> Scheme:
+    """The validated scheme in a YAML file. Raises SchemeInvalid naming the file."""
+    try:
+        return read_scheme(yaml.safe_load(path.read_text()))
+    except OSError as error:
+        raise SchemeInvalid(f"{path} cannot be read: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise SchemeInvalid(f"{path} is no YAML: {error}") from error
+    except SchemeInvalid as error:
+        raise SchemeInvalid(f"{path}: {error}") from error
+
+
+def _rate_rows(version: SchemeVersion, scheme: Scheme) -> list[DatedRate]:
+    rows: list[tuple[str, list[DocumentRate]]] = [("", scheme.collected)]
+    rows += [(tier.code, tier.rates) for tier in scheme.tiers]
+    return [
+        DatedRate(scheme_version=version, tier=tier, valid=DateRange(period.start, period.end), rate=rate)
+        for tier, rates in rows
+        for period, rate in dated(rates)
+    ]
+
+
+@transaction.atomic
+def open_tax_year(
+    year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str
+) -> TaxYear:
+    """The row of a tax year under a scheme version; started twice alike, it stays as it is.
+
+    `deadline` is the last day on which purchases are taken, in the scheme's time zone; by default the scheme's
+    filing deadline of the following year. Raises YearAlreadyStarted when it runs otherwise already.
+    """
+    scheme = version.scheme()
+    zone = ZoneInfo(scheme.time_zone)
+    last_day = deadline or date.fromisoformat(f"{year + 1}-{scheme.filing_deadline}")
+    row, created = TaxYear.objects.get_or_create(
+        year=year,
+        defaults={
+            "scheme_version": version,
+            "starts_at": datetime.combine(date(year, 1, 1), time(), zone),
+            "ends_at": datetime.combine(date(year + 1, 1, 1), time(), zone),
+            "deadline_at": datetime.combine(last_day + timedelta(days=1), time(), zone).astimezone(UTC),
+        },
+    )
+    if not created and row.scheme_version_id != version.pk:
+        raise YearAlreadyStarted(f"{year} runs under {row.scheme_version} already.")
+    if created:
+        record_event(at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)})
+    return row

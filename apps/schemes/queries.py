@@ -1,0 +1,66 @@
+"""Reading schemes and years."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from apps.kernel.errors import KanpuError
+from apps.kernel.periods import Period
+from apps.schemes.document import Scheme, dated
+from apps.schemes.models import SchemeVersion, TaxYear
+
+
+class YearNotStarted(KanpuError):
+    """The tax year has no row yet."""
+
+    code = "year_not_started"
+
+
+class SchemeUnknown(KanpuError):
+    """No scheme of this code was loaded."""
+
+    code = "scheme_unknown"
+
+
+class OpenYear(NamedTuple):
+    """What accepting and counting need to know of a year."""
+
+    year: int
+    scheme_version_id: int
+    starts_at: datetime
+    ends_at: datetime
+    deadline_at: datetime
+
+
+def started_years() -> list[OpenYear]:
+    """All started years, in order: one query."""
+    fields = OpenYear._fields
+    return [OpenYear(*row) for row in TaxYear.objects.order_by("year").values_list(*fields)]
+
+
+def tax_year(year: int) -> TaxYear:
+    """The started year with its scheme version. Raises YearNotStarted."""
+    try:
+        return TaxYear.objects.select_related("scheme_version").get(year=year)
+    except TaxYear.DoesNotExist:
+        raise YearNotStarted(f"The tax year {year} was not started. Start it: manage.py start_year {year}") from None
+
+
+@lru_cache(maxsize=64)
+def scheme_of(scheme_version_id: int) -> Scheme:
+    """The scheme of a version. Versions are immutable, so it is read once a process."""
+    return SchemeVersion.objects.get(pk=scheme_version_id).scheme()
+
+
+@lru_cache(maxsize=64)
+def tier_periods(scheme_version_id: int) -> dict[str, list[Period]]:
+    """The periods in which each tier of the version has a rate."""
+    return {tier.code: [period for period, _ in dated(tier.rates)] for tier in scheme_of(scheme_version_id).tiers}
+
+
+def latest_version(code: str) -> SchemeVersion:
+    """The newest loaded version of a scheme. Raises SchemeUnknown."""
+    version = SchemeVersion.objects.filter(code=code).order_by("-version").first()
+    if version is None:
+        raise SchemeUnknown(f"No scheme {code!r} is loaded. Load it: manage.py load_scheme FILE")
+    return version

@@ -1,0 +1,129 @@
+"""Who plays in the demo: residents with cards, a merchant with a terminal a store, test-mode players, accounts."""
+
+import csv
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.utils import timezone
+from kanpu_pos import read_personalisation
+
+from apps.accruals.operations.years import start_year
+from apps.merchants.models import Merchant, Mode
+from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.portal.models import Account
+from apps.refunds.models import Refund, Run
+from apps.residents.keyring import write_private
+from apps.residents.operations import issue_cards, make_keys, register_residents
+from apps.schemes.operations import SHIPPED, load_scheme
+from apps.simulator.baskets import YEAR
+from apps.simulator.tills import terminal_code
+
+ACTOR = "demo"
+DEADLINE_AHEAD = timedelta(days=2 * 365)
+FIRST_DAY = date(YEAR, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A demo account: what it shows, its name and its password."""
+
+    shows: str
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What the tills need: each household's chip, and the merchant's API key."""
+
+    residents: dict[int, UUID]
+    chips: dict[int, tuple[bytes, bytes]]
+    api_key: str
+    test_api_key: str
+
+
+def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> Cast:
+    """Scheme, years, keys, residents with cards, terminals. The database is empty before."""
+    now = timezone.now()
+    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
+    deadline = now.date() + DEADLINE_AHEAD
+    for year in (YEAR, now.year):
+        start_year(year, version, deadline=deadline, at=now, actor=ACTOR)
+    make_keys(settings.KANPU_KEYRING, seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
+    found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
+    residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
+    register_residents([FIRST_DAY], mode=Mode.TEST, at=now, actor=ACTOR)
+    issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
+    merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)
+    _enrol(merchant, store_ids)
+    test_merchant, test_api_key = create_merchant("Test merchant", mode=Mode.TEST, at=now, actor=ACTOR)
+    enrol_terminal(test_merchant, "test-1", at=now, actor=ACTOR)
+    return Cast(residents, _chips(folder / "cards.csv", residents), api_key, test_api_key)
+
+
+@transaction.atomic
+def _enrol(merchant: Merchant, store_ids: Iterable[int]) -> None:
+    now = timezone.now()
+    for store in store_ids:
+        enrol_terminal(merchant, terminal_code(store), store_name=f"Store {store}", at=now, actor=ACTOR)
+
+
+def _chips(path: Path, residents: dict[int, UUID]) -> dict[int, tuple[bytes, bytes]]:
+    household_of = {str(ref): household for household, ref in residents.items()}
+    chips = {}
+    for row in read_personalisation(path):
+        if household := household_of.get(row.resident_ref):
+            card = row.card()
+            chips[household] = (card.card_id, card.card_key)
+    return chips
+
+
+def write_refunds(path: Path, run: Run, residents: dict[int, UUID]) -> None:
+    """`household_id,reduced_amount,standard_amount,refund`, a row per household, sorted by household."""
+    refunds = {refund.resident_ref: refund for refund in Refund.objects.filter(tax_year=YEAR, run=run.number)}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["household_id", "reduced_amount", "standard_amount", "refund"])
+        for household in sorted(residents):
+            writer.writerow([household, *_amounts(refunds.get(residents[household]))])
+
+
+def _amounts(refund: Refund | None) -> tuple[int, int, int]:
+    if refund is None:
+        return 0, 0, 0
+    spend = {"reduced": 0, "standard": 0}
+    for line in refund.lines["lines"]:
+        spend[line["tier"]] += line["spend_minor"]
+    return spend["reduced"], spend["standard"], refund.entitled_minor
+
+
+def create_logins(path: Path, run: Run) -> list[Login]:
+    """An account for the resident with the highest refund below the cap, and one for an auditor; kept at `path`."""
+    shown = Refund.objects.filter(tax_year=YEAR, run=run.number, at_cap=False).order_by("-entitled_minor").first()
+    logins = []
+    if shown:
+        resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))
+        Account.objects.create(user=_user(resident), resident_ref=shown.resident_ref)
+        logins.append(resident)
+    auditor = Login("the year-end run", "auditor", secrets.token_urlsafe(12))
+    _user(auditor).groups.add(Group.objects.get_or_create(name="auditor")[0])
+    logins.append(auditor)
+    write_private(path, json.dumps([asdict(login) for login in logins]))
+    return logins
+
+
+def read_logins(path: Path) -> list[Login]:
+    """The accounts that the last demo made."""
+    return [Login(**login) for login in json.loads(path.read_text())]
+
+
+def _user(login: Login) -> User:
+    return User.objects.create_user(login.username, password=login.password)

@@ -1,0 +1,54 @@
+"""The demo's own database: it is made and dropped by its name and its marker, and nothing else is touched."""
+
+import os
+from typing import Final
+
+import psycopg
+import redis
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from apps.kernel.errors import KanpuError
+
+NAME: Final = "kanpu_demo"
+MARKER: Final = "made by the kanpu demo, which drops it"
+
+
+class NotOurDatabase(KanpuError):
+    """There is a database of the demo's name that the demo did not make."""
+
+    code = "not_our_database"
+
+
+class NotTheDemo(KanpuError):
+    """The command was started without the demo's settings."""
+
+    code = "not_the_demo"
+
+
+def recreate() -> None:
+    """An empty, migrated demo database. Raises NotTheDemo and NotOurDatabase."""
+    if settings.DATABASES["default"]["NAME"] != NAME:
+        raise NotTheDemo("This empties a database: set KANPU_DEMO=1, or use `make demo`.")
+    connections.close_all()
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        found = server.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (NAME,)
+        ).fetchone()
+        if found and found[0] != MARKER:
+            raise NotOurDatabase(f"The server has a database {NAME} that the demo did not make. Rename or drop it.")
+        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {NAME}")
+        server.execute(f"COMMENT ON DATABASE {NAME} IS '{MARKER}'")
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    empty_redis()
+
+
+def empty_redis() -> int:
+    """Delete every key of the demo's prefix, queue and all. Returns how many there were."""
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    with redis.Redis.from_url(settings.CELERY_BROKER_URL) as server:
+        keys = list(server.scan_iter(f"{prefix}*"))
+        return int(server.delete(*keys)) if keys else 0

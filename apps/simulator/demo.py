@@ -1,0 +1,205 @@
+"""The demo year from the tills to the refunds, through the real API, workers and runs, with a summary that checks."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from rich.progress import Progress, TaskID
+
+from apps.kernel.errors import KanpuError
+from apps.purchases.queries import counted_records
+from apps.refunds.models import Run
+from apps.refunds.operations import assess_run, freeze, verify_run
+from apps.simulator import cast, database
+from apps.simulator.baskets import YEAR, Basket, baskets, households
+from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
+from apps.simulator.tills import Reported, Server, Tap, play, send_again
+
+TILL_PROCESSES: Final = 2
+FAULT_AT: Final = 0.3  # of the purchases counted
+POLL_S: Final = 0.25
+
+
+class DemoFailed(KanpuError):
+    """Something did not come out as it must."""
+
+    code = "demo_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to play: the first `households` only, everything sent twice, workers killed and Redis emptied midway."""
+
+    folder: Path
+    households: int | None = None
+    twice: bool = False
+    faults: bool = False
+
+
+@dataclass(slots=True)
+class Stage:
+    """The demo while it plays."""
+
+    options: Options
+    processes: Processes
+    progress: Progress
+    started_s: float = field(default_factory=time.monotonic)
+
+    def bar(self, label: str, total: int | None) -> TaskID:
+        return self.progress.add_task(label, total=total, rate="")
+
+    def advance(self, bar: TaskID, done: int, since_s: float) -> None:
+        rate = f"{done / max(time.monotonic() - since_s, 0.001):,.0f}/s"
+        self.progress.update(bar, completed=done, rate=rate)
+
+
+def play_year(options: Options, progress: Progress) -> dict[str, Any]:
+    """Play the year from an empty database. Returns the summary. Raises DemoFailed and what went wrong on the way."""
+    folder = options.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    spool = folder / "tills"
+    spool.mkdir(parents=True, mode=0o700)
+    database.recreate()
+    stage = Stage(options, Processes(Path(settings.BASE_DIR), folder / "logs"), progress)
+    bar = stage.bar("reading the year", None)
+    household_ids = households()[: options.households]
+    year = list(baskets(None if options.households is None else household_ids))
+    stores = [(store, list(group)) for store, group in groupby(year, key=lambda basket: basket.store_id)]
+    players = cast.set_up(folder, household_ids, [store for store, _ in stores])
+    progress.update(bar, total=len(year), completed=len(year))
+    with _servers(stage) as url:
+        server = Server(url, players.api_key, spool)
+        figures = _send_and_count(stage, server, players, stores, len(year))
+        if options.twice:
+            _send_twice(stage, server, len(year))
+        run = _year_end(stage, len(household_ids))
+    cast.write_refunds(folder / "refunds.csv", run, players.residents)
+    logins = cast.create_logins(folder / "accounts.json", run)
+    return _summary(stage, year, run, figures) | {
+        "refunds_file": str(folder / "refunds.csv"),
+        "test_api_key": players.test_api_key,
+        "logins": [f"{login.username} / {login.password} ({login.shows})" for login in logins],
+    }
+
+
+@contextmanager
+def _servers(stage: Stage) -> Iterator[str]:
+    """Web, workers and sweep while the block runs; yields the web server's address."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        stage.processes.start("web", web_command(port), with_keys=False)
+        _start_workers(stage.processes)
+        stage.processes.wait_for(f"{url}/v1/keys")
+        yield url
+    finally:
+        stage.processes.stop()
+
+
+def _start_workers(processes: Processes) -> None:
+    processes.start("worker", worker_command(), with_keys=True)
+    processes.start("sweep", sweep_command(), with_keys=True)
+
+
+def _send_and_count(
+    stage: Stage, server: Server, players: cast.Cast, stores: list[tuple[int, list[Basket]]], total: int
+) -> dict[str, float]:
+    """Tills report while workers count, until all is counted. Returns seconds for each."""
+    started_s = time.monotonic()
+    watch = threading.Thread(target=_watch_counting, args=(stage, total), daemon=True)
+    watch.start()
+    taps = ((store, [Tap(b, *players.chips[b.household_id]) for b in of_store]) for store, of_store in stores)
+    sent = _follow(stage, "sending", total, play(server, taps, processes=TILL_PROCESSES))
+    sent_s = time.monotonic() - started_s
+    if sent.accepted != total or sent.rejected or sent.duplicates > 0:
+        raise DemoFailed(f"Of {total} purchases {sent.accepted} were accepted, {sent.rejected} rejected.")
+    while watch.is_alive():
+        stage.processes.check()
+        watch.join(POLL_S)
+    if counted_records() != total:
+        raise DemoFailed(f"Of {total} purchases {counted_records()} were counted: see {stage.processes.logs}.")
+    return {"sent_s": sent_s, "counted_s": time.monotonic() - started_s}
+
+
+def _follow(stage: Stage, label: str, total: int, tills: Iterator[Reported]) -> Reported:
+    """Show tills finishing; returns their sum."""
+    bar, since_s = stage.bar(label, total), time.monotonic()
+    accepted = duplicates = rejected = 0
+    for till in tills:
+        accepted += till.accepted
+        duplicates += till.duplicates
+        rejected += till.rejected
+        stage.advance(bar, accepted + duplicates + rejected, since_s)
+    return Reported("all", accepted, duplicates, rejected)
+
+
+def _watch_counting(stage: Stage, total: int) -> None:
+    """Show how much is counted, until all is or nothing moves any more; with `faults`, strike once on the way."""
+    bar, since_s = stage.bar("counting", total), time.monotonic()
+    struck = not stage.options.faults
+    counted, moved_s = 0, time.monotonic()
+    try:
+        while counted < total and time.monotonic() - moved_s < 60:
+            time.sleep(POLL_S)
+            now_counted = counted_records()
+            if now_counted != counted:
+                counted, moved_s = now_counted, time.monotonic()
+            stage.advance(bar, counted, since_s)
+            if not struck and counted > total * FAULT_AT:
+                struck = True
+                _strike(stage, counted)
+    finally:
+        connection.close()
+
+
+def _strike(stage: Stage, counted: int) -> None:
+    """SIGKILL the workers and the sweep, empty Redis, and start them again."""
+    stage.processes.kill("worker")
+    stage.processes.kill("sweep")
+    keys = database.empty_redis()
+    stage.progress.console.print(f"fault: workers killed with {counted:,} counted, {keys} Redis keys deleted")
+    _start_workers(stage.processes)
+
+
+def _send_twice(stage: Stage, server: Server, total: int) -> None:
+    again = _follow(stage, "sending all again", total, send_again(server, processes=TILL_PROCESSES))
+    if again.duplicates != total:
+        raise DemoFailed(f"Sent again, {again.duplicates} of {total} purchases were duplicates.")
+    stage.progress.console.print(f"sent again: {again.duplicates:,} duplicates, {again.accepted} newly accepted")
+
+
+def _year_end(stage: Stage, residents: int) -> Run:
+    freezing = stage.bar("freezing, archiving", 1)
+    freeze(YEAR, actor=cast.ACTOR)
+    stage.progress.update(freezing, completed=1)
+    assessing, since_s = stage.bar("assessing from totals", residents), time.monotonic()
+    assess_run(YEAR, actor=cast.ACTOR, seen=lambda done: stage.advance(assessing, done, since_s))
+    verifying = stage.bar("assessing from the archive", 1)
+    run = verify_run(YEAR, actor=cast.ACTOR)
+    stage.progress.update(verifying, completed=1)
+    return run
+
+
+def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, float]) -> dict[str, Any]:
+    return {
+        "purchases": len(year),
+        "lines": sum(basket.lines for basket in year),
+        "spend_yen": sum(sum(basket.amounts) for basket in year),
+        "residents": run.residents,
+        "refunds_yen": run.refund_minor,
+        "residents_at_the_cap": run.at_cap,
+        "sent_per_s": round(len(year) / figures["sent_s"]),
+        "counted_per_s": round(len(year) / figures["counted_s"]),
+        "assessed_from_totals_s": round(run.assess_s, 2),
+        "assessed_from_archive_s": round(run.verify_s, 2),
+        "assessments_agree": run.assessed_digest == run.verified_digest and not run.differences,
+        "total_s": round(time.monotonic() - stage.started_s, 1),
+    }

@@ -1,0 +1,123 @@
+"""The servers of a demo as processes of their own: web, workers, sweep. Stops what it started and nothing else."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from apps.kernel.errors import KanpuError
+
+START_TIMEOUT_S: Final = 60
+STOP_TIMEOUT_S: Final = 20
+BIN: Final = Path(sys.executable).parent
+
+
+class ProcessFailed(KanpuError):
+    """A server of the demo did not start or died."""
+
+    code = "process_failed"
+
+
+def web_command(port: int) -> list[str]:
+    """The API and the pages, on loopback."""
+    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
+    return [str(BIN / "granian"), *options, "--blocking-threads", "2", "--no-ws", "config.wsgi:application"]
+
+
+def worker_command() -> list[str]:
+    """Two worker processes."""
+    return [str(BIN / "celery"), "-A", "config.celery", "worker", "--concurrency", "2", "--loglevel", "warning"]
+
+
+def beat_command(schedule: Path) -> list[str]:
+    """The clock of periodic tasks."""
+    return [str(BIN / "celery"), "-A", "config.celery", "beat", "--schedule", str(schedule), "--loglevel", "warning"]
+
+
+def sweep_command() -> list[str]:
+    """The sweep of this host."""
+    return [sys.executable, "manage.py", "sweep_outbox"]
+
+
+def environment(*, with_keys: bool) -> dict[str, str]:
+    """This process's environment; without the private keys for what must not have them."""
+    return {name: value for name, value in os.environ.items() if with_keys or name != "KANPU_KEYRING"}
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Processes:
+    """Named child processes, each in its own session with its own log."""
+
+    root: Path
+    logs: Path
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, command: list[str], *, with_keys: bool) -> None:
+        """Start a process; its output goes to `<name>.log`."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=environment(with_keys=with_keys),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def check(self) -> None:
+        """Raise ProcessFailed when one of them has died."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                log = self.logs / f"{name}.log"
+                raise ProcessFailed(f"{name} ended with status {process.returncode}: {_last_lines(log)}")
+
+    def wait_for(self, url: str) -> None:
+        """Wait until `url` answers. Raises ProcessFailed."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end:
+            self.check()
+            try:
+                with urllib.request.urlopen(url, timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise ProcessFailed(f"{url} did not answer within {START_TIMEOUT_S} s: see {self.logs}")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a process and all its children, as a power cut would."""
+        process = self.running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """Ask all to end, then make them."""
+        for process in self.running.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.running.values():
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.running.clear()
+
+
+def _last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])

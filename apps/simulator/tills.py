@@ -1,0 +1,104 @@
+"""Virtual tills: each rings up its store's purchases, keeps every record, and reports them over HTTP.
+
+It uses the till's library and nothing else of Kanpu, as a shop would.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from kanpu_pos import Client, Report, Sale, VirtualCard, VirtualReader
+
+from apps.simulator.baskets import Basket
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where tills report, with which key, and the folder in which they keep their records."""
+
+    url: str
+    api_key: str
+    spool: Path
+
+
+class Tap(NamedTuple):
+    """A purchase with the chip of the card that pays: card_id, card_key."""
+
+    basket: Basket
+    card_id: bytes
+    card_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of one till's records."""
+
+    terminal: str
+    accepted: int
+    duplicates: int
+    rejected: int
+
+
+def terminal_code(store_id: int) -> str:
+    """The code of a store's terminal."""
+    return f"cj-{store_id}"
+
+
+def play(server: Server, stores: Iterable[tuple[int, list[Tap]]], *, processes: int) -> Iterator[Reported]:
+    """Ring up and report all stores' purchases, several tills at a time; yields as tills finish."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        tills = [pool.submit(ring_up_and_report, server, terminal_code(store), taps) for store, taps in stores]
+        for till in as_completed(tills):
+            yield till.result()
+
+
+def send_again(server: Server, *, processes: int) -> Iterator[Reported]:
+    """Report all that the tills have kept once more, byte for byte."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        tills = [pool.submit(report_kept, server, path.stem) for path in sorted(server.spool.glob("*.ndjson"))]
+        for till in as_completed(tills):
+            yield till.result()
+
+
+def ring_up_and_report(server: Server, terminal: str, taps: list[Tap]) -> Reported:
+    """One till's year: seal and keep every record first, then report."""
+    reader = _reader(server)
+    now = datetime.now(UTC)
+    records = [_ring_up(reader, terminal, tap, now) for tap in taps]
+    (server.spool / f"{terminal}.ndjson").write_bytes(b"".join(record + b"\n" for record in records))
+    return report_kept(server, terminal)
+
+
+def report_kept(server: Server, terminal: str) -> Reported:
+    """Report the records that a till has kept, until all are acknowledged."""
+    records = (server.spool / f"{terminal}.ndjson").read_bytes().splitlines()
+    return _reported(terminal, _client(server).report(terminal, records))
+
+
+@cache
+def _reader(server: Server) -> VirtualReader:
+    """A reader that fetched the sealing keys, as readers do now and then: once a process."""
+    return VirtualReader(_client(server).keys())
+
+
+@cache
+def _client(server: Server) -> Client:
+    """One connection a process, for all its tills."""
+    return Client(server.url, server.api_key, timeout_s=30, software="kanpu/simulator/1")
+
+
+def _ring_up(reader: VirtualReader, terminal: str, tap: Tap, now: datetime) -> bytes:
+    basket = tap.basket
+    card = VirtualCard(tap.card_id, tap.card_key, counter=basket.tap - 1)
+    token = reader.seal(card, terminal=terminal, seq=basket.seq, now=now)
+    lines = tuple(zip(basket.tiers, basket.amounts, strict=True))
+    return Sale(seq=basket.seq, at=basket.at, lines=lines, card=token).to_json()
+
+
+def _reported(terminal: str, report: Report) -> Reported:
+    return Reported(terminal, report.accepted, report.duplicates, len(report.rejected))

@@ -1,0 +1,39 @@
+"""What the environment says, and secrets that come from it or from files."""
+
+import secrets
+from pathlib import Path
+
+from environs import Env
+
+ROOT = Path(__file__).resolve().parent.parent
+env = Env()
+
+
+class SecretMissing(RuntimeError):
+    """A production secret was not given."""
+
+
+def secret(name: str, *, production: bool) -> str:
+    """The secret `name` from the environment, or from the file that `name`_FILE names.
+
+    In development one is drawn at random and kept in `var/secrets/`.
+    Raises SecretMissing in production when neither is set.
+    """
+    if value := env.str(name, ""):
+        return value
+    if path := env.str(f"{name}_FILE", ""):
+        return Path(path).read_text().strip()
+    if production:
+        raise SecretMissing(f"Set {name} or {name}_FILE: production starts with no secret of its own making.")
+    return _kept(ROOT / "var" / "secrets" / name.lower())
+
+
+def _kept(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with path.open("x") as file:
+            path.chmod(0o600)
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text()

@@ -1,0 +1,159 @@
+"""Django's settings. Everything that differs between hosts comes from the environment:
+
+DATABASE_URL, REDIS_URL      the servers (manage.py starts its own when they are not set)
+KANPU_PRODUCTION=1           secrets must be given, cookies are secure, DEBUG is off for good
+KANPU_SECRET_KEY[_FILE]      Django's signing key
+KANPU_HOSTS                  host names, comma-separated
+KANPU_KEYRING                the file with the private keys: workers and card issuing only, never API servers
+KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
+KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
+"""
+
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import SELF
+
+from config.env import ROOT, env, secret
+
+BASE_DIR = ROOT
+PRODUCTION = env.bool("KANPU_PRODUCTION", False)
+DEMO = env.bool("KANPU_DEMO", False)
+DEBUG = False
+SECRET_KEY = secret("KANPU_SECRET_KEY", production=PRODUCTION)
+ALLOWED_HOSTS = env.list("KANPU_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
+    "pgtrigger",
+    "rest_framework",
+    "apps.audit",
+    "apps.schemes",
+    "apps.merchants",
+    "apps.residents",
+    "apps.purchases",
+    "apps.accruals",
+    "apps.refunds",
+    "apps.portal",
+    "apps.console",
+    "apps.simulator",
+]
+MIDDLEWARE = [
+    "apps.purchases.requests.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- servers -------------------------------------------------------------------------------------------
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(env.str("DATABASE_URL"), conn_max_age=None, conn_health_checks=True),
+        # Acknowledged means durable, whatever the server's own default is.
+        "OPTIONS": {"options": "-c synchronous_commit=on", "application_name": "kanpu"},
+    }
+}
+if DEMO:
+    DATABASES["default"]["NAME"] = "kanpu_demo"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CELERY_BROKER_URL = env.str("REDIS_URL")
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": f"{DATABASES['default']['NAME']}:",
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BEAT_SCHEDULE = {
+    # Written as months close; what is written is never rewritten.
+    "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
+}
+
+KANPU_KEYRING = env.path("KANPU_KEYRING", None)
+KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / "archive"))
+
+# --- sign-in, language, safety ---------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
+
+LANGUAGE_CODE = "ja"
+LANGUAGES = [("ja", "日本語"), ("en", "English")]
+LOCALE_PATHS = [ROOT / "locale"]
+TIME_ZONE = "Asia/Tokyo"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = ROOT / "var" / "static"
+STATICFILES_DIRS: list[Path] = []
+WHITENOISE_USE_FINDERS = not PRODUCTION
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "frame-ancestors": ["'none'"],
+        "form-action": [SELF],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "apps.purchases.requests.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"httpx": {"level": "WARNING"}},
+}

@@ -1,0 +1,14 @@
+"""Every address that Kanpu answers."""
+
+from django.urls import include, path
+from django.views.i18n import set_language
+
+urlpatterns = [
+    path("", include("apps.purchases.urls")),
+    path("", include("apps.residents.urls")),
+    path("", include("apps.console.urls")),
+    path("", include("apps.portal.urls")),
+    path("language", set_language, name="set_language"),
+]
+handler404 = "apps.purchases.views.not_found"
+handler500 = "apps.purchases.views.server_error"

@@ -1,0 +1,12 @@
+"""The WSGI application that granian or gunicorn serves."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+# API servers ring the doorbell: they need the Celery application set up, never its keys.
+from config.celery import app as celery_app
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+celery_app.set_default()
+application = get_wsgi_application()

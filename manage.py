@@ -1,0 +1,23 @@
+#!/usr/bin/env python
+"""Kanpu's command line: Django's, with the servers it needs."""
+
+import os
+import sys
+
+from config import services
+
+# Commands that need no database, so none is started for them.
+OFFLINE = {"makemessages", "compilemessages", "help", "--help", "--version", "version", "collectstatic"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] and sys.argv[1] not in OFFLINE and "--help" not in sys.argv:
+        services.ensure()
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers' addresses are set
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

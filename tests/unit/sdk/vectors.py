@@ -1,0 +1,29 @@
+"""The SDK's test vectors and the reference code beside them, which is no package of its own."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+FOLDER = Path(__file__).parents[3] / "sdk" / "vectors"
+
+
+def document(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def module(name: str) -> ModuleType:
+    """`make` imports `reference` by its bare name, as a script does: hence the entry in sys.modules."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+reference = module("reference")
+make = module("make")
