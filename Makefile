@@ -15,14 +15,14 @@ demo: .venv/runtime ## the main job: a year of real purchases, from tills to ver
 	@$(DEMO) $(BIN)/python manage.py demo $(ARGS)
 
 demo-proof: .venv/runtime ## the same with workers killed midway and everything sent twice
-	@$(DEMO) $(BIN)/python manage.py demo --faults --twice $(ARGS)
+	@$(DEMO) $(BIN)/python manage.py demo --faults --twice
+	@$(BIN)/python -m tests.independent var/demo/refunds.csv
 
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)
 
 test: .venv/dev ## all tests, on a real PostgreSQL, Redis, workers, web server and browser
-	@sh .ci/browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev ## lint, types, import rules, migrations
 	$(BIN)/ruff check .

@@ -66,7 +66,7 @@ class ArchivePart(models.Model):
     files = models.JSONField(default=list)
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.UniqueConstraint(fields=["tax_year", "part"], name="archive_part_once"),
             models.CheckConstraint(name="archive_part_of_a_run", condition=Q(run__gte=1)),
         ]

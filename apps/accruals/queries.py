@@ -32,7 +32,29 @@ def spend_of_resident(resident_ref: UUID, year: int) -> list[MonthSpend]:
 
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
     """One resident's purchases of a year, the newest first."""
-    return Entry.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-at", "terminal_id", "-seq")
+    return Entry.objects.filter(resident_ref=resident_ref, tax_year=year).order_by(
+        "-at", "terminal_id", "-seq"
+    )
+
+
+def newest_year_of(resident_ref: UUID) -> int | None:
+    """The last year in which something of the resident's was counted, or None."""
+    rows = Total.objects.filter(resident_ref=resident_ref).order_by("-tax_year")
+    return rows.values_list("tax_year", flat=True).first()
+
+
+class YearSpend(NamedTuple):
+    """What all residents spent on a tier in a month, over all runs up to one, in minor units."""
+
+    month: int
+    tier: str
+    amount_minor: int
+
+
+def spend_of_all(year: int, *, up_to_run: int) -> list[YearSpend]:
+    """All residents' spend together by month and tier, counted under runs 1 to `up_to_run`: one query."""
+    rows = Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run).order_by("month", "tier")
+    return [YearSpend(*row) for row in rows.values_list("month", "tier").annotate(amount=Sum("amount_minor"))]
 
 
 def archive_parts(year: int, *, up_to_run: int) -> list[ArchivePart]:

@@ -14,7 +14,7 @@ class Event(models.Model):
     detail = models.JSONField(default=dict)
 
     class Meta:
-        triggers = [  # noqa: RUF012 - Django's way to declare
+        triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
@@ -31,7 +31,7 @@ class Alarm(models.Model):
     raised_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="alarm_once_per_cause")]  # noqa: RUF012
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="alarm_once_per_cause")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"

@@ -23,7 +23,7 @@ class Merchant(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.CheckConstraint(
                 name="registration_number_form",
                 condition=Q(registration_number="") | Q(registration_number__regex=r"^T[0-9]{13}$"),
@@ -42,7 +42,7 @@ class Store(models.Model):
     name = models.CharField(max_length=200)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["merchant", "name"], name="store_name_once")]  # noqa: RUF012
+        constraints = [models.UniqueConstraint(fields=["merchant", "name"], name="store_name_once")]
 
     def __str__(self) -> str:
         return self.name
@@ -54,14 +54,18 @@ class Terminal(models.Model):
     code = models.CharField(max_length=63, unique=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="terminals")
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="terminals")
-    region = models.CharField(max_length=8, blank=True, help_text="Prefecture (JIS X 0401) or municipality code")
+    region = models.CharField(
+        max_length=8, blank=True, help_text="Prefecture (JIS X 0401) or municipality code"
+    )
     latitude = models.DecimalField(max_digits=8, decimal_places=5, null=True)
     longitude = models.DecimalField(max_digits=8, decimal_places=5, null=True)
     enrolled_at = models.DateTimeField()
 
     class Meta:
-        constraints = [  # noqa: RUF012
-            models.CheckConstraint(name="terminal_code_form", condition=Q(code__regex=r"^[a-z0-9][a-z0-9-]{0,62}$")),
+        constraints = [
+            models.CheckConstraint(
+                name="terminal_code_form", condition=Q(code__regex=r"^[a-z0-9][a-z0-9-]{0,62}$")
+            ),
             models.CheckConstraint(
                 name="place_is_whole",
                 condition=Q(latitude__isnull=True, longitude__isnull=True)

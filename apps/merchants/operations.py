@@ -23,7 +23,13 @@ class MerchantInvalid(KanpuError):
 
 @transaction.atomic
 def create_merchant(
-    name: str, *, registration_number: str = "", trade: str = "", mode: Mode = Mode.LIVE, at: datetime, actor: str
+    name: str,
+    *,
+    registration_number: str = "",
+    trade: str = "",
+    mode: Mode = Mode.LIVE,
+    at: datetime,
+    actor: str,
 ) -> tuple[Merchant, str]:
     """A new merchant and its first API key, which is shown now and never again. Raises MerchantInvalid."""
     if registration_number and not REGISTRATION_NUMBER.fullmatch(registration_number):
@@ -32,7 +38,11 @@ def create_merchant(
         name=name, registration_number=registration_number, trade=trade, mode=mode, created_at=at
     )
     record_event(
-        at=at, actor=actor, action="merchant.create", subject=f"merchant:{merchant.pk}", detail={"mode": str(mode)}
+        at=at,
+        actor=actor,
+        action="merchant.create",
+        subject=f"merchant:{merchant.pk}",
+        detail={"mode": str(mode)},
     )
     return merchant, issue_key(merchant, name="first", at=at, actor=actor)
 
@@ -64,7 +74,9 @@ def enrol_terminal(
     Raises MerchantInvalid for a code of the wrong form or one used before, by anybody.
     """
     if not TERMINAL_CODE.fullmatch(code):
-        raise MerchantInvalid(f"{code!r} is no terminal code: a-z, 0-9 and -, at most 63, not starting with -.")
+        raise MerchantInvalid(
+            f"{code!r} is no terminal code: a-z, 0-9 and -, at most 63, not starting with -."
+        )
     store, _ = Store.objects.get_or_create(merchant=merchant, name=store_name or code)
     latitude, longitude = place or (None, None)
     try:
@@ -74,6 +86,10 @@ def enrol_terminal(
                 latitude=latitude, longitude=longitude, enrolled_at=at,
             )  # fmt: skip
     except IntegrityError as error:
-        raise MerchantInvalid(f"The terminal code {code} is taken. Codes are never used twice: choose another.") from error
-    record_event(at=at, actor=actor, action="terminal.enrol", subject=f"terminal:{code}", detail={"region": region})
+        raise MerchantInvalid(
+            f"The terminal code {code} is taken. Codes are never used twice: choose another."
+        ) from error
+    record_event(
+        at=at, actor=actor, action="terminal.enrol", subject=f"terminal:{code}", detail={"region": region}
+    )
     return terminal

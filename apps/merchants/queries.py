@@ -24,14 +24,20 @@ class KeyHolder(NamedTuple):
 def holder_of(key: str) -> KeyHolder | None:
     """Who a key speaks for, or None when it is unknown or revoked: one query."""
     row = (
-        ApiKey.objects.filter(sha256=key_hash(key), revoked_at=None).values_list("merchant_id", "merchant__mode").first()
+        ApiKey.objects.filter(sha256=key_hash(key), revoked_at=None)
+        .values_list("merchant_id", "merchant__mode")
+        .first()
     )
     return KeyHolder(*row) if row else None
 
 
 def terminal_id_of(code: str, holder: KeyHolder) -> int | None:
     """The number of the holder's terminal, or None when there is none of that code or it is another's."""
-    return Terminal.objects.filter(code=code, merchant_id=holder.merchant_id).values_list("pk", flat=True).first()
+    return (
+        Terminal.objects.filter(code=code, merchant_id=holder.merchant_id)
+        .values_list("pk", flat=True)
+        .first()
+    )
 
 
 def find_merchant(number_or_name: str) -> Merchant:
@@ -40,7 +46,9 @@ def find_merchant(number_or_name: str) -> Merchant:
     if number_or_name.isdigit():
         found = Merchant.objects.filter(pk=int(number_or_name))
     if len(found) != 1:
-        raise MerchantUnknown(f"{len(found)} merchants are called {number_or_name!r}. Give the number from create_merchant.")
+        raise MerchantUnknown(
+            f"{len(found)} merchants are called {number_or_name!r}. Give the number from create_merchant."
+        )
     return found[0]
 
 
@@ -55,3 +63,16 @@ def terminal_names(terminal_ids: Collection[int]) -> dict[int, TerminalName]:
     """The names of these terminals: one query."""
     rows = Terminal.objects.filter(pk__in=terminal_ids).values_list("pk", "code", "merchant__mode")
     return {pk: TerminalName(code, mode) for pk, code, mode in rows}
+
+
+class StoreName(NamedTuple):
+    """A store and whose it is, as a buyer knows them."""
+
+    store: str
+    merchant: str
+
+
+def store_names(terminal_ids: Collection[int]) -> dict[int, StoreName]:
+    """The store in which each of these terminals stands: one query."""
+    rows = Terminal.objects.filter(pk__in=terminal_ids).values_list("pk", "store__name", "merchant__name")
+    return {pk: StoreName(store, merchant) for pk, store, merchant in rows}

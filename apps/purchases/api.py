@@ -1,5 +1,7 @@
 """`POST /v1/purchases`."""
 
+from typing import cast
+
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,7 +32,7 @@ class PurchasesView(APIView):
 
 
 def _sender(request: Request, envelope: Envelope) -> Sender:
-    holder: KeyHolder = request.auth
+    holder = cast("KeyHolder", request.auth)
     terminal_id = terminal_id_of(envelope.terminal, holder)
     if terminal_id is None:
         raise ApiError("terminal_not_yours", param="terminal", value=envelope.terminal[:63])

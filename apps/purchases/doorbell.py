@@ -42,7 +42,9 @@ class Doorbell:
                 failures = 0
                 pause.wait(PAUSE_S)
             except (OperationalError, OSError) as error:
-                logger.warning("The doorbell does not ring (%s): the sweep will find the work.", type(error).__name__)
+                logger.warning(
+                    "The doorbell does not ring (%s): the sweep will find the work.", type(error).__name__
+                )
                 pause.wait(BREAK_S[min(failures, len(BREAK_S) - 1)])
                 failures += 1
 

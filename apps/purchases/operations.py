@@ -47,7 +47,9 @@ class Decided:
     accepted: list[tuple[Record, int]] = field(default_factory=list)  # with the tax year
     duplicates: list[tuple[int, int]] = field(default_factory=list)  # (index, seq)
     refusals: list[Refusal] = field(default_factory=list)
-    refused: list[tuple[Record | Malformed, Defect, bool]] = field(default_factory=list)  # whether it spends its seq
+    refused: list[tuple[Record | Malformed, Defect, bool]] = field(
+        default_factory=list
+    )  # whether it spends its seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def accept_batch(sender: Sender, raws: Iterable[bytes], *, now: datetime) -> Ans
 
 
 def decide_all(
-    records: Sequence[Record | Malformed], known: dict[int, str | bytes], years: Sequence[YearRules], now: datetime
+    records: Sequence[Record | Malformed],
+    known: dict[int, str | bytes],
+    years: Sequence[YearRules],
+    now: datetime,
 ) -> Decided:
     """Decide each record in turn; `known` maps numbers that stand already to what stands there, and grows."""
     decided = Decided()
@@ -92,7 +97,9 @@ def decide_all(
                 _refuse(decided, index, record, Defect("seq_conflict", "seq", str(seq)), spends_seq=False)
             continue
         if isinstance(record, Malformed):
-            _refuse(decided, index, record, Defect("record_malformed", record.param), spends_seq=seq is not None)
+            _refuse(
+                decided, index, record, Defect("record_malformed", record.param), spends_seq=seq is not None
+            )
         elif isinstance(verdict := decide(record, years, now), Defect):
             _refuse(decided, index, record, verdict, spends_seq=True)
         else:
@@ -108,7 +115,9 @@ def _same(record: Record | Malformed, stands: str | bytes) -> bool:
     return record.identity == stands
 
 
-def _refuse(decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool) -> None:
+def _refuse(
+    decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool
+) -> None:
     reason = record.reason if isinstance(record, Malformed) else ""
     decided.refusals.append(Refusal(index, record.seq, defect, reason))
     decided.refused.append((record, defect, spends_seq))
@@ -122,7 +131,8 @@ def _new_seqs(decided: Decided) -> list[int]:
 def _raw_connection() -> psycopg.Connection[Any]:
     """The psycopg connection under Django's, for statements with binary arrays."""
     connection.ensure_connection()
-    return connection.connection
+    raw: psycopg.Connection[Any] = connection.connection
+    return raw
 
 
 def _lock_state(cursor: psycopg.Cursor[Any], lane: int, terminal_id: int) -> Ranges:
@@ -153,7 +163,11 @@ def _store(cursor: psycopg.Cursor[Any], lane: int, sender: Sender, decided: Deci
 
 
 def _store_accepted(
-    cursor: psycopg.Cursor[Any], lane: int, sender: Sender, accepted: Sequence[tuple[Record, int]], now: datetime
+    cursor: psycopg.Cursor[Any],
+    lane: int,
+    sender: Sender,
+    accepted: Sequence[tuple[Record, int]],
+    now: datetime,
 ) -> None:
     batch = cursor.execute(
         "INSERT INTO purchases_batch (lane, terminal_id, records, software, request_id, received_at)"
@@ -188,7 +202,17 @@ def _store_refused(
         " (lane, terminal_id, identity, seq, spends_seq, code, param, record, received_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         [
-            (lane, terminal_id, record.identity, record.seq, spends, defect.code, defect.param, _as_sent(record), now)
+            (
+                lane,
+                terminal_id,
+                record.identity,
+                record.seq,
+                spends,
+                defect.code,
+                defect.param,
+                _as_sent(record),
+                now,
+            )
             for record, defect, spends in refused
         ],
     )
@@ -200,7 +224,11 @@ def _as_sent(record: Record | Malformed) -> bytes:
 
 def _conflicts(sender: Sender, decided: Decided) -> list[Cause]:
     return [
-        Cause("seq_conflict", f"{sender.terminal_code}:{record.seq}:{record.identity.hex()[:16]}", {"seq": record.seq})
+        Cause(
+            "seq_conflict",
+            f"{sender.terminal_code}:{record.seq}:{record.identity.hex()[:16]}",
+            {"seq": record.seq},
+        )
         for record, defect, _ in decided.refused
         if defect.code == "seq_conflict"
     ]

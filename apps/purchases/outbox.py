@@ -38,7 +38,7 @@ class Decision(NamedTuple):
 def claim_batches(cursor: Cursor) -> Claim:
     """Lock waiting batches that nobody else has, lane by lane in a random order, until there are enough records."""
     lanes = lanes_with_work()
-    random.shuffle(lanes)  # noqa: S311 - only so that workers start in different lanes
+    random.shuffle(lanes)  # workers start in different lanes
     claim: Claim = {}
     records = 0
     for lane in lanes:
@@ -70,7 +70,9 @@ def purchases_of(cursor: Cursor, claim: Claim) -> list[Claimed]:
 
 def record_decisions(cursor: Cursor, decisions: Iterable[Decision], *, at: datetime) -> None:
     """Keep what was decided, so that a rebuild repeats it and a till can read it back."""
-    rows = [(d.purchase.lane, d.purchase.terminal_id, d.purchase.seq, d.status, d.code, at) for d in decisions]
+    rows = [
+        (d.purchase.lane, d.purchase.terminal_id, d.purchase.seq, d.status, d.code, at) for d in decisions
+    ]
     if rows:
         cursor.executemany(
             "INSERT INTO purchases_outcome (lane, terminal_id, seq, status, code, decided_at)"
@@ -83,5 +85,6 @@ def mark_counted(cursor: Cursor, claim: Claim, *, at: datetime) -> None:
     """Take the batches off the outbox, with the rest of the transaction or not at all."""
     for lane, batch_ids in claim.items():
         cursor.execute(
-            "UPDATE purchases_batch SET counted_at = %s WHERE lane = %s AND id = ANY(%b)", (at, lane, batch_ids)
+            "UPDATE purchases_batch SET counted_at = %s WHERE lane = %s AND id = ANY(%b)",
+            (at, lane, batch_ids),
         )

@@ -111,7 +111,7 @@ def read_record(raw: bytes) -> Record | Malformed:
     try:
         sent = msgspec.json.decode(raw, type=_Sent)
         at = msgspec.convert(sent.at, Annotated[datetime, msgspec.Meta(tz=True)])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _malformed(raw, *_place_and_reason(str(error)))
     if defect := _malformation(sent):
         return Malformed(sent.seq, *defect, raw)
@@ -142,7 +142,7 @@ def _malformation(sent: _Sent) -> tuple[str, str] | None:
 def _malformed(raw: bytes, param: str, reason: str) -> Malformed:
     try:
         seq = msgspec.json.decode(raw, type=_Numbered).seq
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         seq = None
     return Malformed(seq, param, reason, raw)
 
@@ -168,14 +168,13 @@ def decide(record: Record, years: Sequence[YearRules], now: datetime) -> YearRul
 
 
 def _line_defect(record: Record, rules: YearRules) -> Defect | None:
+    for index, line in enumerate(record.lines):
+        if line.tier not in rules.tiers:
+            return Defect("tier_unknown", f"lines[{index}].tier", line.tier)
     day = record.at.astimezone(rules.zone).date()
-    for code, broken in (
-        ("tier_unknown", lambda line: line.tier not in rules.tiers),
-        ("tier_not_in_force", lambda line: not any(day in period for period in rules.tiers[line.tier])),
-    ):
-        for index, line in enumerate(record.lines):
-            if broken(line):
-                return Defect(code, f"lines[{index}].tier", line.tier)
+    for index, line in enumerate(record.lines):
+        if not any(day in period for period in rules.tiers[line.tier]):
+            return Defect("tier_not_in_force", f"lines[{index}].tier", line.tier)
     for index, line in enumerate(record.lines):
         if not 1 <= line.amount <= MAX_AMOUNT_MINOR:
             return Defect("amount_invalid", f"lines[{index}].amount", str(line.amount))

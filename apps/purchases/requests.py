@@ -59,11 +59,11 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class BodyParser(BaseParser):
-    """The JSON body's bytes, decompressed, within the limit."""
+    """The JSON body's bytes, decompressed, within the limit; their fields are read where they are known."""
 
     media_type = "application/json"
 
-    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> bytes:  # noqa: ARG002
+    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002
         body = stream.read(BODY_LIMIT_BYTES + 1)
         encoding = parser_context["request"].headers.get("Content-Encoding", "identity").lower()
         if encoding == "gzip":

@@ -17,7 +17,7 @@ class Resident(models.Model):
     resident_to = models.DateField(null=True, help_text="First day no longer resident")
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.CheckConstraint(name="resident_mode", condition=Q(mode__in=Mode.values)),
             models.CheckConstraint(
                 name="resident_for_days",
@@ -41,7 +41,7 @@ class Card(models.Model):
     replaced_from = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.CheckConstraint(name="card_valid_for_a_time", condition=Q(valid_from__lt=F("valid_until")))
         ]
 
@@ -58,7 +58,7 @@ class SealingKey(models.Model):
     seal_until = models.DateTimeField()
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.CheckConstraint(name="sealing_key_number", condition=Q(id__gte=1, id__lte=255)),
             models.CheckConstraint(name="sealing_key_mode", condition=Q(mode__in=Mode.values)),
         ]

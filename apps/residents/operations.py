@@ -21,7 +21,14 @@ from apps.residents.queries import residents_without_card
 from apps.residents.tokens import card_index, card_key
 
 CARD_YEARS = 10
-PERSONALISATION_COLUMNS = ("resident_ref", "resident_code", "card_id", "card_key", "valid_from", "valid_until")
+PERSONALISATION_COLUMNS = (
+    "resident_ref",
+    "resident_code",
+    "card_id",
+    "card_key",
+    "valid_from",
+    "valid_until",
+)
 
 
 class FileExists(KanpuError):
@@ -36,7 +43,9 @@ def register_residents(
 ) -> list[Resident]:
     """A new resident for each first day of residence."""
     residents = Resident.objects.bulk_create([Resident(mode=mode, resident_from=start) for start in starts])
-    record_event(at=at, actor=actor, action="resident.register", subject="residents", detail={"count": len(residents)})
+    record_event(
+        at=at, actor=actor, action="resident.register", subject="residents", detail={"count": len(residents)}
+    )
     return residents
 
 
@@ -55,7 +64,13 @@ def make_keys(path: Path, *, seal_until: datetime, at: datetime, actor: str) -> 
         )
         for number, private_key in keyring.sealing.items()
     )
-    record_event(at=at, actor=actor, action="keys.make", subject="sealing keys", detail={"ids": sorted(keyring.sealing)})
+    record_event(
+        at=at,
+        actor=actor,
+        action="keys.make",
+        subject="sealing keys",
+        detail={"ids": sorted(keyring.sealing)},
+    )
     return keys
 
 
@@ -101,4 +116,6 @@ def _write_once(path: Path, text: str) -> None:
     try:
         write_private(path, text)
     except FileExistsError:
-        raise FileExists(f"{path} is there already and holds secrets: move it away or name another file.") from None
+        raise FileExists(
+            f"{path} is there already and holds secrets: move it away or name another file."
+        ) from None

@@ -13,7 +13,7 @@ def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
         "card_index", "pk", "resident_id", "resident__mode", "issuer_version",
         "valid_from", "valid_until", "suspended_from", "replaced_from",
     )  # fmt: skip
-    return {bytes(index): CardRecord(*fields) for index, *fields in rows}
+    return {bytes(row[0]): CardRecord(*row[1:]) for row in rows}
 
 
 def sealing_keys(mode: str, *, now: datetime) -> list[SealingKey]:

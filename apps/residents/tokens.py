@@ -55,7 +55,9 @@ def open_token(token: str, context: bytes, private_keys: Mapping[int, X25519Priv
     raw = _token_bytes(token)
     key_id = raw[0]
     if key_id not in private_keys:
-        raise TokenUnreadable(f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again.")
+        raise TokenUnreadable(
+            f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again."
+        )
     try:
         plain = SUITE.decrypt(raw[1:], private_keys[key_id], info=context)
     except InvalidTag:
@@ -64,11 +66,12 @@ def open_token(token: str, context: bytes, private_keys: Mapping[int, X25519Priv
 
 
 def _token_bytes(token: str) -> bytes:
+    """The 85 bytes of a token in its one canonical spelling."""
     try:
         raw = base64.b64decode(token.removeprefix(PREFIX) + "==", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if not token.startswith(PREFIX) or len(raw) != TOKEN_BYTES:
+    if len(raw) != TOKEN_BYTES or token != PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode():
         raise TokenUnreadable("This is no kt1 token.")
     return raw
 

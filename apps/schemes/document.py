@@ -98,7 +98,14 @@ def read_scheme(content: Any) -> Scheme:
         scheme = msgspec.convert(content, Scheme)
     except msgspec.ValidationError as error:
         raise SchemeInvalid(f"The scheme file is not valid: {error}") from error
-    for check in (_check_zone, _check_rounding, _check_deadline, _check_tier_codes, _check_rates):
+    for check in (
+        _check_zone,
+        _check_rounding,
+        _check_deadline,
+        _check_tier_codes,
+        _check_rates,
+        _check_surcharge,
+    ):
         check(scheme)
     return scheme
 
@@ -134,13 +141,17 @@ def _check_zone(scheme: Scheme) -> None:
     try:
         ZoneInfo(scheme.time_zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SchemeInvalid(f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database.") from error
+        raise SchemeInvalid(
+            f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database."
+        ) from error
 
 
 def _check_rounding(scheme: Scheme) -> None:
     if scheme.refund.rounding not in ROUNDING_RULES:
         known = ", ".join(sorted(ROUNDING_RULES))
-        raise SchemeInvalid(f"$.refund.rounding: {scheme.refund.rounding!r} is no rounding rule. Known: {known}.")
+        raise SchemeInvalid(
+            f"$.refund.rounding: {scheme.refund.rounding!r} is no rounding rule. Known: {known}."
+        )
 
 
 def _check_deadline(scheme: Scheme) -> None:
@@ -148,7 +159,9 @@ def _check_deadline(scheme: Scheme) -> None:
     try:
         date(2001, month, day)
     except ValueError as error:
-        raise SchemeInvalid(f"$.filing_deadline: {scheme.filing_deadline!r} is no day of every year.") from error
+        raise SchemeInvalid(
+            f"$.filing_deadline: {scheme.filing_deadline!r} is no day of every year."
+        ) from error
 
 
 def _check_tier_codes(scheme: Scheme) -> None:
@@ -158,12 +171,26 @@ def _check_tier_codes(scheme: Scheme) -> None:
 
 
 def _check_rates(scheme: Scheme) -> None:
-    places = [("$.collected", scheme.collected)] + [(f"$.tiers[{t.code}].rates", t.rates) for t in scheme.tiers]
+    places = [("$.collected", scheme.collected)] + [
+        (f"$.tiers[{t.code}].rates", t.rates) for t in scheme.tiers
+    ]
     for place, rates in places:
         _check_dates(place, [r.from_date for r in rates])
         for dated_rate in rates:
             if not 0 <= dated_rate.rate < 1 or -int(dated_rate.rate.as_tuple().exponent) > 6:
-                raise SchemeInvalid(f"{place}: {dated_rate.rate} is no rate from 0 to below 1 with 6 decimals at most.")
+                raise SchemeInvalid(
+                    f"{place}: {dated_rate.rate} is no rate from 0 to below 1 with 6 decimals at most."
+                )
+
+
+def _check_surcharge(scheme: Scheme) -> None:
+    """A tier above the collected rate would be a surcharge, for which a scheme has no rule yet."""
+    always = Period(min(scheme.collected[0].from_date, *(tier.rates[0].from_date for tier in scheme.tiers)))
+    for found in rate_periods(scheme, always):
+        if found.rate > found.collected:
+            raise SchemeInvalid(
+                f"$.tiers[{found.tier}].rates: {found.rate} is above the rate collected, {found.collected}."
+            )
 
 
 def _check_dates(place: str, starts: list[date]) -> None:
@@ -172,5 +199,3 @@ def _check_dates(place: str, starts: list[date]) -> None:
     for start in starts:
         if start.day != 1:
             raise SchemeInvalid(f"{place}: {start} — rates change on the first of a month.")
-
-

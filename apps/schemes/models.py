@@ -19,8 +19,8 @@ class SchemeVersion(models.Model):
     loaded_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["code", "version"], name="scheme_version_once")]  # noqa: RUF012
-        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]  # noqa: RUF012
+        constraints = [models.UniqueConstraint(fields=["code", "version"], name="scheme_version_once")]
+        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.code} v{self.version}"
@@ -39,7 +39,7 @@ class DatedRate(models.Model):
     rate = models.DecimalField(max_digits=7, decimal_places=6)
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             ExclusionConstraint(
                 name="one_rate_a_day",
                 expressions=[
@@ -50,7 +50,7 @@ class DatedRate(models.Model):
             ),
             models.CheckConstraint(name="rate_from_0_to_1", condition=Q(rate__gte=0, rate__lt=1)),
         ]
-        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]  # noqa: RUF012
+        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.scheme_version} {self.tier or 'collected'} {self.valid}"
@@ -72,10 +72,12 @@ class TaxYear(models.Model):
     open_part = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.CheckConstraint(name="year_has_days", condition=Q(starts_at__lt=F("ends_at"))),
             models.CheckConstraint(name="deadline_after_year", condition=Q(deadline_at__gte=F("ends_at"))),
-            models.CheckConstraint(name="runs_and_parts_from_1", condition=Q(open_run__gte=1, open_part__gte=1)),
+            models.CheckConstraint(
+                name="runs_and_parts_from_1", condition=Q(open_run__gte=1, open_part__gte=1)
+            ),
         ]
 
     def __str__(self) -> str:

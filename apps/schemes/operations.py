@@ -93,5 +93,7 @@ def open_tax_year(
     if not created and row.scheme_version_id != version.pk:
         raise YearAlreadyStarted(f"{year} runs under {row.scheme_version} already.")
     if created:
-        record_event(at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)})
+        record_event(
+            at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)}
+        )
     return row

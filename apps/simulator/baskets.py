@@ -73,14 +73,18 @@ def households() -> list[int]:
     """All households of the data, in order."""
     with duckdb.connect() as duck:
         rows = duck.execute(
-            f"SELECT DISTINCT household_id FROM '{data_folder()}/transactions.parquet' ORDER BY household_id"
+            f"SELECT DISTINCT household_id FROM '{data_folder()}/transactions.parquet' ORDER BY household_id"  # noqa: S608
         ).fetchall()
     return [household_id for (household_id,) in rows]
 
 
 def baskets(of_households: list[int] | None = None) -> Iterator[Basket]:
     """The purchases by store and number; `of_households` leaves the others out (and numbers what is left)."""
-    only = "" if of_households is None else f"AND household_id IN ({', '.join(str(int(h)) for h in of_households)})"
+    only = (
+        ""
+        if of_households is None
+        else f"AND household_id IN ({', '.join(str(int(h)) for h in of_households)})"
+    )
     with duckdb.connect() as duck:
         result = duck.execute(BASKETS.format(tiers=TIERS_FILE, data=data_folder(), only=only))
         while rows := result.fetchmany(10_000):

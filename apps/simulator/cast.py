@@ -23,6 +23,7 @@ from apps.refunds.models import Refund, Run
 from apps.residents.keyring import write_private
 from apps.residents.operations import issue_cards, make_keys, register_residents
 from apps.schemes.operations import SHIPPED, load_scheme
+from apps.simulator import database
 from apps.simulator.baskets import YEAR
 from apps.simulator.tills import terminal_code
 
@@ -57,7 +58,7 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> 
     deadline = now.date() + DEADLINE_AHEAD
     for year in (YEAR, now.year):
         start_year(year, version, deadline=deadline, at=now, actor=ACTOR)
-    make_keys(settings.KANPU_KEYRING, seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
+    make_keys(_keyring(), seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
     found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
     residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
     register_residents([FIRST_DAY], mode=Mode.TEST, at=now, actor=ACTOR)
@@ -67,6 +68,12 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> 
     test_merchant, test_api_key = create_merchant("Test merchant", mode=Mode.TEST, at=now, actor=ACTOR)
     enrol_terminal(test_merchant, "test-1", at=now, actor=ACTOR)
     return Cast(residents, _chips(folder / "cards.csv", residents), api_key, test_api_key)
+
+
+def _keyring() -> Path:
+    if settings.KANPU_KEYRING is None:
+        raise database.NotTheDemo("KANPU_KEYRING is not set: use `make demo`.")
+    return Path(settings.KANPU_KEYRING)
 
 
 @transaction.atomic
@@ -107,7 +114,9 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
 
 def create_logins(path: Path, run: Run) -> list[Login]:
     """An account for the resident with the highest refund below the cap, and one for an auditor; kept at `path`."""
-    shown = Refund.objects.filter(tax_year=YEAR, run=run.number, at_cap=False).order_by("-entitled_minor").first()
+    shown = (
+        Refund.objects.filter(tax_year=YEAR, run=run.number, at_cap=False).order_by("-entitled_minor").first()
+    )
     logins = []
     if shown:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))

@@ -33,12 +33,30 @@ def web_command(port: int) -> list[str]:
 
 def worker_command() -> list[str]:
     """Two worker processes."""
-    return [str(BIN / "celery"), "-A", "config.celery", "worker", "--concurrency", "2", "--loglevel", "warning"]
+    return [
+        str(BIN / "celery"),
+        "-A",
+        "config.celery",
+        "worker",
+        "--concurrency",
+        "2",
+        "--loglevel",
+        "warning",
+    ]
 
 
 def beat_command(schedule: Path) -> list[str]:
     """The clock of periodic tasks."""
-    return [str(BIN / "celery"), "-A", "config.celery", "beat", "--schedule", str(schedule), "--loglevel", "warning"]
+    return [
+        str(BIN / "celery"),
+        "-A",
+        "config.celery",
+        "beat",
+        "--schedule",
+        str(schedule),
+        "--loglevel",
+        "warning",
+    ]
 
 
 def sweep_command() -> list[str]:
@@ -82,7 +100,7 @@ class Processes:
 
     def check(self) -> None:
         """Raise ProcessFailed when one of them has died."""
-        for name, process in self.running.items():
+        for name, process in list(self.running.items()):
             if process.poll() is not None:
                 log = self.logs / f"{name}.log"
                 raise ProcessFailed(f"{name} ended with status {process.returncode}: {_last_lines(log)}")
@@ -93,7 +111,7 @@ class Processes:
         while time.monotonic() < end:
             self.check()
             try:
-                with urllib.request.urlopen(url, timeout=2):
+                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)

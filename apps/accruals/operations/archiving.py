@@ -82,10 +82,14 @@ def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
 
 def _export(part: ArchivePart, path: Path) -> None:
     statement = EXPORT.format(year=part.tax_year, part=part.part, run=part.run)
-    with transaction.atomic(), connection.cursor() as cursor, path.open("wb") as file:
-        with cursor.cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's, under Django's wrapper
-            for block in copy:
-                file.write(block)
+    with (
+        transaction.atomic(),
+        connection.cursor() as cursor,
+        path.open("wb") as file,
+        cursor.cursor.copy(statement) as copy,
+    ):
+        for block in copy:
+            file.write(block)
 
 
 def _write_month(duck: duckdb.DuckDBPyConnection, archive: Path, name: Path, month: int) -> dict[str, Any]:
@@ -94,4 +98,9 @@ def _write_month(duck: duckdb.DuckDBPyConnection, archive: Path, name: Path, mon
     duck.execute(WRITE.format(month=month, path=str(unfinished).replace("'", "''")))
     content = unfinished.read_bytes()
     unfinished.replace(path)
-    return {"month": month, "path": str(name), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return {
+        "month": month,
+        "path": str(name),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }

@@ -22,7 +22,14 @@ from apps.accruals.tallies import Counted, SentLine, TotalKey, first_uses, read_
 from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.models import Mode
 from apps.merchants.queries import terminal_names
-from apps.purchases.outbox import Claimed, Decision, claim_batches, mark_counted, purchases_of, record_decisions
+from apps.purchases.outbox import (
+    Claimed,
+    Decision,
+    claim_batches,
+    mark_counted,
+    purchases_of,
+    record_decisions,
+)
 from apps.purchases.ranges import to_ranges
 from apps.residents.judging import CARD_CLONED, CardRecord, Verdict
 from apps.residents.keyring import load_keyring
@@ -78,7 +85,9 @@ def count_some(*, now: datetime) -> int:
             recognised = recognise(keyring, _taps(tapped))
             _count(cursor, tapped, recognised, now)
             record_decisions(
-                cursor, [Decision(p, "unclaimed", "") for p, s in zip(purchases, sent, strict=True) if s.claim], at=now
+                cursor,
+                [Decision(p, "unclaimed", "") for p, s in zip(purchases, sent, strict=True) if s.claim],
+                at=now,
             )
             mark_counted(cursor, claim, at=now)
     return len(purchases)
@@ -94,7 +103,10 @@ def _taps(tapped: Sequence[tuple[Claimed, SentLine]]) -> list[SealedTap]:
 
 
 def _count(
-    cursor: Cursor, tapped: Sequence[tuple[Claimed, SentLine]], recognised: Sequence[Recognised], now: datetime
+    cursor: Cursor,
+    tapped: Sequence[tuple[Claimed, SentLine]],
+    recognised: Sequence[Recognised],
+    now: datetime,
 ) -> None:
     years = _hold_years(cursor, {purchase.tax_year for purchase, _ in tapped})
     uses: list[Use] = []
@@ -105,7 +117,11 @@ def _count(
         else:
             decisions.append(Decision(purchase, seen.judgement.verdict, seen.judgement.code))
     first = first_uses([(use.card.card, use.counter) for use in uses], _spend_counters(cursor, uses))
-    entries = [_entry(use, years[use.purchase.tax_year]) for use, is_first in zip(uses, first, strict=True) if is_first]
+    entries = [
+        _entry(use, years[use.purchase.tax_year])
+        for use, is_first in zip(uses, first, strict=True)
+        if is_first
+    ]
     cloned = [use.purchase for use, is_first in zip(uses, first, strict=True) if not is_first]
     _add_entries(cursor, entries)
     _add_totals(cursor, entries)
@@ -121,7 +137,9 @@ def _hold_years(cursor: Cursor, years: set[int]) -> dict[int, OpenYear]:
         " ORDER BY year FOR SHARE",
         (list(years),),
     ).fetchall()
-    return {year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone)) for year, run, part, version in rows}
+    return {
+        year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone)) for year, run, part, version in rows
+    }
 
 
 def _spend_counters(cursor: Cursor, uses: Sequence[Use]) -> dict[int, list[tuple[int, int]]]:

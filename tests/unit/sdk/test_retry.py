@@ -25,6 +25,7 @@ def test_the_ceiling_doubles_up_to_half_a_minute() -> None:
         ("Mon, 03 Apr 2017 00:31:30 GMT", 90),
         ("Mon, 03 Apr 2017 00:29:00 GMT", 0),
         ("Mon, 03 Apr 2017 09:31:30 -0000", 9 * 3600 + 90),
+        ("Mon, 03 Apr 2017 09:31:30 +0900", 90),
         ("-3", 0),
         ("soon", 0),
         ("", 0),

@@ -12,14 +12,17 @@ class Command(OperatorCommand):
     help = "Play the demo year: real purchases of a year from virtual tills to verified refunds."
 
     def arguments(self, parser: CommandParser) -> None:
+        default = Path(settings.BASE_DIR) / "var" / "demo"
+        parser.add_argument("--folder", type=Path, default=default, help="where the demo keeps its files; it is emptied")
         parser.add_argument("--households", type=int, help="only the first so many households")
-        parser.add_argument("--twice", action="store_true", help="send the whole year again: all must be duplicates")
+        parser.add_argument(
+            "--twice", action="store_true", help="send the whole year again: all must be duplicates"
+        )
         parser.add_argument(
             "--faults", action="store_true", help="kill the workers and empty Redis in the middle of counting"
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
-        folder = Path(settings.BASE_DIR) / "var" / "demo"
         with progress_bar() as progress:
-            played = Options(folder, options["households"], twice=options["twice"], faults=options["faults"])
+            played = Options(options["folder"], options["households"], twice=options["twice"], faults=options["faults"])
             return play_year(played, progress)

@@ -1,0 +1,116 @@
+"""Fixtures: a world to sell in, a real web server, real workers, a real browser."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from apps.residents.keyring import load_keyring
+from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
+from tests.world import World, build_world
+
+CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
+# Sync Playwright runs an event loop in the test's thread, in which Django would refuse its ORM.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Debian's Chromium instead of a downloaded one."""
+    return {
+        "executable_path": CHROMIUM or "/usr/bin/chromium",
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-component-update",
+        ],
+    }
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a browser its journeys are left out, and said so loudly by `make test` (.ci/browser)."""
+    if CHROMIUM:
+        return
+    kept = [item for item in items if not item.get_closest_marker("browser")]
+    left_out = [item for item in items if item.get_closest_marker("browser")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+@pytest.fixture
+def archive(tmp_path: Path, settings: Any) -> Path:
+    """An empty archive folder."""
+    settings.KANPU_ARCHIVE = tmp_path / "archive"
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def world(transactional_db: None, tmp_path: Path, settings: Any, archive: Path) -> World:
+    """Scheme, years 2017 and this one, two residents with cards, merchants with terminals and keys."""
+    settings.KANPU_KEYRING = tmp_path / "keyring.json"
+    load_keyring.cache_clear()
+    return build_world(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def database_url(django_db_setup: None) -> str:
+    """The address of the tests' database."""
+    address, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    return f"{address}/{connection.settings_dict['NAME']}"
+
+
+@pytest.fixture(scope="session")
+def web_address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real web server on the tests' database, which has no private keys."""
+    port = free_port()
+    running = Processes(Path(settings.BASE_DIR), tmp_path_factory.mktemp("web"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", database_url)
+        running.start("web", web_command(port), with_keys=False)
+    running.wait_for(f"http://127.0.0.1:{port}/v1/keys")
+    yield f"http://127.0.0.1:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def web(world: World, web_address: str) -> str:
+    """The address of the web server, with the world in its database."""
+    return web_address
+
+
+@pytest.fixture
+def processes(
+    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Processes]:
+    """Processes of a test's own, on the tests' database and with its keys."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("KANPU_KEYRING", str(tmp_path / "keyring.json"))
+    monkeypatch.setenv("KANPU_ARCHIVE", str(tmp_path / "archive"))
+    running = Processes(Path(settings.BASE_DIR), tmp_path / "logs")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def workers(processes: Processes) -> Processes:
+    """Real Celery workers and a sweep."""
+    processes.start("worker", worker_command(), with_keys=True)
+    processes.start("sweep", sweep_command(), with_keys=True)
+    return processes
+
+
+def pytest_report_header() -> str:
+    """Say which servers the tests talk to."""
+    version = (
+        subprocess.run([CHROMIUM, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        if CHROMIUM
+        else "no browser: its journeys are left out"
+    )
+    return f"postgresql: {connection.settings_dict['HOST']}:{connection.settings_dict['PORT']}, {version}"

@@ -1,0 +1,60 @@
+"""The main job on a slice of the real year, as `make demo` does it, with workers killed and everything sent twice."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.independent import expected_rows, rows_of
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSEHOLDS = 80
+
+
+def run_demo(folder: Path, *options: str) -> dict[str, Any]:
+    """The demo in servers of its own, so that a developer's demo stays as it is."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    environment |= {
+        "KANPU_DEMO": "1",
+        "KANPU_KEYRING": str(folder / "demo" / "keyring.json"),
+        "KANPU_ARCHIVE": str(folder / "demo" / "archive"),
+    }
+    services = [sys.executable, "-m", "config.services", "--root", str(folder), "exec", "--"]
+    demo = [sys.executable, "manage.py", "demo", "--json", "--folder", str(folder / "demo"), *options]
+    done = subprocess.run([*services, *demo], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[tuple[int, int, int, int]]:
+    return expected_rows()
+
+
+def test_the_independent_computation_of_the_whole_year_is_the_golden_one(
+    expected: list[tuple[int, int, int, int]],
+) -> None:
+    golden = yaml.safe_load((ROOT / "tests/golden/jp-2015/complete-journey.yaml").read_text())
+    refunds = [row[3] for row in expected]
+    assert golden == {
+        "households": len(refunds),
+        "refund_sum": sum(refunds),
+        "at_cap": sum(refund == 4000 for refund in refunds),
+    }
+
+
+def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_and_however_often_it_is_sent(
+    tmp_path: Path, expected: list[tuple[int, int, int, int]]
+) -> None:
+    summary = run_demo(tmp_path, "--households", str(HOUSEHOLDS), "--twice", "--faults")
+    assert rows_of(tmp_path / "demo" / "refunds.csv") == expected[:HOUSEHOLDS]
+    assert summary["assessments_agree"] is True
+    assert summary["sent_again_duplicates"] == summary["purchases"]
+    assert summary["faults"] == 1
+    assert summary["refunds_yen"] == sum(row[3] for row in expected[:HOUSEHOLDS])

@@ -1,0 +1,224 @@
+"""The year-end run: freeze, assess, verify, on real entries; what does not agree stops it."""
+
+import json
+import shutil
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from kanpu_pos import Client
+
+from apps.accruals.models import ArchivePart, Entry, Total
+from apps.accruals.operations.archiving import archive_year
+from apps.accruals.operations.counting import count_all
+from apps.audit.models import Event
+from apps.refunds.models import Refund, Run
+from apps.refunds.operations import (
+    ArchiveDamaged,
+    AssessmentsDiffer,
+    OutboxNotEmpty,
+    WrongState,
+    assess_run,
+    freeze,
+    verify_run,
+)
+from apps.schemes.models import DatedRate, SchemeVersion
+from apps.schemes.queries import YearNotStarted
+from tests.world import TERMINAL, TEST_TERMINAL, World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sell(web: str, world: World, *records: bytes) -> None:
+    with Client(web, world.api_key, timeout_s=30) as client:
+        client.report(TERMINAL, records)
+    count_all(now=timezone.now())
+
+
+def command(step: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("year_end", "2017", step, "--json", stdout=out)
+    result: dict[str, Any] = json.loads(out.getvalue())
+    return result
+
+
+def refunds(run: int) -> list[tuple[int, int, int]]:
+    rows = Refund.objects.filter(run=run).order_by("resident_ref")
+    return list(rows.values_list("entitled_minor", "earlier_minor", "due_minor"))
+
+
+def test_a_year_from_purchases_to_agreed_refunds(world: World, web: str) -> None:
+    one, two = world.residents
+    sell(
+        web, world,
+        world.sale(one, reduced=105, at="2017-01-31T23:59:59+09:00"), world.sale(one, reduced=105, standard=900),
+        world.sale(one, reduced=105), world.sale(two, reduced=1_000_000),
+    )  # fmt: skip
+    assert command("freeze")["state"] == "frozen"
+    assert command("assess")["state"] == "assessed"
+    verified = command("verify")
+    assert verified["state"] == "verified"
+    assert (verified["residents"], verified["refund_minor"], verified["at_cap"]) == (2, 4005, 1)
+    assert (verified["entries"], verified["verified_refund_minor"]) == (4, 4005)
+    assert verified["assessed_digest"] == verified["verified_digest"]
+    assert command("status") == verified
+    assert refunds(1) == [(5, 0, 5), (4000, 0, 4000)]
+    line = Refund.objects.get(resident_ref=one).lines["lines"][0]
+    assert (line["tier"], line["spend_minor"], line["exact"]) == ("reduced", 315, [63, 11])
+    actions = list(Event.objects.filter(action__startswith="run.").values_list("action", flat=True))
+    assert actions == ["run.freeze", "run.assess", "run.verify"]
+
+
+def test_the_archive_holds_references_and_amounts_and_neither_tokens_nor_cards(
+    world: World, web: str, archive: Path
+) -> None:
+    sell(
+        web,
+        world,
+        world.sale(reduced=100, standard=20),
+        world.sale(reduced=7, at="2017-12-31T23:59:59+09:00"),
+    )
+    run = freeze(2017, actor="test")
+    part = ArchivePart.objects.get(run=run.number)
+    assert [(f["month"], f["entries"], f["amount_minor"]) for f in part.files] == [(4, 1, 120), (12, 1, 7)]
+    columns = duckdb.connect().execute(f"DESCRIBE SELECT * FROM '{archive / part.files[0]['path']}'").fetchall()
+    assert [column for column, *_ in columns] == [
+        "resident_ref", "terminal_id", "seq", "run", "part", "month", "sold_at", "tiers", "amounts_minor",
+    ]  # fmt: skip
+
+
+def test_parts_written_during_the_year_are_each_written_once_and_read_together(
+    world: World, web: str
+) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    assert archive_year(2017, now=timezone.now()) == 1
+    first = ArchivePart.objects.get(part=1)
+    sell(web, world, world.sale(reduced=5500))
+    freeze(2017, actor="test")
+    assess_run(2017, actor="test")
+    assert verify_run(2017, actor="test").refund_minor == 200
+    assert ArchivePart.objects.get(part=1).files == first.files
+    assert [part.run for part in ArchivePart.objects.order_by("part")] == [1, 1]
+
+
+def test_a_part_written_anew_has_the_same_bytes(world: World, web: str, archive: Path) -> None:
+    sell(web, world, *(world.sale(world.residents[n % 2], reduced=n) for n in range(1, 40)))
+    freeze(2017, actor="test")
+    part = ArchivePart.objects.get()
+    before = part.files
+    shutil.rmtree(archive)
+    ArchivePart.objects.update(written_at=None, files=[])
+    archive_year(2017, now=timezone.now())
+    assert ArchivePart.objects.get(part=1).files == before
+
+
+def test_what_comes_after_the_freeze_is_the_next_runs_difference(world: World, web: str) -> None:
+    one = world.residents[0]
+    sell(web, world, world.sale(one, reduced=110_000))
+    freeze(2017, actor="test")
+    sell(web, world, world.sale(one, reduced=55_000), world.sale(one, reduced=55_000))
+    assess_run(2017, actor="test")
+    verify_run(2017, actor="test")
+    assert refunds(1) == [(2000, 0, 2000)]
+    freeze(2017, actor="test")
+    assess_run(2017, actor="test")
+    run = verify_run(2017, actor="test")
+    assert refunds(2) == [(4000, 2000, 2000)]
+    assert (run.number, run.verified_entries) == (2, 3)
+
+
+def test_test_purchases_are_in_no_run(world: World, web: str) -> None:
+    with Client(web, world.test_key, timeout_s=30) as client:
+        sale = world.sale(world.test_resident, reduced=5500, terminal=TEST_TERMINAL, mode="test")
+        client.report(TEST_TERMINAL, [sale])
+    count_all(now=timezone.now())
+    freeze(2017, actor="test")
+    assess_run(2017, actor="test")
+    run = verify_run(2017, actor="test")
+    assert (run.residents, run.refund_minor, run.verified_entries) == (0, 0, 0)
+
+
+def test_a_planted_fault_in_one_total_stops_the_run_and_is_named(world: World, web: str) -> None:
+    one, two = world.residents
+    sell(web, world, world.sale(one, reduced=5500), world.sale(two, reduced=5500))
+    freeze(2017, actor="test")
+    Total.objects.filter(resident_ref=two).update(amount_minor=5555)
+    assess_run(2017, actor="test")
+    with pytest.raises(AssessmentsDiffer, match=str(two)):
+        verify_run(2017, actor="test")
+    run = Run.objects.get()
+    assert run.state == "assessed"
+    assert run.differences == [{"resident_ref": str(two), "from_totals": 101, "from_archive": 100}]
+
+
+def test_a_planted_fault_in_the_archive_stops_the_run(world: World, web: str, archive: Path) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    freeze(2017, actor="test")
+    assess_run(2017, actor="test")
+    path = next(archive.rglob("*.parquet"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ArchiveDamaged, match="not the file that was written"):
+        verify_run(2017, actor="test")
+    path.unlink()
+    with pytest.raises(ArchiveDamaged, match="cannot be read"):
+        verify_run(2017, actor="test")
+
+
+def test_steps_out_of_order_are_refused(world: World, web: str) -> None:
+    with pytest.raises(CommandError, match="run_missing"):
+        command("assess")
+    with pytest.raises(YearNotStarted):
+        freeze(1999, actor="test")
+    sell(web, world, world.sale(reduced=5500))
+    freeze(2017, actor="test")
+    with pytest.raises(WrongState):
+        verify_run(2017, actor="test")
+    with pytest.raises(WrongState):
+        freeze(2017, actor="test")
+    assert Run.objects.count() == 1
+
+
+def test_a_freeze_does_not_leave_accepted_purchases_behind(world: World, web: str) -> None:
+    with Client(web, world.api_key, timeout_s=30) as client:
+        client.report(TERMINAL, [world.sale(reduced=5500)])
+    with pytest.raises(OutboxNotEmpty, match="1 purchases wait"):
+        freeze(2017, actor="test", drain_timeout_s=0.5)
+
+
+def test_assessing_again_gives_the_same_digest(world: World, web: str) -> None:
+    sell(web, world, *(world.sale(world.residents[n % 2], reduced=100 * n) for n in range(1, 30)))
+    freeze(2017, actor="test")
+    first = assess_run(2017, actor="test").assessed_digest
+    assert assess_run(2017, actor="test").assessed_digest == first
+    assert Refund.objects.count() == 2
+
+
+def test_the_database_itself_refuses_what_must_not_be(world: World, web: str) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    entry = Entry.objects.get()
+    rate = DatedRate.objects.filter(tier="reduced").get()
+    forbidden = [
+        ("INSERT INTO accruals_entry SELECT * FROM accruals_entry WHERE seq = %s", [entry.seq]),
+        ("INSERT INTO purchases_purchase SELECT * FROM purchases_purchase WHERE seq = %s", [entry.seq]),
+        ("INSERT INTO schemes_datedrate (scheme_version_id, tier, valid, rate)"
+         " SELECT scheme_version_id, tier, valid, 0.05 FROM schemes_datedrate WHERE id = %s", [rate.pk]),
+    ]  # fmt: skip
+    for statement, values in forbidden:
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, values)
+    for statement in (
+        "UPDATE schemes_schemeversion SET code = 'other'",
+        "DELETE FROM schemes_datedrate",
+        "UPDATE audit_event SET actor = 'nobody'",
+        "DELETE FROM audit_event",
+    ):
+        with pytest.raises(Exception, match="Cannot"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    assert SchemeVersion.objects.count() == 1

@@ -1,0 +1,96 @@
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.refunds.assessment import NoRate, Spend, assess, lines_json, rules_of
+from apps.schemes.document import Scheme, read_scheme
+
+ROOT = Path(__file__).resolve().parents[2]
+JP_2015 = yaml.safe_load((ROOT / "apps/schemes/files/jp-2015.yaml").read_text())
+GOLDEN = yaml.safe_load((ROOT / "tests/golden/jp-2015/refunds.yaml").read_text())
+RULES = rules_of(read_scheme(JP_2015), 2017)
+
+spends = st.lists(
+    st.builds(Spend, st.integers(1, 12), st.sampled_from(["reduced", "standard"]), st.integers(1, 300_000)),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
+def test_golden_case(case: dict[str, Any]) -> None:
+    found = assess([Spend(s["month"], s["tier"], s["amount"]) for s in case["spend"]], RULES)
+    assert found.refund_minor == case["refund"]
+    assert found.at_cap == case.get("at_cap", False)
+
+
+@given(spends)
+def test_the_refund_is_two_110ths_of_reduced_spend_and_never_above_the_cap(spend: list[Spend]) -> None:
+    reduced = sum(s.amount_minor for s in spend if s.tier == "reduced")
+    expected = 1 if 0 < 2 * reduced < 110 else min(2 * reduced // 110, 4000)
+    assert assess(spend, RULES).refund_minor == expected
+
+
+@given(spends, st.integers(1, 12), st.integers(1, 10_000))
+def test_more_reduced_spend_never_lowers_the_refund(spend: list[Spend], month: int, more: int) -> None:
+    before = assess(spend, RULES).refund_minor
+    assert assess([*spend, Spend(month, "reduced", more)], RULES).refund_minor >= before
+
+
+@given(
+    st.permutations([Spend(m, t, 100 * m + len(t)) for m in range(1, 13) for t in ("reduced", "standard")])
+)
+def test_the_order_of_spend_does_not_matter(spend: list[Spend]) -> None:
+    assert assess(spend, RULES) == assess(sorted(spend), RULES)
+
+
+@given(spends)
+def test_the_lines_explain_every_yen(spend: list[Spend]) -> None:
+    found = assess(spend, RULES)
+    kept = lines_json(found)
+    assert sum(line["spend_minor"] for line in kept["lines"]) == sum(s.amount_minor for s in spend)
+    assert sum((Fraction(*line["exact"]) for line in kept["lines"]), Fraction(0)) == Fraction(*kept["exact"])
+    for line in kept["lines"]:
+        collected, rate = Fraction(line["collected"]), Fraction(line["rate"])
+        assert Fraction(*line["exact"]) == line["spend_minor"] * (collected - rate) / (1 + collected)
+
+
+def with_rates(**tiers: list[tuple[str, str]]) -> Scheme:
+    content = JP_2015 | {
+        "tiers": [
+            JP_2015["tiers"][0]
+            | {
+                "code": code,
+                "rates": [{"from": date.fromisoformat(day), "rate": rate} for day, rate in rates],
+            }
+            for code, rates in tiers.items()
+        ]
+    }
+    return read_scheme(content)
+
+
+def test_a_rate_that_changes_in_july_splits_the_year() -> None:
+    rules = rules_of(with_rates(food=[("2015-01-01", "0.08"), ("2017-07-01", "0.05")]), 2017)
+    found = assess([Spend(6, "food", 11_000), Spend(7, "food", 11_000)], rules)
+    assert [(line.rate.last_month, line.rate.rate, line.exact) for line in found.lines] == [
+        (6, Decimal("0.08"), Fraction(200)),
+        (12, Decimal("0.05"), Fraction(500)),
+    ]
+    assert found.refund_minor == 700
+
+
+def test_a_new_tier_is_data() -> None:
+    rules = rules_of(with_rates(food=[("2015-01-01", "0.08")], books=[("2015-01-01", "0")]), 2017)
+    assert assess([Spend(1, "books", 1_100)], rules).refund_minor == 100
+
+
+def test_spend_in_a_month_without_a_rate_is_an_error_not_nothing() -> None:
+    rules = rules_of(with_rates(food=[("2017-07-01", "0.08")]), 2017)
+    with pytest.raises(NoRate):
+        assess([Spend(6, "food", 100)], rules)
