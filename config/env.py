@@ -1,7 +1,10 @@
 """What the environment says, and secrets that come from it or from files."""
 
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from environs import Env
 
@@ -30,10 +33,10 @@ def secret(name: str, *, production: bool) -> str:
 
 def _kept(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with path.open("x") as file:
-            path.chmod(0o600)
+    if not path.exists():
+        with NamedTemporaryFile("w", dir=path.parent) as file:  # readable by its owner only, and whole when it appears
             file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+            file.flush()
+            with suppress(FileExistsError):  # another process was first: its secret is the one
+                os.link(file.name, path)
     return path.read_text()

@@ -63,6 +63,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -123,7 +124,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / "var" / "static"
-STATICFILES_DIRS: list[Path] = []
+STATICFILES_DIRS = [ROOT / "config" / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 
 CONTENT_SECURITY_POLICY = {

@@ -1,5 +1,6 @@
 """Every address that Kanpu answers."""
 
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
@@ -8,6 +9,8 @@ urlpatterns = [
     path("", include("apps.residents.urls")),
     path("", include("apps.console.urls")),
     path("", include("apps.portal.urls")),
+    path("login", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
     path("language", set_language, name="set_language"),
 ]
 handler404 = "apps.purchases.views.not_found"

@@ -86,9 +86,7 @@ def web(world: World, web_address: str) -> str:
 
 
 @pytest.fixture
-def processes(
-    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Processes]:
+def processes(world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
     """Processes of a test's own, on the tests' database and with its keys."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("KANPU_KEYRING", str(tmp_path / "keyring.json"))

@@ -37,9 +37,7 @@ def expected_rows() -> list[tuple[int, int, int, int]]:
         ).fetchall()
     }
     spent: dict[int, dict[str, int]] = defaultdict(lambda: {"reduced": 0, "standard": 0})
-    sales = duck.execute(
-        f"SELECT household_id, product_id, sales_value FROM '{data}/transactions.parquet'"
-    ).fetchall()
+    sales = duck.execute(f"SELECT household_id, product_id, sales_value FROM '{data}/transactions.parquet'").fetchall()
     for household_id, product_id, sales_value in sales:
         department, category = products.get(product_id, (None, None))
         tier = tiers.get((department, category or "")) or tiers.get((department, "")) or "standard"
@@ -65,9 +63,7 @@ def main() -> None:
     found, expected = rows_of(Path(sys.argv[1])), expected_rows()
     wrong = [pair for pair in zip(found, expected, strict=False) if pair[0] != pair[1]]
     if len(found) != len(expected) or wrong:
-        sys.exit(
-            f"{sys.argv[1]} differs: {len(found)} rows, {len(expected)} expected; the first: {wrong[:3]}"
-        )
+        sys.exit(f"{sys.argv[1]} differs: {len(found)} rows, {len(expected)} expected; the first: {wrong[:3]}")
     print(f"{len(found)} households, {sum(row[3] for row in found):,} yen: equal to the yen.")
 
 

@@ -53,9 +53,7 @@ class World:
         self.seqs[terminal] = max(seq, self.seqs.get(terminal, 0))
         card = self.cards[resident or self.residents[0]]
         token = self.readers[mode].seal(card, terminal=terminal, seq=seq, now=datetime.now(UTC))
-        lines = tuple(
-            (tier, amount) for tier, amount in (("reduced", reduced), ("standard", standard)) if amount
-        )
+        lines = tuple((tier, amount) for tier, amount in (("reduced", reduced), ("standard", standard)) if amount)
         return Sale(seq=seq, at=at, lines=lines, card=token).to_json()
 
 

@@ -32,9 +32,7 @@ def spend_of_resident(resident_ref: UUID, year: int) -> list[MonthSpend]:
 
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
     """One resident's purchases of a year, the newest first."""
-    return Entry.objects.filter(resident_ref=resident_ref, tax_year=year).order_by(
-        "-at", "terminal_id", "-seq"
-    )
+    return Entry.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-at", "terminal_id", "-seq")
 
 
 def newest_year_of(resident_ref: UUID) -> int | None:

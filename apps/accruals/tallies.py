@@ -77,9 +77,7 @@ def tally(counted: Iterable[Counted]) -> dict[TotalKey, Tally]:
     return {key: Tally(sums[key], counts[key]) for key in sorted(sums)}
 
 
-def first_uses(
-    taps: Iterable[tuple[int, int]], used_before: Mapping[int, Iterable[tuple[int, int]]]
-) -> list[bool]:
+def first_uses(taps: Iterable[tuple[int, int]], used_before: Mapping[int, Iterable[tuple[int, int]]]) -> list[bool]:
     """For each (card, counter), in order, whether it is that counter's first counted use.
 
     `used_before` has each card's used counters as half-open ranges.
@@ -87,9 +85,7 @@ def first_uses(
     seen: set[tuple[int, int]] = set()
     first = []
     for card, counter in taps:
-        fresh = (card, counter) not in seen and not any(
-            low <= counter < end for low, end in used_before.get(card, ())
-        )
+        fresh = (card, counter) not in seen and not any(low <= counter < end for low, end in used_before.get(card, ()))
         seen.add((card, counter))
         first.append(fresh)
     return first

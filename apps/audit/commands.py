@@ -32,9 +32,19 @@ class OperatorCommand(BaseCommand):
             raise CommandError(f"{error} [{error.code}]") from error
         if options["json"]:
             self.stdout.write(json.dumps(result, ensure_ascii=False, default=str))
-        else:
-            for key, value in result.items():
-                self.stdout.write(f"{key.replace('_', ' ')}: {value}")
+            return
+        for key, value in result.items():
+            self.stdout.write(f"{key.replace('_', ' ')}: {_in_words(value)}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return "".join(f"\n  {item}" for item in value) or "none"
+    return str(value)
 
 
 def operator() -> str:

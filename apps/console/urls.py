@@ -1,1 +1,8 @@
-urlpatterns = []
+from django.urls import path
+
+from apps.console import views
+
+urlpatterns = [
+    path("console/", views.years, name="console"),
+    path("console/runs/<int:year>/<int:number>", views.run, name="run"),
+]

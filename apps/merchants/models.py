@@ -54,18 +54,14 @@ class Terminal(models.Model):
     code = models.CharField(max_length=63, unique=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="terminals")
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="terminals")
-    region = models.CharField(
-        max_length=8, blank=True, help_text="Prefecture (JIS X 0401) or municipality code"
-    )
+    region = models.CharField(max_length=8, blank=True, help_text="Prefecture (JIS X 0401) or municipality code")
     latitude = models.DecimalField(max_digits=8, decimal_places=5, null=True)
     longitude = models.DecimalField(max_digits=8, decimal_places=5, null=True)
     enrolled_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                name="terminal_code_form", condition=Q(code__regex=r"^[a-z0-9][a-z0-9-]{0,62}$")
-            ),
+            models.CheckConstraint(name="terminal_code_form", condition=Q(code__regex=r"^[a-z0-9][a-z0-9-]{0,62}$")),
             models.CheckConstraint(
                 name="place_is_whole",
                 condition=Q(latitude__isnull=True, longitude__isnull=True)

@@ -52,9 +52,7 @@ def issue_key(merchant: Merchant, *, name: str, at: datetime, actor: str) -> str
     """A new API key of the merchant. Only its hash is kept, so this is the one time it can be read."""
     key = new_key(merchant.mode)
     ApiKey.objects.create(merchant=merchant, name=name, sha256=key_hash(key), hint=key[:12], created_at=at)
-    record_event(
-        at=at, actor=actor, action="key.issue", subject=f"merchant:{merchant.pk}", detail={"hint": key[:12]}
-    )
+    record_event(at=at, actor=actor, action="key.issue", subject=f"merchant:{merchant.pk}", detail={"hint": key[:12]})
     return key
 
 
@@ -74,9 +72,7 @@ def enrol_terminal(
     Raises MerchantInvalid for a code of the wrong form or one used before, by anybody.
     """
     if not TERMINAL_CODE.fullmatch(code):
-        raise MerchantInvalid(
-            f"{code!r} is no terminal code: a-z, 0-9 and -, at most 63, not starting with -."
-        )
+        raise MerchantInvalid(f"{code!r} is no terminal code: a-z, 0-9 and -, at most 63, not starting with -.")
     store, _ = Store.objects.get_or_create(merchant=merchant, name=store_name or code)
     latitude, longitude = place or (None, None)
     try:
@@ -89,7 +85,5 @@ def enrol_terminal(
         raise MerchantInvalid(
             f"The terminal code {code} is taken. Codes are never used twice: choose another."
         ) from error
-    record_event(
-        at=at, actor=actor, action="terminal.enrol", subject=f"terminal:{code}", detail={"region": region}
-    )
+    record_event(at=at, actor=actor, action="terminal.enrol", subject=f"terminal:{code}", detail={"region": region})
     return terminal

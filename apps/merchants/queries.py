@@ -33,11 +33,7 @@ def holder_of(key: str) -> KeyHolder | None:
 
 def terminal_id_of(code: str, holder: KeyHolder) -> int | None:
     """The number of the holder's terminal, or None when there is none of that code or it is another's."""
-    return (
-        Terminal.objects.filter(code=code, merchant_id=holder.merchant_id)
-        .values_list("pk", flat=True)
-        .first()
-    )
+    return Terminal.objects.filter(code=code, merchant_id=holder.merchant_id).values_list("pk", flat=True).first()
 
 
 def find_merchant(number_or_name: str) -> Merchant:

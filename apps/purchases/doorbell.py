@@ -5,7 +5,6 @@ import threading
 from typing import Final
 
 from celery import current_app
-from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +40,8 @@ class Doorbell:
                 current_app.send_task(TASK, expires=RING_EXPIRES_S, retry=False)
                 failures = 0
                 pause.wait(PAUSE_S)
-            except (OperationalError, OSError) as error:
-                logger.warning(
-                    "The doorbell does not ring (%s): the sweep will find the work.", type(error).__name__
-                )
+            except Exception as error:  # whatever it is, the thread must go on
+                logger.warning("The doorbell does not ring (%s): the sweep will find the work.", type(error).__name__)
                 pause.wait(BREAK_S[min(failures, len(BREAK_S) - 1)])
                 failures += 1
 

@@ -47,9 +47,7 @@ class Decided:
     accepted: list[tuple[Record, int]] = field(default_factory=list)  # with the tax year
     duplicates: list[tuple[int, int]] = field(default_factory=list)  # (index, seq)
     refusals: list[Refusal] = field(default_factory=list)
-    refused: list[tuple[Record | Malformed, Defect, bool]] = field(
-        default_factory=list
-    )  # whether it spends its seq
+    refused: list[tuple[Record | Malformed, Defect, bool]] = field(default_factory=list)  # whether it spends its seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +95,7 @@ def decide_all(
                 _refuse(decided, index, record, Defect("seq_conflict", "seq", str(seq)), spends_seq=False)
             continue
         if isinstance(record, Malformed):
-            _refuse(
-                decided, index, record, Defect("record_malformed", record.param), spends_seq=seq is not None
-            )
+            _refuse(decided, index, record, Defect("record_malformed", record.param), spends_seq=seq is not None)
         elif isinstance(verdict := decide(record, years, now), Defect):
             _refuse(decided, index, record, verdict, spends_seq=True)
         else:
@@ -115,9 +111,7 @@ def _same(record: Record | Malformed, stands: str | bytes) -> bool:
     return record.identity == stands
 
 
-def _refuse(
-    decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool
-) -> None:
+def _refuse(decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool) -> None:
     reason = record.reason if isinstance(record, Malformed) else ""
     decided.refusals.append(Refusal(index, record.seq, defect, reason))
     decided.refused.append((record, defect, spends_seq))

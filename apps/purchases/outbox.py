@@ -70,9 +70,7 @@ def purchases_of(cursor: Cursor, claim: Claim) -> list[Claimed]:
 
 def record_decisions(cursor: Cursor, decisions: Iterable[Decision], *, at: datetime) -> None:
     """Keep what was decided, so that a rebuild repeats it and a till can read it back."""
-    rows = [
-        (d.purchase.lane, d.purchase.terminal_id, d.purchase.seq, d.status, d.code, at) for d in decisions
-    ]
+    rows = [(d.purchase.lane, d.purchase.terminal_id, d.purchase.seq, d.status, d.code, at) for d in decisions]
     if rows:
         cursor.executemany(
             "INSERT INTO purchases_outcome (lane, terminal_id, seq, status, code, decided_at)"

@@ -27,9 +27,7 @@ def year_rules() -> list[YearRules]:
 
 def known_identities(lane: int, terminal_id: int, seqs: Sequence[int]) -> dict[int, str | bytes]:
     """What stands under these numbers of a terminal: an accepted record's line, a refused one's SHA-256."""
-    accepted = Purchase.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs).values_list(
-        "seq", "line"
-    )
+    accepted = Purchase.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs).values_list("seq", "line")
     known: dict[int, str | bytes] = dict(accepted)
     refused = Rejection.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs, spends_seq=True)
     known.update((seq, bytes(identity)) for seq, identity in refused.values_list("seq", "identity") if seq)

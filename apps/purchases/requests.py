@@ -110,7 +110,7 @@ def _code_of(error: Exception) -> str:
 
 def _error_response(code: str, body: dict[str, str]) -> Response:
     response = Response({"error": body}, status=CATALOGUE[code].status)
-    if code in ("unavailable", "rate_limited"):
+    if code == "unavailable":
         response["Retry-After"] = str(RETRY_AFTER_S)
     if code == "key_invalid":
         response["WWW-Authenticate"] = "Bearer"

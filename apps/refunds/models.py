@@ -40,7 +40,7 @@ class Run(models.Model):
     differences = models.JSONField(default=list, help_text="What the two assessments disagree on, the first of it")
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.UniqueConstraint(fields=["tax_year", "number"], name="run_once"),
             models.CheckConstraint(name="run_state", condition=Q(state__in=RunState.values)),
             models.CheckConstraint(
@@ -71,7 +71,7 @@ class Refund(models.Model):
     lines = models.JSONField()
 
     class Meta:
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.CheckConstraint(name="refund_not_negative", condition=Q(entitled_minor__gte=0)),
             models.CheckConstraint(
                 name="due_is_the_difference",

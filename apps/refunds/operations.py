@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -110,10 +111,10 @@ def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
     with transaction.atomic():
         run = _locked(year, {RunState.FROZEN, RunState.ASSESSED})
         Refund.objects.filter(tax_year=year, run=run.number).delete()
-        digest = hashlib.sha256()
+        digest, earlier = hashlib.sha256(), earlier_entitlements(run)
         run.residents = run.refunded = run.at_cap = run.refund_minor = 0
         for shard in _chunks(assessed_residents(run), 10_000):
-            _write_refunds(run, shard)
+            _write_refunds(run, shard, earlier)
             _add_figures(run, shard, digest.update)
             seen(run.residents)
         run.assessed_digest = digest.hexdigest()
@@ -124,8 +125,7 @@ def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
     return run
 
 
-def _write_refunds(run: Run, shard: list[AssessedResident]) -> None:
-    earlier = earlier_entitlements(run)
+def _write_refunds(run: Run, shard: list[AssessedResident], earlier: dict[UUID, int]) -> None:
     version = run.tax_year.scheme_version_id
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         statement = (
@@ -162,6 +162,7 @@ def verify_run(year: int, *, actor: str) -> Run:
     kept in the run, WrongState.
     """
     started = time.monotonic()
+    write_closed_parts(year, now=timezone.now())  # what a freeze that died left unwritten
     with transaction.atomic():
         run = _locked(year, {RunState.ASSESSED, RunState.VERIFIED})
         files = [_checked(settings.KANPU_ARCHIVE, file) for file in archive_files(run)]
@@ -177,7 +178,13 @@ def verify_run(year: int, *, actor: str) -> Run:
         run.state = RunState.VERIFIED if agreed else RunState.ASSESSED
         run.save()
         action = "run.verify" if agreed else "run.differ"
-        _record(run, action, actor, run.verified_at, {"digest": run.verified_digest, "differences": len(differences)})
+        _record(
+            run,
+            action,
+            actor,
+            run.verified_at,
+            {"digest": run.verified_digest, "differences": len(differences)},
+        )
     if not agreed:
         raise AssessmentsDiffer(f"{len(differences)} residents differ, the first: {differences[:3]}")
     return run
@@ -193,9 +200,7 @@ def _summed(run: Run, refunds: Iterable[SecondRefund], add: Callable[[bytes], No
         yield ref, refund_minor
 
 
-def _differences(
-    first: Iterator[tuple[str, int]], second: Iterator[tuple[str, int]]
-) -> Iterator[dict[str, Any]]:
+def _differences(first: Iterator[tuple[str, int]], second: Iterator[tuple[str, int]]) -> Iterator[dict[str, Any]]:
     """Residents on which two lists sorted by reference do not agree; None where one list lacks the resident."""
     one, two = next(first, None), next(second, None)
     while one or two:

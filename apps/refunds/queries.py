@@ -5,6 +5,8 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models import Case, Count, F, When
+
 from apps.accruals.queries import archive_parts, spend_of_resident, spend_of_year
 from apps.kernel.errors import KanpuError
 from apps.refunds.assessment import Assessment, Spend, assess, rules_of
@@ -36,6 +38,30 @@ def latest_run(year: int) -> Run:
 def runs_of(year: int) -> list[Run]:
     """The year's runs, the newest first."""
     return list(Run.objects.filter(tax_year_id=year).order_by("-number"))
+
+
+def run_of(year: int, number: int) -> Run:
+    """One run with its year and scheme version. Raises RunMissing."""
+    runs = Run.objects.select_related("tax_year__scheme_version")
+    run = runs.filter(tax_year_id=year, number=number).first()
+    if run is None:
+        raise RunMissing(f"The year {year} has no run {number}.")
+    return run
+
+
+def all_runs() -> list[Run]:
+    """The runs of all years, the newest first, without their lists of differences: one query."""
+    return list(Run.objects.defer("differences").order_by("-tax_year", "-number"))
+
+
+def refunds_by_step(run: Run, cap_minor: int) -> dict[int, int]:
+    """How many residents' refunds lie in each tenth of the cap: one query.
+
+    The key is -1 for a refund of 0, else the whole tenths reached: 0 for under 10 %, 10 for the cap.
+    """
+    step = Case(When(entitled_minor=0, then=-1), default=F("entitled_minor") * 10 / cap_minor)
+    rows = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).values_list(step).order_by()
+    return dict(rows.annotate(residents=Count("*")))
 
 
 def assessed_residents(run: Run) -> Iterator[AssessedResident]:

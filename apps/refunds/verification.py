@@ -29,7 +29,8 @@ WITH sold AS (
     FROM read_parquet({files})
 ), exact AS (
     SELECT sold.resident_ref,
-           sum(sold.amount_minor::HUGEINT * (c.millionths - t.millionths) * ({common} // ({million} + c.millionths))) AS n,
+           sum(sold.amount_minor::HUGEINT * (c.millionths - t.millionths)
+               * ({common} // ({million} + c.millionths))) AS n,
            count(*) FILTER (WHERE t.millionths IS NULL OR c.millionths IS NULL) AS without_rate
     FROM sold
     LEFT JOIN tier_rates t ON t.tier = sold.tier AND t.starts <= sold.day AND sold.day < t.ends
@@ -72,7 +73,7 @@ def entries_in(files: Sequence[Path]) -> int:
     if not files:
         return 0
     with duckdb.connect() as duck:
-        row = duck.execute(f"SELECT count(*) FROM read_parquet({_sql_list(files)})").fetchone()
+        row = duck.execute(f"SELECT count(*) FROM read_parquet({_sql_list(files)})").fetchone()  # noqa: S608 - our own file names
     return int(row[0]) if row else 0
 
 

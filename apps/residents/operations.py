@@ -38,14 +38,10 @@ class FileExists(KanpuError):
 
 
 @transaction.atomic
-def register_residents(
-    starts: Iterable[date], *, mode: Mode = Mode.LIVE, at: datetime, actor: str
-) -> list[Resident]:
+def register_residents(starts: Iterable[date], *, mode: Mode = Mode.LIVE, at: datetime, actor: str) -> list[Resident]:
     """A new resident for each first day of residence."""
     residents = Resident.objects.bulk_create([Resident(mode=mode, resident_from=start) for start in starts])
-    record_event(
-        at=at, actor=actor, action="resident.register", subject="residents", detail={"count": len(residents)}
-    )
+    record_event(at=at, actor=actor, action="resident.register", subject="residents", detail={"count": len(residents)})
     return residents
 
 
@@ -116,6 +112,4 @@ def _write_once(path: Path, text: str) -> None:
     try:
         write_private(path, text)
     except FileExistsError:
-        raise FileExists(
-            f"{path} is there already and holds secrets: move it away or name another file."
-        ) from None
+        raise FileExists(f"{path} is there already and holds secrets: move it away or name another file.") from None

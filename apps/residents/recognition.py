@@ -56,9 +56,7 @@ def _open(keyring: Keyring, tap: SealedTap) -> OpenedToken | None:
         return None
 
 
-def _judge(
-    keyring: Keyring, tap: SealedTap, token: OpenedToken | None, card: CardRecord | None
-) -> Recognised:
+def _judge(keyring: Keyring, tap: SealedTap, token: OpenedToken | None, card: CardRecord | None) -> Recognised:
     if token is None:
         return Recognised(CRYPTOGRAM_WRONG)
     if card is None or not card.mode == tap.mode == keyring.sealing_mode[token.key_id]:

@@ -55,9 +55,7 @@ def open_token(token: str, context: bytes, private_keys: Mapping[int, X25519Priv
     raw = _token_bytes(token)
     key_id = raw[0]
     if key_id not in private_keys:
-        raise TokenUnreadable(
-            f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again."
-        )
+        raise TokenUnreadable(f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again.")
     try:
         plain = SUITE.decrypt(raw[1:], private_keys[key_id], info=context)
     except InvalidTag:

@@ -141,17 +141,13 @@ def _check_zone(scheme: Scheme) -> None:
     try:
         ZoneInfo(scheme.time_zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SchemeInvalid(
-            f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database."
-        ) from error
+        raise SchemeInvalid(f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database.") from error
 
 
 def _check_rounding(scheme: Scheme) -> None:
     if scheme.refund.rounding not in ROUNDING_RULES:
         known = ", ".join(sorted(ROUNDING_RULES))
-        raise SchemeInvalid(
-            f"$.refund.rounding: {scheme.refund.rounding!r} is no rounding rule. Known: {known}."
-        )
+        raise SchemeInvalid(f"$.refund.rounding: {scheme.refund.rounding!r} is no rounding rule. Known: {known}.")
 
 
 def _check_deadline(scheme: Scheme) -> None:
@@ -159,9 +155,7 @@ def _check_deadline(scheme: Scheme) -> None:
     try:
         date(2001, month, day)
     except ValueError as error:
-        raise SchemeInvalid(
-            f"$.filing_deadline: {scheme.filing_deadline!r} is no day of every year."
-        ) from error
+        raise SchemeInvalid(f"$.filing_deadline: {scheme.filing_deadline!r} is no day of every year.") from error
 
 
 def _check_tier_codes(scheme: Scheme) -> None:
@@ -171,16 +165,12 @@ def _check_tier_codes(scheme: Scheme) -> None:
 
 
 def _check_rates(scheme: Scheme) -> None:
-    places = [("$.collected", scheme.collected)] + [
-        (f"$.tiers[{t.code}].rates", t.rates) for t in scheme.tiers
-    ]
+    places = [("$.collected", scheme.collected)] + [(f"$.tiers[{t.code}].rates", t.rates) for t in scheme.tiers]
     for place, rates in places:
         _check_dates(place, [r.from_date for r in rates])
         for dated_rate in rates:
             if not 0 <= dated_rate.rate < 1 or -int(dated_rate.rate.as_tuple().exponent) > 6:
-                raise SchemeInvalid(
-                    f"{place}: {dated_rate.rate} is no rate from 0 to below 1 with 6 decimals at most."
-                )
+                raise SchemeInvalid(f"{place}: {dated_rate.rate} is no rate from 0 to below 1 with 6 decimals at most.")
 
 
 def _check_surcharge(scheme: Scheme) -> None:

@@ -75,9 +75,7 @@ class TaxYear(models.Model):
         constraints = [
             models.CheckConstraint(name="year_has_days", condition=Q(starts_at__lt=F("ends_at"))),
             models.CheckConstraint(name="deadline_after_year", condition=Q(deadline_at__gte=F("ends_at"))),
-            models.CheckConstraint(
-                name="runs_and_parts_from_1", condition=Q(open_run__gte=1, open_part__gte=1)
-            ),
+            models.CheckConstraint(name="runs_and_parts_from_1", condition=Q(open_run__gte=1, open_part__gte=1)),
         ]
 
     def __str__(self) -> str:

@@ -70,9 +70,7 @@ def _rate_rows(version: SchemeVersion, scheme: Scheme) -> list[DatedRate]:
 
 
 @transaction.atomic
-def open_tax_year(
-    year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str
-) -> TaxYear:
+def open_tax_year(year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str) -> TaxYear:
     """The row of a tax year under a scheme version; started twice alike, it stays as it is.
 
     `deadline` is the last day on which purchases are taken, in the scheme's time zone; by default the scheme's
@@ -93,7 +91,5 @@ def open_tax_year(
     if not created and row.scheme_version_id != version.pk:
         raise YearAlreadyStarted(f"{year} runs under {row.scheme_version} already.")
     if created:
-        record_event(
-            at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)}
-        )
+        record_event(at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)})
     return row

@@ -43,9 +43,7 @@ def tax_year(year: int) -> TaxYear:
     try:
         return TaxYear.objects.select_related("scheme_version").get(year=year)
     except TaxYear.DoesNotExist:
-        raise YearNotStarted(
-            f"The tax year {year} was not started. Start it: manage.py start_year {year}"
-        ) from None
+        raise YearNotStarted(f"The tax year {year} was not started. Start it: manage.py start_year {year}") from None
 
 
 @lru_cache(maxsize=64)
@@ -57,9 +55,7 @@ def scheme_of(scheme_version_id: int) -> Scheme:
 @lru_cache(maxsize=64)
 def tier_periods(scheme_version_id: int) -> dict[str, list[Period]]:
     """The periods in which each tier of the version has a rate."""
-    return {
-        tier.code: [period for period, _ in dated(tier.rates)] for tier in scheme_of(scheme_version_id).tiers
-    }
+    return {tier.code: [period for period, _ in dated(tier.rates)] for tier in scheme_of(scheme_version_id).tiers}
 
 
 def latest_version(code: str) -> SchemeVersion:

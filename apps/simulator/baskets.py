@@ -80,11 +80,7 @@ def households() -> list[int]:
 
 def baskets(of_households: list[int] | None = None) -> Iterator[Basket]:
     """The purchases by store and number; `of_households` leaves the others out (and numbers what is left)."""
-    only = (
-        ""
-        if of_households is None
-        else f"AND household_id IN ({', '.join(str(int(h)) for h in of_households)})"
-    )
+    only = "" if of_households is None else f"AND household_id IN ({', '.join(str(int(h)) for h in of_households)})"
     with duckdb.connect() as duck:
         result = duck.execute(BASKETS.format(tiers=TIERS_FILE, data=data_folder(), only=only))
         while rows := result.fetchmany(10_000):

@@ -114,9 +114,7 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
 
 def create_logins(path: Path, run: Run) -> list[Login]:
     """An account for the resident with the highest refund below the cap, and one for an auditor; kept at `path`."""
-    shown = (
-        Refund.objects.filter(tax_year=YEAR, run=run.number, at_cap=False).order_by("-entitled_minor").first()
-    )
+    shown = Refund.objects.filter(tax_year=YEAR, run=run.number, at_cap=False).order_by("-entitled_minor").first()
     logins = []
     if shown:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))

@@ -37,9 +37,7 @@ def recreate() -> None:
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (NAME,)
         ).fetchone()
         if found and found[0] != MARKER:
-            raise NotOurDatabase(
-                f"The server has a database {NAME} that the demo did not make. Rename or drop it."
-            )
+            raise NotOurDatabase(f"The server has a database {NAME} that the demo did not make. Rename or drop it.")
         server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {NAME}")
         server.execute(f"COMMENT ON DATABASE {NAME} IS '{MARKER}'")

@@ -126,9 +126,7 @@ def _send_and_count(
         stage.processes.check()
         watch.join(POLL_S)
     if counted_records() != total:
-        raise DemoFailed(
-            f"Of {total} purchases {counted_records()} were counted: see {stage.processes.logs}."
-        )
+        raise DemoFailed(f"Of {total} purchases {counted_records()} were counted: see {stage.processes.logs}.")
     return {"sent_s": sent_s, "counted_s": time.monotonic() - started_s}
 
 

@@ -52,9 +52,7 @@ def terminal_code(store_id: int) -> str:
 def play(server: Server, stores: Iterable[tuple[int, list[Tap]]], *, processes: int) -> Iterator[Reported]:
     """Ring up and report all stores' purchases, several tills at a time; yields as tills finish."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        tills = [
-            pool.submit(ring_up_and_report, server, terminal_code(store), taps) for store, taps in stores
-        ]
+        tills = [pool.submit(ring_up_and_report, server, terminal_code(store), taps) for store, taps in stores]
         for till in as_completed(tills):
             yield till.result()
 
@@ -62,9 +60,7 @@ def play(server: Server, stores: Iterable[tuple[int, list[Tap]]], *, processes: 
 def send_again(server: Server, *, processes: int) -> Iterator[Reported]:
     """Report all that the tills have kept once more, byte for byte."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        tills = [
-            pool.submit(report_kept, server, path.stem) for path in sorted(server.spool.glob("*.ndjson"))
-        ]
+        tills = [pool.submit(report_kept, server, path.stem) for path in sorted(server.spool.glob("*.ndjson"))]
         for till in as_completed(tills):
             yield till.result()
 

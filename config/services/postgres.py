@@ -95,9 +95,7 @@ class Postgres(Server):
         access = ["-U", "kanpu", f"--pwfile={self.folder / 'password'}", "--auth=scram-sha-256"]
         self._tool([initdb, "-D", unfinished, "--no-instructions", *locale, *access])
         options = ["--single", "-c", "exit_on_error=on", "-D"]
-        self._tool(
-            [initdb.with_name("postgres"), *options, unfinished, "postgres"], "CREATE DATABASE kanpu;\n"
-        )
+        self._tool([initdb.with_name("postgres"), *options, unfinished, "postgres"], "CREATE DATABASE kanpu;\n")
         unfinished.rename(self.data)
 
     def _tool(self, command: list[str | Path], text: str = "") -> None:

@@ -61,13 +61,9 @@ class VirtualCard:
         Raises CounterExhaustedError, and answers nothing, once the counter is at 2**32-1.
         """
         if self.counter >= MAX_COUNTER:
-            raise CounterExhaustedError(
-                f"card {self.card_id.hex()} has used its last counter: replace the card"
-            )
+            raise CounterExhaustedError(f"card {self.card_id.hex()} has used its last counter: replace the card")
         self.counter += 1
-        return (
-            self.card_id + self.counter.to_bytes(4, "big") + cryptogram(self.card_key, context, self.counter)
-        )
+        return self.card_id + self.counter.to_bytes(4, "big") + cryptogram(self.card_key, context, self.counter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

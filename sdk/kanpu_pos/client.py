@@ -112,9 +112,7 @@ class Client:
         self._give_up_after_s = give_up_after_s
         self._compress = compress
         self._clock = clock or Clock()
-        self._http = httpx.Client(
-            base_url=base_url, headers=_headers(software), timeout=timeout_s, transport=transport
-        )
+        self._http = httpx.Client(base_url=base_url, headers=_headers(software), timeout=timeout_s, transport=transport)
 
     def report(
         self,
@@ -144,7 +142,7 @@ class Client:
         return total
 
     def keys(self) -> tuple[SealingKey, ...]:
-        """Return the sealing keys for readers (`GET /v1/keys`); keep them, they last for weeks.
+        """Return the sealing keys for readers (`GET /v1/keys`), to be kept until their `seal_until`.
 
         Needs no API key and sends none. Raises ApiError, GaveUpError and UnexpectedAnswerError.
         """
@@ -152,9 +150,7 @@ class Client:
         try:
             return tuple(SealingKey.from_json(row) for row in response.json())
         except (ValueError, TypeError, AttributeError) as error:
-            raise UnexpectedAnswerError(
-                f"GET /v1/keys did not answer with a list of keys: {error}"
-            ) from error
+            raise UnexpectedAnswerError(f"GET /v1/keys did not answer with a list of keys: {error}") from error
 
     def close(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
@@ -208,9 +204,7 @@ def _accepted(response: httpx.Response, *, first_index: int) -> httpx.Response:
         return response
     if response.is_error:
         raise _api_error(response, first_index=first_index)
-    raise UnexpectedAnswerError(
-        f"{response.request.url} answered {response.status_code}: is it the POS API's address?"
-    )
+    raise UnexpectedAnswerError(f"{response.request.url} answered {response.status_code}: is it the POS API's address?")
 
 
 def _api_error(response: httpx.Response, *, first_index: int) -> ApiError:

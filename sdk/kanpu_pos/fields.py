@@ -54,9 +54,7 @@ def check_tier(tier: str, *, param: str) -> None:
 def check_amount(amount_minor: int, *, param: str) -> None:
     """Raise FieldError unless `amount_minor` is an integer of minor units from 1 to 10**12, no bool."""
     if not (type(amount_minor) is int and 1 <= amount_minor <= MAX_AMOUNT_MINOR):
-        raise FieldError(
-            param, f"{amount_minor!r} is not an integer of minor units from 1 to {MAX_AMOUNT_MINOR}"
-        )
+        raise FieldError(param, f"{amount_minor!r} is not an integer of minor units from 1 to {MAX_AMOUNT_MINOR}")
 
 
 def check_card_token(token: str) -> None:
@@ -68,9 +66,7 @@ def check_card_token(token: str) -> None:
 def check_claim(claim: str) -> None:
     """Raise FieldError unless `claim` has the form of a SHA-256 in canonical base64url: 43 characters."""
     if not (isinstance(claim, str) and _CLAIM.fullmatch(claim)):
-        raise FieldError(
-            "claim", "not a claim: 43 characters of canonical base64url, the SHA-256 of 16 bytes"
-        )
+        raise FieldError("claim", "not a claim: 43 characters of canonical base64url, the SHA-256 of 16 bytes")
 
 
 def parse_time(text: str, *, param: str) -> datetime:
@@ -80,9 +76,7 @@ def parse_time(text: str, *, param: str) -> datetime:
             return datetime.fromisoformat(text)
         except ValueError:  # the 30th of February, or a second 60
             pass
-    raise FieldError(
-        param, f"{text!r} is not an RFC 3339 time with an offset, such as 2017-04-03T09:30:00+09:00"
-    )
+    raise FieldError(param, f"{text!r} is not an RFC 3339 time with an offset, such as 2017-04-03T09:30:00+09:00")
 
 
 def time_text(at: datetime | str, *, param: str) -> str:

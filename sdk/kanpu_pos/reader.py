@@ -13,7 +13,7 @@ from kanpu_pos.fields import parse_time
 from kanpu_pos.token import TokenError, check_key_id, seal_token, token_context
 
 
-class NoSealingKey(KanpuPosError):  # noqa: N818 (reads as what is wrong)
+class NoSealingKey(KanpuPosError):
     """No key may seal at this moment, so no card can be read; the message says what to do."""
 
 
@@ -35,9 +35,7 @@ class SealingKey:
         if not isinstance(key_id, int):
             raise TokenError("a sealing key without an id")
         check_key_id(key_id)
-        until = parse_time(
-            seal_until if isinstance(seal_until, str) else "", param=f"seal_until of key {key_id}"
-        )
+        until = parse_time(seal_until if isinstance(seal_until, str) else "", param=f"seal_until of key {key_id}")
         return cls(id=key_id, public_key=_public_key(row.get("public_key"), key_id), seal_until=until)
 
 

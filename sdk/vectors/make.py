@@ -154,10 +154,7 @@ def _wrongly_sealed(plaintext: bytes, context: bytes, *, data: bytes) -> list[_C
     raised_counter = plaintext[:16] + (2).to_bytes(4, "big") + plaintext[20:]
     flips = {"the encapsulated key": 1, "the ciphertext": 40, "the ciphertext's tag": 84}
     return [
-        *(
-            (f"a bit flipped in {place}", UNOPENABLE, _token(_flipped(data, at)))
-            for place, at in flips.items()
-        ),
+        *((f"a bit flipped in {place}", UNOPENABLE, _token(_flipped(data, at))) for place, at in flips.items()),
         ("an encapsulated key of zeros", UNOPENABLE, _token(data[:1] + bytes(32) + data[33:])),
         ("the id of another key", UNOPENABLE, _token(b"\x02" + data[1:])),
         ("an unknown key id", KEY_UNKNOWN, _token(b"\x63" + data[1:])),

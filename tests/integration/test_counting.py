@@ -154,9 +154,7 @@ def test_sales_without_a_card_wait_for_their_claim_or_count_for_nobody(world: Wo
 
 def test_test_purchases_are_counted_where_no_run_reads(world: World, web: str) -> None:
     sale = world.sale(world.test_resident, reduced=100, terminal=TEST_TERMINAL, mode="test")
-    live_card_at_a_test_till = world.sale(
-        world.residents[0], reduced=100, terminal=TEST_TERMINAL, mode="live"
-    )
+    live_card_at_a_test_till = world.sale(world.residents[0], reduced=100, terminal=TEST_TERMINAL, mode="live")
     report(web, world.test_key, sale, live_card_at_a_test_till, terminal=TEST_TERMINAL)
     count_all(now=timezone.now())
     assert totals_of(world.test_resident) == {(0, 4, "reduced"): 100}
@@ -212,9 +210,7 @@ def test_workers_are_rung_and_count(world: World, web: str, workers: Processes) 
     wait_until(lambda: Entry.objects.count() == 20)
 
 
-def test_killed_workers_and_an_emptied_redis_cost_delay_only(
-    world: World, web: str, workers: Processes
-) -> None:
+def test_killed_workers_and_an_emptied_redis_cost_delay_only(world: World, web: str, workers: Processes) -> None:
     sales = [world.sale(world.residents[n % 2], reduced=10) for n in range(600)]
     report(web, world.api_key, *sales[:300])
     wait_until(Entry.objects.exists)

@@ -85,9 +85,7 @@ def test_good_records_are_kept_beside_every_kind_of_bad_one(world: World, web: s
 
 
 def test_the_same_batch_again_is_all_duplicates_and_changes_nothing(world: World, web: str) -> None:
-    content = body(
-        [world.sale(reduced=1080), world.sale(reduced=540), plain(3, lines=[{"tier": "x", "amount": 1}])]
-    )
+    content = body([world.sale(reduced=1080), world.sale(reduced=540), plain(3, lines=[{"tier": "x", "amount": 1}])])
     first = post(web, world.api_key, content).json()
     again = post(web, world.api_key, content).json()
     assert (first["accepted"], first["rejected"]) == (2, 1)
@@ -102,9 +100,7 @@ def test_another_content_under_a_known_number_is_refused_with_an_alarm_and_the_f
 ) -> None:
     post(web, world.api_key, body([plain(1)]))
     for _ in range(2):
-        answer = post(
-            web, world.api_key, body([plain(1, lines=[{"tier": "reduced", "amount": 1}]), plain(2)])
-        )
+        answer = post(web, world.api_key, body([plain(1, lines=[{"tier": "reduced", "amount": 1}]), plain(2)]))
         assert rejections(answer) == [(0, "seq_conflict", "purchases[0].seq")]
     assert Purchase.objects.get(seq=1).amount_minor == 1080
     assert Alarm.objects.filter(kind="seq_conflict").count() == 1
@@ -188,9 +184,7 @@ def test_other_media_types_encodings_addresses_and_methods_get_their_errors(worl
 
 def test_messages_follow_the_language_asked_for(world: World, web: str) -> None:
     batch = body([plain(1, lines=[{"tier": "gold", "amount": 1}])])
-    english = post(web, world.api_key, batch, **{"Accept-Language": "en"}).json()["results"][0]["error"][
-        "message"
-    ]
+    english = post(web, world.api_key, batch, **{"Accept-Language": "en"}).json()["results"][0]["error"]["message"]
     assert "gold" in english
     assert english.isascii()
     japanese = post(

@@ -91,9 +91,7 @@ class Project:
 
     def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "config.services", "--root", str(self.root), *words]
-        return subprocess.run(
-            line, check=False, env=environment(**more), capture_output=True, text=True, timeout=90
-        )
+        return subprocess.run(line, check=False, env=environment(**more), capture_output=True, text=True, timeout=90)
 
     def running(self) -> list[bool]:
         return [self.postgres.alive(), Redis(self.home).alive()]
@@ -210,9 +208,7 @@ def test_settings_and_secrets(project: Project) -> None:
         password = server.password()
         assert password in database + broker
         assert stat.S_IMODE((server.folder / "password").stat().st_mode) == 0o600
-        assert (
-            password not in subprocess.run(["ps", "-axww"], capture_output=True, text=True, check=True).stdout
-        )
+        assert password not in subprocess.run(["ps", "-axww"], capture_output=True, text=True, check=True).stdout
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         sql(database.replace(project.postgres.password(), "guess"), "SELECT 1")
     with pytest.raises(redis.AuthenticationError):
@@ -263,9 +259,7 @@ def test_a_stale_pid_file_with_a_reused_number_does_not_block(project: Project) 
     bystander = subprocess.Popen(["sleep", "60"], **project.home.account.options())
     try:
         pid_file = project.postgres.data / "postmaster.pid"
-        pid_file.write_text(
-            f"{bystander.pid}\n{project.postgres.data}\n1790000000\n1\n\n127.0.0.1\n\nready\n"
-        )
+        pid_file.write_text(f"{bystander.pid}\n{project.postgres.data}\n1790000000\n1\n\n127.0.0.1\n\nready\n")
         project.hold().addresses()
         assert project.postgres.pid() != bystander.pid
         assert bystander.poll() is None
@@ -422,9 +416,7 @@ def test_command_line(new_project: Project) -> None:
 
 def test_sigterm_to_exec_reaches_the_command(project: Project) -> None:
     line = [sys.executable, "-m", "config.services", "--root", str(project.root), "exec", "--"]
-    wait = (
-        "import signal, time\nsignal.signal(15, lambda *_: exit(9))\nprint('up', flush=True)\ntime.sleep(60)"
-    )
+    wait = "import signal, time\nsignal.signal(15, lambda *_: exit(9))\nprint('up', flush=True)\ntime.sleep(60)"
     process = subprocess.Popen([*line, sys.executable, "-c", wait], env=environment(), stdout=subprocess.PIPE)
     assert process.stdout
     assert process.stdout.readline() == b"up\n"
@@ -533,9 +525,7 @@ def test_an_ordinary_user_runs_them_oneself(new_project: Project) -> None:
         pytest.skip(f"an ordinary user cannot use this checkout or its packages: {probe.stderr}")
 
     os.chown(new_project.root, nobody.pw_uid, nobody.pw_gid)
-    show = (
-        f"import psycopg, os; psycopg.connect(os.environ['DATABASE_URL']); open('{new_project.root}/ok', 'w')"
-    )
+    show = f"import psycopg, os; psycopg.connect(os.environ['DATABASE_URL']); open('{new_project.root}/ok', 'w')"
     line = [
         python,
         "-m",

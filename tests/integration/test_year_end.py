@@ -92,9 +92,7 @@ def test_the_archive_holds_references_and_amounts_and_neither_tokens_nor_cards(
     ]  # fmt: skip
 
 
-def test_parts_written_during_the_year_are_each_written_once_and_read_together(
-    world: World, web: str
-) -> None:
+def test_parts_written_during_the_year_are_each_written_once_and_read_together(world: World, web: str) -> None:
     sell(web, world, world.sale(reduced=5500))
     assert archive_year(2017, now=timezone.now()) == 1
     first = ArchivePart.objects.get(part=1)

@@ -43,9 +43,7 @@ def test_more_reduced_spend_never_lowers_the_refund(spend: list[Spend], month: i
     assert assess([*spend, Spend(month, "reduced", more)], RULES).refund_minor >= before
 
 
-@given(
-    st.permutations([Spend(m, t, 100 * m + len(t)) for m in range(1, 13) for t in ("reduced", "standard")])
-)
+@given(st.permutations([Spend(m, t, 100 * m + len(t)) for m in range(1, 13) for t in ("reduced", "standard")]))
 def test_the_order_of_spend_does_not_matter(spend: list[Spend]) -> None:
     assert assess(spend, RULES) == assess(sorted(spend), RULES)
 

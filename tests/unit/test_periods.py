@@ -22,9 +22,7 @@ def test_a_period_cannot_end_before_it_starts() -> None:
 
 
 @given(st.lists(days, min_size=1, max_size=6, unique=True).map(sorted), days)
-def test_consecutive_periods_have_each_day_from_the_first_on_exactly_once(
-    starts: list[date], day: date
-) -> None:
+def test_consecutive_periods_have_each_day_from_the_first_on_exactly_once(starts: list[date], day: date) -> None:
     holding = [period for period in consecutive(starts) if day in period]
     assert len(holding) == (1 if day >= starts[0] else 0)
 

@@ -38,9 +38,7 @@ CLAIM = base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode()
 
 def sent(**changes: Any) -> bytes:
     record = {"seq": 1, "at": "2017-04-03T09:30:00+09:00", "lines": [{"tier": "reduced", "amount": 1080}]}
-    return json.dumps(
-        {key: value for key, value in (record | changes).items() if value != "left out"}
-    ).encode()
+    return json.dumps({key: value for key, value in (record | changes).items() if value != "left out"}).encode()
 
 
 def decided(raw: bytes, *, now: datetime = NOW) -> str:
@@ -50,9 +48,7 @@ def decided(raw: bytes, *, now: datetime = NOW) -> str:
     return f"{verdict.code} {verdict.param}" if isinstance(verdict, Defect) else str(verdict.year)
 
 
-@pytest.mark.parametrize(
-    "vector", json.loads((VECTORS / "lines.json").read_text())["records"], ids=lambda v: v["name"]
-)
+@pytest.mark.parametrize("vector", json.loads((VECTORS / "lines.json").read_text())["records"], ids=lambda v: v["name"])
 def test_the_canonical_line_is_the_one_of_the_published_vectors(vector: dict[str, Any]) -> None:
     record = read_record(vector["json"].encode())
     assert isinstance(record, Record)

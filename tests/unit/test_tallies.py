@@ -38,9 +38,7 @@ def test_totals_come_in_one_order_whatever_the_order_of_purchases(counted: list[
 
 
 @given(st.lists(st.tuples(st.integers(1, 2), st.integers(1, 6))), st.sets(st.integers(1, 6)))
-def test_each_counter_of_a_card_is_used_first_exactly_once(
-    taps: list[tuple[int, int]], used: set[int]
-) -> None:
+def test_each_counter_of_a_card_is_used_first_exactly_once(taps: list[tuple[int, int]], used: set[int]) -> None:
     first = first_uses(taps, {1: [(counter, counter + 1) for counter in used]})
     accepted = Counter(tap for tap, is_first in zip(taps, first, strict=True) if is_first)
     fresh = {tap for tap in taps if tap[0] != 1 or tap[1] not in used}

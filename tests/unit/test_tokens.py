@@ -10,12 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from apps.residents.judging import CardRecord, judge_card
 from apps.residents.tokens import TokenUnreadable, card_key, cryptogram_fits, open_token, token_context
 
-VECTORS = json.loads(
-    (Path(__file__).resolve().parents[2] / "sdk" / "vectors" / "card_token.json").read_text()
-)
+VECTORS = json.loads((Path(__file__).resolve().parents[2] / "sdk" / "vectors" / "card_token.json").read_text())
 KEYS = {
-    key["id"]: X25519PrivateKey.from_private_bytes(bytes.fromhex(key["private_key"]))
-    for key in VECTORS["sealing_keys"]
+    key["id"]: X25519PrivateKey.from_private_bytes(bytes.fromhex(key["private_key"])) for key in VECTORS["sealing_keys"]
 }
 
 
@@ -59,9 +56,7 @@ SECOND = timedelta(seconds=1)
         ({"replaced_from": START + 5 * SECOND}, START + 5 * SECOND, "held card_replaced"),
     ],
 )
-def test_the_cards_state_at_the_purchases_time_decides(
-    changes: dict[str, Any], at: datetime, expected: str
-) -> None:
+def test_the_cards_state_at_the_purchases_time_decides(changes: dict[str, Any], at: datetime, expected: str) -> None:
     fields: dict[str, Any] = {"suspended_from": None, "replaced_from": None} | changes
     card = CardRecord(1, UUID(int=1), "live", 1, START, START + 10 * SECOND, **fields)
     judgement = judge_card(card, at)

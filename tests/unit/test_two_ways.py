@@ -28,9 +28,7 @@ moments = st.one_of(
     st.integers(0, 365 * 86_400 - 1), st.sampled_from([0, 1, 365 * 86_400 - 1, 31 * 86_400 - 1, 31 * 86_400])
 ).map(lambda second: YEAR_STARTS + timedelta(seconds=second))
 amounts = st.dictionaries(st.sampled_from(["reduced", "standard"]), st.integers(1, 200_000), min_size=1)
-entries = st.lists(
-    st.tuples(st.integers(1, 4).map(lambda n: UUID(int=n)), moments, amounts), min_size=1, max_size=30
-)
+entries = st.lists(st.tuples(st.integers(1, 4).map(lambda n: UUID(int=n)), moments, amounts), min_size=1, max_size=30)
 rates = st.integers(0, 80_000).map(lambda millionths: Decimal(millionths) / 1_000_000)
 
 
@@ -38,8 +36,7 @@ rates = st.integers(0, 80_000).map(lambda millionths: Decimal(millionths) / 1_00
 def schemes(draw: st.DrawFn) -> Scheme:
     change = date(2017, draw(st.integers(2, 12)), 1)
     tiers = [
-        tier
-        | {"rates": [{"from": date(2015, 1, 1), "rate": draw(rates)}, {"from": change, "rate": draw(rates)}]}
+        tier | {"rates": [{"from": date(2015, 1, 1), "rate": draw(rates)}, {"from": change, "rate": draw(rates)}]}
         for tier in JP_2015["tiers"]
     ]
     collected = [{"from": date(2015, 1, 1), "rate": "0.10"}, {"from": date(2017, 4, 1), "rate": "0.08"}]
@@ -74,22 +71,15 @@ def from_totals(bought: list[Entry], scheme: Scheme) -> dict[str, int]:
             totals[ref][at.astimezone(TOKYO).month, tier] += amount
     rules = rules_of(scheme, 2017)
     return {
-        str(ref): assess(
-            [Spend(month, tier, amount) for (month, tier), amount in spent.items()], rules
-        ).refund_minor
+        str(ref): assess([Spend(month, tier, amount) for (month, tier), amount in spent.items()], rules).refund_minor
         for ref, spent in totals.items()
     }
 
 
 def write_parquet(bought: list[Entry], path: Path) -> Path:
     with duckdb.connect() as duck:
-        duck.execute(
-            "CREATE TABLE e (resident_ref UUID, sold_at TIMESTAMP, tiers VARCHAR[], amounts_minor BIGINT[])"
-        )
-        rows = [
-            [ref, at.replace(tzinfo=None), list(of_tier), list(of_tier.values())]
-            for ref, at, of_tier in bought
-        ]
+        duck.execute("CREATE TABLE e (resident_ref UUID, sold_at TIMESTAMP, tiers VARCHAR[], amounts_minor BIGINT[])")
+        rows = [[ref, at.replace(tzinfo=None), list(of_tier), list(of_tier.values())] for ref, at, of_tier in bought]
         duck.executemany("INSERT INTO e VALUES (?, ?, ?, ?)", rows)
         duck.execute(f"COPY e TO '{path}' (FORMAT parquet)")
     return path

@@ -51,13 +51,19 @@ def archive_year(year: int, *, now: datetime) -> int:
 
 def write_closed_parts(year: int, *, now: datetime) -> int:
     """Write the closed parts that have no files yet. Returns how many; a part that died half-way is written anew."""
-    written = 0
-    for part in ArchivePart.objects.filter(tax_year=year, written_at=None).order_by("part"):
-        part.files = _write_part(part, settings.KANPU_ARCHIVE)
-        part.written_at = now
-        part.save(update_fields=["files", "written_at"])
-        written += 1
-    return written
+    unwritten = ArchivePart.objects.filter(tax_year=year, written_at=None).order_by("part")
+    return sum(_write_if_unwritten(part_id, now) for part_id in unwritten.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _write_if_unwritten(part_id: int, now: datetime) -> bool:
+    part = ArchivePart.objects.select_for_update().get(pk=part_id)
+    if part.written_at:  # by somebody else, while we waited
+        return False
+    part.files = _write_part(part, settings.KANPU_ARCHIVE)
+    part.written_at = now
+    part.save(update_fields=["files", "written_at"])
+    return True
 
 
 def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
@@ -82,12 +88,7 @@ def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
 
 def _export(part: ArchivePart, path: Path) -> None:
     statement = EXPORT.format(year=part.tax_year, part=part.part, run=part.run)
-    with (
-        transaction.atomic(),
-        connection.cursor() as cursor,
-        path.open("wb") as file,
-        cursor.cursor.copy(statement) as copy,
-    ):
+    with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(statement) as copy:
         for block in copy:
             file.write(block)
 

@@ -117,11 +117,7 @@ def _count(
         else:
             decisions.append(Decision(purchase, seen.judgement.verdict, seen.judgement.code))
     first = first_uses([(use.card.card, use.counter) for use in uses], _spend_counters(cursor, uses))
-    entries = [
-        _entry(use, years[use.purchase.tax_year])
-        for use, is_first in zip(uses, first, strict=True)
-        if is_first
-    ]
+    entries = [_entry(use, years[use.purchase.tax_year]) for use, is_first in zip(uses, first, strict=True) if is_first]
     cloned = [use.purchase for use, is_first in zip(uses, first, strict=True) if not is_first]
     _add_entries(cursor, entries)
     _add_totals(cursor, entries)
@@ -137,9 +133,7 @@ def _hold_years(cursor: Cursor, years: set[int]) -> dict[int, OpenYear]:
         " ORDER BY year FOR SHARE",
         (list(years),),
     ).fetchall()
-    return {
-        year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone)) for year, run, part, version in rows
-    }
+    return {year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone)) for year, run, part, version in rows}
 
 
 def _spend_counters(cursor: Cursor, uses: Sequence[Use]) -> dict[int, list[tuple[int, int]]]:

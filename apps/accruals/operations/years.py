@@ -13,9 +13,7 @@ PARTITIONED: Final = ("purchases_purchase", "accruals_entry", "accruals_total")
 
 
 @transaction.atomic
-def start_year(
-    year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str
-) -> TaxYear:
+def start_year(year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str) -> TaxYear:
     """Start a tax year under a scheme version; again is harmless. Raises YearAlreadyStarted."""
     row = open_tax_year(year, version, deadline=deadline, at=at, actor=actor)
     with connection.cursor() as cursor:

@@ -39,6 +39,12 @@ def exact_yen(amount: Fraction) -> str:
 
 
 @register.filter
+def grouped(count: int) -> str:
+    """A count with its thousands set apart."""
+    return f"{count:,}"
+
+
+@register.filter
 def percent(rate: Decimal) -> str:
     """A rate as a percentage, without needless zeros: 0.10 is 10%."""
     digits = f"{rate * 100:f}"

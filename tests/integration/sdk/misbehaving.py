@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import threading
 import time
 from collections import deque
@@ -60,6 +61,7 @@ class PosServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.faults: deque[Fault] = deque()
         self.requests: list[Request] = []
+        self.errors: list[BaseException | None] = []
         self.records: dict[tuple[str, int], dict[str, Any]] = {}
         self.lock = threading.Lock()
 
@@ -68,7 +70,10 @@ class PosServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Silence: a client that has given up waiting is part of the tests."""
+        """Keep what went wrong, except that a client has given up waiting: that is part of the tests."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            self.errors.append(error)
 
     def next_fault(self, request: Request) -> Fault | None:
         with self.lock:
@@ -82,13 +87,14 @@ class PosServer(ThreadingHTTPServer):
         assert len(request.body) <= 1_048_576
         with self.lock:
             rows = [self._taken(batch["terminal"], *row) for row in enumerate(batch["purchases"])]
+            terminal = self._terminal(batch["terminal"])
         statuses = [row["status"] for row in rows]
         answer = {
             "accepted": statuses.count("accepted"),
             "duplicates": statuses.count("duplicate"),
             "rejected": statuses.count("rejected"),
             "results": [row for row in rows if row["status"] != "accepted"],
-            "terminal": self._terminal(batch["terminal"]),
+            "terminal": terminal,
         }
         return json.dumps(answer).encode()
 
@@ -140,9 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _good_answer(self, request: Request) -> bytes:
         return json.dumps(KEYS).encode() if request.path == "/v1/keys" else self.server.take(request)
 
-    def _answer(
-        self, status: int, body: bytes, headers: dict[str, str], *, length: int | None = None
-    ) -> None:
+    def _answer(self, status: int, body: bytes, headers: dict[str, str], *, length: int | None = None) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name, value)
@@ -165,3 +169,4 @@ def serving() -> Iterator[PosServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+    assert server.errors == []

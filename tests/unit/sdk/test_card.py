@@ -64,9 +64,7 @@ def test_a_card_out_of_form_is_refused(card_id: bytes, card_key: bytes, counter:
 
 
 def test_a_card_is_made_of_hex_fields() -> None:
-    assert VirtualCard.from_hex(CARD_ID.hex(), CARD_KEY.hex().upper(), counter=5) == VirtualCard(
-        CARD_ID, CARD_KEY, 5
-    )
+    assert VirtualCard.from_hex(CARD_ID.hex(), CARD_KEY.hex().upper(), counter=5) == VirtualCard(CARD_ID, CARD_KEY, 5)
 
 
 def test_the_personalisation_file_is_read_whatever_its_column_order(tmp_path: Path) -> None:

@@ -41,9 +41,7 @@ def new_card(counter: int = 0) -> VirtualCard:
         ([(1, 5), (2, -1)], 1),
     ],
 )
-def test_the_key_that_lasts_longest_is_used_then_the_highest_id(
-    keys: list[tuple[int, float]], chosen: int
-) -> None:
+def test_the_key_that_lasts_longest_is_used_then_the_highest_id(keys: list[tuple[int, float]], chosen: int) -> None:
     for order in (keys, keys[::-1]):
         assert VirtualReader(key_row(*key) for key in order).sealing_key(NOW).id == chosen
 

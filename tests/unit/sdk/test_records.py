@@ -26,9 +26,7 @@ EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)  # noqa: DTZ001
 
 tiers = st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True)
 amounts = st.integers(1, 10**12)
-some_lines = st.lists(st.tuples(tiers, amounts), min_size=1, max_size=50, unique_by=lambda pair: pair[0]).map(
-    tuple
-)
+some_lines = st.lists(st.tuples(tiers, amounts), min_size=1, max_size=50, unique_by=lambda pair: pair[0]).map(tuple)
 times = st.datetimes(EARLIEST, LATEST).flatmap(
     lambda naive: st.integers(-1439, 1439).map(
         lambda minutes: naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))

@@ -128,9 +128,7 @@ def test_a_param_is_shifted_to_the_position_in_all_records(param: str | None, sh
 @pytest.mark.parametrize(
     "error",
     [
-        ApiError(
-            422, "chain_broken", param="seal", message="m", doc_url="d", request_id="r", retry_after="3"
-        ),
+        ApiError(422, "chain_broken", param="seal", message="m", doc_url="d", request_id="r", retry_after="3"),
         GaveUpError(3, 1.5, "refused"),
         FieldError("seq", "no"),
         StoredRecordError(4, "no"),

@@ -39,9 +39,7 @@ def test_retry_after_is_read_as_seconds_or_a_date(header: str | None, seconds: f
 
 
 @given(attempts=st.integers(1, 50), chance=st.floats(0, 1), asked=st.sampled_from([None, "5"]))
-def test_the_wait_is_what_was_asked_for_and_a_full_jitter(
-    attempts: int, chance: float, asked: str | None
-) -> None:
+def test_the_wait_is_what_was_asked_for_and_a_full_jitter(attempts: int, chance: float, asked: str | None) -> None:
     clock = Clock(now=lambda: NOW, uniform=lambda low, high: low + chance * (high - low))
     expected = (5 if asked else 0) + chance * ceiling_s(attempts)
     assert wait_s(attempts, retry_after=asked, clock=clock) == pytest.approx(expected)

@@ -17,8 +17,7 @@ from .vectors import document, make, reference
 VECTORS = document("card_token.json")
 OPENS, DOES_NOT_OPEN = VECTORS["opens"], VECTORS["does_not_open"]
 PRIVATE_KEYS = {
-    row["id"]: X25519PrivateKey.from_private_bytes(bytes.fromhex(row["private_key"]))
-    for row in VECTORS["sealing_keys"]
+    row["id"]: X25519PrivateKey.from_private_bytes(bytes.fromhex(row["private_key"])) for row in VECTORS["sealing_keys"]
 }
 KEM_SUITE, HPKE_SUITE = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x01"
 
@@ -39,9 +38,7 @@ def open_by_hand(
     shared = private_key.exchange(X25519PublicKey.from_public_bytes(enc))
     kem_context = enc + private_key.public_key().public_bytes_raw()
     secret = expand(KEM_SUITE, extract(KEM_SUITE, b"", b"eae_prk", shared), b"shared_secret", kem_context, 32)
-    schedule = (
-        b"\x00" + extract(HPKE_SUITE, b"", b"psk_id_hash", b"") + extract(HPKE_SUITE, b"", b"info_hash", info)
-    )
+    schedule = b"\x00" + extract(HPKE_SUITE, b"", b"psk_id_hash", b"") + extract(HPKE_SUITE, b"", b"info_hash", info)
     secret = extract(HPKE_SUITE, secret, b"secret", b"")
     key = expand(HPKE_SUITE, secret, b"key", schedule, 16)
     nonce = expand(HPKE_SUITE, secret, b"base_nonce", schedule, 12)
@@ -55,9 +52,7 @@ def test_rfc_9180_by_hand_opens_the_rfcs_own_vector() -> None:
     )
     plaintext = open_by_hand(
         bytes.fromhex("37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431"),
-        bytes.fromhex(
-            "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a96d8770ac83d07bea87e13c512a"
-        ),
+        bytes.fromhex("f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a96d8770ac83d07bea87e13c512a"),
         private,
         info=bytes.fromhex("4f6465206f6e2061204772656369616e2055726e"),
         aad=b"Count-0",
@@ -71,9 +66,7 @@ def test_rfc_9180_by_hand_opens_the_rfcs_own_vector() -> None:
     secret=st.binary(min_size=32, max_size=32),
     seq=st.integers(1, 2**31 - 1),
 )
-def test_a_token_is_118_characters_that_rfc_9180_opens(
-    plaintext: bytes, key_id: int, secret: bytes, seq: int
-) -> None:
+def test_a_token_is_118_characters_that_rfc_9180_opens(plaintext: bytes, key_id: int, secret: bytes, seq: int) -> None:
     private = X25519PrivateKey.from_private_bytes(secret)
     context = token_context("tokyo-0001-03", seq)
     token = seal_token(plaintext, key_id=key_id, public_key=private.public_key(), context=context)

@@ -15,9 +15,7 @@ class Command(OperatorCommand):
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("year", type=int)
         parser.add_argument("--scheme", required=True, help="the scheme's code; load it first")
-        parser.add_argument(
-            "--deadline", type=date.fromisoformat, help="last day on which purchases are taken"
-        )
+        parser.add_argument("--deadline", type=date.fromisoformat, help="last day on which purchases are taken")
 
     def run(self, **options: Any) -> dict[str, Any]:
         year = start_year(

@@ -14,15 +14,9 @@ class Command(OperatorCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--all", action="store_true", help="every resident without a card (the default)")
-        parser.add_argument(
-            "--valid-from", type=date.fromisoformat, help="first day; by default that of residence"
-        )
-        parser.add_argument(
-            "--out", type=Path, required=True, help="the new personalisation file: it holds card keys"
-        )
+        parser.add_argument("--valid-from", type=date.fromisoformat, help="first day; by default that of residence")
+        parser.add_argument("--out", type=Path, required=True, help="the new personalisation file: it holds card keys")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        count = issue_cards(
-            options["out"], valid_from=options["valid_from"], at=timezone.now(), actor=operator()
-        )
+        count = issue_cards(options["out"], valid_from=options["valid_from"], at=timezone.now(), actor=operator())
         return {"cards": count, "file": options["out"]}

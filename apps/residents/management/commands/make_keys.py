@@ -13,12 +13,8 @@ class Command(OperatorCommand):
     help = "Make the sealing and issuer keys: a private key file for workers, public halves in the database."
 
     def arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--out", type=Path, required=True, help="the new key file; give it to workers only"
-        )
-        parser.add_argument(
-            "--seal-days", type=int, default=730, help="how long readers may seal to the new keys"
-        )
+        parser.add_argument("--out", type=Path, required=True, help="the new key file; give it to workers only")
+        parser.add_argument("--seal-days", type=int, default=730, help="how long readers may seal to the new keys")
 
     def run(self, **options: Any) -> dict[str, Any]:
         now = timezone.now()

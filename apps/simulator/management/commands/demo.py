@@ -13,11 +13,11 @@ class Command(OperatorCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         default = Path(settings.BASE_DIR) / "var" / "demo"
-        parser.add_argument("--folder", type=Path, default=default, help="where the demo keeps its files; it is emptied")
-        parser.add_argument("--households", type=int, help="only the first so many households")
         parser.add_argument(
-            "--twice", action="store_true", help="send the whole year again: all must be duplicates"
+            "--folder", type=Path, default=default, help="where the demo keeps its files; it is emptied"
         )
+        parser.add_argument("--households", type=int, help="only the first so many households")
+        parser.add_argument("--twice", action="store_true", help="send the whole year again: all must be duplicates")
         parser.add_argument(
             "--faults", action="store_true", help="kill the workers and empty Redis in the middle of counting"
         )

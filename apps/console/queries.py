@@ -1,0 +1,217 @@
+"""What auditors see of the years and their runs: sums and references, never who a resident is."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django.contrib.auth.models import AnonymousUser, User
+
+from apps.accruals.models import ArchivePart
+from apps.accruals.queries import YearSpend, archive_parts, spend_of_all
+from apps.refunds.models import Run, RunState
+from apps.refunds.queries import all_runs, refunds_by_step, run_of
+from apps.schemes.document import Scheme, Words, dated
+from apps.schemes.models import SchemeVersion
+from apps.schemes.queries import OpenYear, scheme_of, started_years
+
+AUDITORS: Final = "auditor"  # the group whose members see the console
+STEPS: Final = 10  # of the cap, in the distribution of refunds
+
+
+def is_auditor(user: User | AnonymousUser) -> bool:
+    """Whether the user is in the auditors' group: one query."""
+    return user.is_authenticated and user.groups.filter(name=AUDITORS).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class YearRow:
+    """A started year with its runs, the newest first, each with its agreement (see `agreement_of`)."""
+
+    year: OpenYear
+    scheme_name: Words
+    runs: tuple[tuple[Run, str], ...]
+
+
+def years() -> list[YearRow]:
+    """All started years, the newest first."""
+    runs = defaultdict(list)
+    for run in all_runs():
+        runs[run.tax_year_id].append((run, agreement_of(run)))
+    return [
+        YearRow(year, scheme_of(year.scheme_version_id).name, tuple(runs[year.year]))
+        for year in reversed(started_years())
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the run: `at` is None as long as it was not reached."""
+
+    state: str
+    at: datetime | None
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What each assessment found for a resident, in minor units; None where it does not know the resident."""
+
+    resident_ref: str
+    from_totals: int | None
+    from_archive: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RatedTier:
+    """A tier, or the rate collected (which has no tier), with its rates and the day each starts."""
+
+    code: str
+    name: Words | None
+    examples: Words | None
+    reference: str
+    rates: tuple[tuple[date, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """A Parquet file of the archive as the manifest lists it."""
+
+    path: str
+    entries: int
+    amount_minor: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """A month: spend by tier from the totals, and what the archive's files hold of it."""
+
+    month: date
+    amounts_minor: tuple[int, ...]
+    total_minor: int
+    archived_minor: int
+    entries: int
+    files: tuple[ArchiveFile, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether totals and archive have the same sum."""
+        return self.total_minor == self.archived_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Residents with a refund from `from_minor` to `to_minor`, both included; a bar's `length` of 1,000."""
+
+    from_minor: int
+    to_minor: int
+    residents: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A year-end run. `agreement` is none (not verified yet), old (assessed since), agree or differ."""
+
+    run: Run
+    steps: tuple[Step, ...]
+    agreement: str
+    differences: tuple[Difference, ...]
+    version: SchemeVersion
+    scheme: Scheme
+    collected: RatedTier
+    tiers: tuple[RatedTier, ...]
+    months: tuple[MonthRow, ...]
+    sums: MonthRow
+    distribution: tuple[Bucket, ...]
+
+
+def run_page(year: int, number: int) -> RunPage:
+    """Everything about a run. Raises RunMissing."""
+    run = run_of(year, number)
+    version = run.tax_year.scheme_version
+    scheme = version.scheme()
+    months = _months(spend_of_all(year, up_to_run=number), archive_parts(year, up_to_run=number), scheme, year)
+    return RunPage(
+        run=run,
+        steps=_steps(run),
+        agreement=agreement_of(run),
+        differences=tuple(Difference(**row) for row in run.differences),
+        version=version,
+        scheme=scheme,
+        collected=RatedTier("", None, None, "", _rates(scheme.collected)),
+        tiers=tuple(RatedTier(t.code, t.name, t.examples, t.reference, _rates(t.rates)) for t in scheme.tiers),
+        months=months,
+        sums=_sums(months),
+        distribution=_distribution(run, scheme),
+    )
+
+
+def agreement_of(run: Run) -> str:
+    """Whether the two assessments agree: none, old, agree or differ."""
+    if run.verified_at is None:
+        return "none"
+    if run.assessed_at and run.verified_at < run.assessed_at:
+        return "old"
+    return "agree" if run.state == RunState.VERIFIED else "differ"
+
+
+def _steps(run: Run) -> tuple[Step, ...]:
+    reached = {
+        RunState.FROZEN: run.cutoff_at,
+        RunState.ASSESSED: run.assessed_at,
+        RunState.VERIFIED: run.verified_at if run.state == RunState.VERIFIED else None,
+    }
+    return tuple(Step(state, at, state == run.state) for state, at in reached.items())
+
+
+def _rates(rates: Sequence[Any]) -> tuple[tuple[date, Decimal], ...]:
+    return tuple((period.start, rate) for period, rate in dated(rates))
+
+
+def _months(
+    spend: Iterable[YearSpend], parts: Iterable[ArchivePart], scheme: Scheme, year: int
+) -> tuple[MonthRow, ...]:
+    spent = {(row.month, row.tier): row.amount_minor for row in spend}
+    files = defaultdict(list)
+    for part in parts:
+        for file in part.files:
+            files[file["month"]].append(_file(file))
+    rows = []
+    for month in range(1, 13):
+        amounts = tuple(spent.get((month, tier.code), 0) for tier in scheme.tiers)
+        rows.append(_month(date(year, month, 1), amounts, files[month]))
+    return tuple(rows)
+
+
+def _month(month: date, amounts: tuple[int, ...], files: list[ArchiveFile]) -> MonthRow:
+    archived = sum(file.amount_minor for file in files)
+    return MonthRow(month, amounts, sum(amounts), archived, sum(file.entries for file in files), tuple(files))
+
+
+def _file(listed: dict[str, Any]) -> ArchiveFile:
+    return ArchiveFile(listed["path"], listed["entries"], listed["amount_minor"], listed["bytes"], listed["sha256"])
+
+
+def _sums(months: Sequence[MonthRow]) -> MonthRow:
+    amounts = tuple(sum(column) for column in zip(*(row.amounts_minor for row in months), strict=True))
+    return _month(months[0].month, amounts, [file for row in months for file in row.files])
+
+
+def _distribution(run: Run, scheme: Scheme) -> tuple[Bucket, ...]:
+    """Refunds of 0, of each tenth of the cap, and of the cap; nothing without a cap or an assessment."""
+    cap = scheme.refund.cap
+    if not cap or not cap.amount or not run.residents:
+        return ()
+    found = refunds_by_step(run, cap.amount)
+    edges = [max(1, -(-cap.amount * step // STEPS)) for step in range(STEPS + 1)]
+    spans = [(0, 0), *((edges[i], edges[i + 1] - 1) for i in range(STEPS)), (cap.amount, cap.amount)]
+    most = max(found.values(), default=1)
+    return tuple(
+        Bucket(first, last, found.get(step, 0), found.get(step, 0) * 1000 // most)
+        for step, (first, last) in enumerate(spans, start=-1)
+    )

@@ -1,0 +1,85 @@
+"""The geometry of the year's chart: a stacked bar a month, in whole SVG units. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+WIDTH: Final = 360
+ROW: Final = 28
+BAR: Final = 18
+LABELS: Final = 44  # left of the bars
+AMOUNTS: Final = 84  # right of the longest bar: room for 1,000,000円
+PATTERNS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One tier's part of a bar; `pattern` (1 to 6) says how it is filled."""
+
+    series: int
+    pattern: int
+    x: int
+    width: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One month's bar; its total is written at `total_x`, both texts on `text_y`."""
+
+    month: int
+    y: int
+    height: int
+    text_y: int
+    total_x: int
+    total_minor: int
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """All bars, and the size of the drawing."""
+
+    width: int
+    height: int
+    bars: tuple[Bar, ...]
+
+
+def month_chart(months: Sequence[Sequence[int]]) -> Chart:
+    """Bars for months 1, 2, …, each given as minor units per tier; the longest fills the width."""
+    longest = max((sum(_drawn(amounts)) for amounts in months), default=0)
+    bars = tuple(_bar(index, amounts, longest) for index, amounts in enumerate(months))
+    return Chart(WIDTH, ROW * len(bars), bars)
+
+
+def pattern_of(series: int) -> int:
+    """The filling of the tier that stands at `series` (from 0) in the scheme."""
+    return series % PATTERNS + 1
+
+
+def _bar(index: int, amounts: Sequence[int], longest: int) -> Bar:
+    y = index * ROW
+    segments = _segments(_drawn(amounts), longest)
+    end = segments[-1].x + segments[-1].width if segments else LABELS
+    return Bar(index + 1, y + (ROW - BAR) // 2, BAR, y + ROW // 2, end + 6, sum(amounts), segments)
+
+
+def _segments(amounts: Sequence[int], longest: int) -> tuple[Segment, ...]:
+    """Each ends where its running sum ends, so that rounding never adds up."""
+    segments = []
+    before = 0
+    for series, amount in enumerate(amounts):
+        start, end = _scaled(before, longest), _scaled(before + amount, longest)
+        before += amount
+        if end > start:
+            segments.append(Segment(series, pattern_of(series), start, end - start, amount))
+    return tuple(segments)
+
+
+def _scaled(amount: int, longest: int) -> int:
+    return LABELS + (amount * (WIDTH - LABELS - AMOUNTS) // longest if longest else 0)
+
+
+def _drawn(amounts: Sequence[int]) -> list[int]:
+    """What more was returned than bought has no length."""
+    return [max(amount, 0) for amount in amounts]

@@ -1,0 +1,252 @@
+"""What the resident's page shows, read for the resident who signed in and nobody else."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.paginator import Page, Paginator
+
+from apps.accruals.models import Entry
+from apps.accruals.queries import MonthSpend, entries_of_resident, newest_year_of, spend_of_resident
+from apps.kernel.errors import KanpuError
+from apps.merchants.queries import StoreName, store_names
+from apps.portal.charts import Bar, Chart, month_chart, pattern_of
+from apps.portal.models import Account
+from apps.refunds.assessment import Assessment
+from apps.refunds.models import Refund, Run
+from apps.refunds.queries import refund_of, refund_so_far, run_of
+from apps.schemes.document import Scheme, Words
+from apps.schemes.models import TaxYear
+from apps.schemes.queries import scheme_of, started_years, tax_year
+
+PURCHASES_A_PAGE: Final = 50
+
+
+class NoAccount(KanpuError):
+    """The user signs in as no resident."""
+
+    code = "no_account"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The spend on a tier at one rate and exactly what comes back of it, as the assessment found it."""
+
+    tier: Words
+    from_month: date
+    to_month: date
+    spend_minor: int
+    collected: Decimal
+    rate: Decimal
+    exact: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """How a year's refund came about: the lines, their exact sum, the cap and the rounding rule's name."""
+
+    lines: tuple[Line, ...]
+    exact: Fraction
+    cap_minor: int | None
+    at_cap: bool
+    rounding: str
+    refund_minor: int
+
+    @property
+    def left_minor(self) -> int:
+        """What the cap still leaves, in minor units."""
+        return (self.cap_minor or 0) - self.refund_minor
+
+    @property
+    def used_permille(self) -> int:
+        """How much of the cap is used, of 1,000."""
+        return self.refund_minor * 1000 // self.cap_minor if self.cap_minor else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a year-end run found, beside its state and cut-off.
+
+    `due_minor` is what it adds to earlier runs, `late_minor` the spend that was counted after it.
+    """
+
+    state: str
+    cutoff_at: datetime
+    earlier_minor: int
+    due_minor: int
+    late_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class TierSpend:
+    """A tier's column: its name, how the chart fills it, its spend in the year."""
+
+    name: Words
+    pattern: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """A month's spend, an amount per tier, and its bar in the chart."""
+
+    month: date
+    amounts_minor: tuple[int, ...]
+    total_minor: int
+    bar: Bar
+
+
+@dataclass(frozen=True, slots=True)
+class SpendTable:
+    """A year's spend by month and tier, as a table and as a chart of it."""
+
+    tiers: tuple[TierSpend, ...]
+    months: tuple[MonthRow, ...]
+    total_minor: int
+    chart: Chart
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRow:
+    """One counted purchase: `shop` is None where the terminal is not known any more."""
+
+    at: datetime
+    shop: StoreName | None
+    tiers: tuple[tuple[Words, int], ...]
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class YearPage:
+    """A resident's year. `decision` is None as long as no run has found a refund."""
+
+    year: int
+    years: tuple[int, ...]
+    scheme_name: Words
+    calculation: Calculation
+    decision: Decision | None
+    spend: SpendTable
+    purchases: tuple[PurchaseRow, ...]
+    page: "Page[Entry]"
+
+
+def resident_of(user: User | AnonymousUser) -> UUID:
+    """The resident as whom the user signs in. Raises NoAccount."""
+    account = Account.objects.filter(user=user).first() if user.is_authenticated else None
+    if account is None:
+        raise NoAccount("This sign-in belongs to no resident.")
+    return account.resident_ref
+
+
+def newest_year(user: User | AnonymousUser) -> int | None:
+    """The last year with something counted for the resident, else the last started. Raises NoAccount."""
+    years = [row.year for row in started_years()]
+    return newest_year_of(resident_of(user)) or (years[-1] if years else None)
+
+
+def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> YearPage:
+    """The resident's own year, with one page of purchases. Raises NoAccount, YearNotStarted."""
+    ref = resident_of(user)
+    row = tax_year(year)
+    scheme = row.scheme_version.scheme()
+    refund = refund_of(ref, year)
+    spend = spend_table(spend_of_resident(ref, year), scheme, year)
+    found = Paginator(entries_of_resident(ref, year), PURCHASES_A_PAGE).get_page(page)
+    return YearPage(
+        year=year,
+        years=tuple(started.year for started in started_years()),
+        scheme_name=scheme.name,
+        calculation=_stored(refund, year) if refund else _live(refund_so_far(ref, row), scheme, row),
+        decision=_decision(refund, run_of(year, refund.run), spend.total_minor) if refund else None,
+        spend=spend,
+        purchases=_purchases(list(found.object_list), scheme),
+        page=found,
+    )
+
+
+def spend_table(rows: Iterable[MonthSpend], scheme: Scheme, year: int) -> SpendTable:
+    """Twelve months by the scheme's tiers, in its order."""
+    spent = {(row.month, row.tier): row.amount_minor for row in rows}
+    cells = [tuple(spent.get((month, tier.code), 0) for tier in scheme.tiers) for month in range(1, 13)]
+    sums = [sum(column) for column in zip(*cells, strict=True)]
+    tiers = [TierSpend(tier.name, pattern_of(i), sums[i]) for i, tier in enumerate(scheme.tiers)]
+    chart = month_chart(cells)
+    months = [
+        MonthRow(date(year, bar.month, 1), amounts, bar.total_minor, bar)
+        for amounts, bar in zip(cells, chart.bars, strict=True)
+    ]
+    return SpendTable(tuple(tiers), tuple(months), sum(sums), chart)
+
+
+def _stored(refund: Refund, year: int) -> Calculation:
+    """From the lines that the run kept, under the scheme version it names."""
+    scheme = scheme_of(refund.scheme_version)
+    names = _names(scheme)
+    lines = [
+        Line(
+            names[line["tier"]],
+            date(year, line["first_month"], 1),
+            date(year, line["last_month"], 1),
+            line["spend_minor"],
+            Decimal(line["collected"]),
+            Decimal(line["rate"]),
+            Fraction(*line["exact"]),
+        )
+        for line in refund.lines["lines"]
+    ]
+    return _calculation(scheme, lines, Fraction(*refund.lines["exact"]), refund.at_cap, refund.entitled_minor)
+
+
+def _live(found: Assessment, scheme: Scheme, row: TaxYear) -> Calculation:
+    """From an assessment made for this page."""
+    names = _names(scheme)
+    lines = [
+        Line(
+            names[rate.tier],
+            date(row.year, rate.first_month, 1),
+            date(row.year, rate.last_month, 1),
+            spend_minor,
+            rate.collected,
+            rate.rate,
+            exact,
+        )
+        for rate, spend_minor, exact in found.lines
+    ]
+    return _calculation(scheme, lines, found.exact, found.at_cap, found.refund_minor)
+
+
+def _calculation(
+    scheme: Scheme, lines: Sequence[Line], exact: Fraction, at_cap: bool, refund_minor: int
+) -> Calculation:
+    cap = scheme.refund.cap
+    return Calculation(tuple(lines), exact, cap.amount if cap else None, at_cap, scheme.refund.rounding, refund_minor)
+
+
+def _decision(refund: Refund, run: Run, spent_minor: int) -> Decision:
+    seen_minor = sum(line["spend_minor"] for line in refund.lines["lines"])
+    return Decision(
+        run.state, run.cutoff_at, refund.earlier_minor, refund.due_minor, late_minor=spent_minor - seen_minor
+    )
+
+
+def _purchases(entries: list[Entry], scheme: Scheme) -> tuple[PurchaseRow, ...]:
+    shops = store_names({entry.terminal_id for entry in entries})
+    names = _names(scheme)
+    return tuple(
+        PurchaseRow(
+            entry.at,
+            shops.get(entry.terminal_id),
+            tuple((names[t], amount) for t, amount in zip(entry.tiers, entry.amounts_minor, strict=True)),
+            sum(entry.amounts_minor),
+        )
+        for entry in entries
+    )
+
+
+def _names(scheme: Scheme) -> dict[str, Words]:
+    return {tier.code: tier.name for tier in scheme.tiers}

@@ -1,0 +1,36 @@
+"""The resident's pages. Each shows who signed in their own data; no address names a resident."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from apps.portal import queries
+from apps.schemes.queries import YearNotStarted
+
+
+@require_safe
+@never_cache
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """A resident's newest year; whoever is none is shown to the console, which lets auditors in."""
+    try:
+        year = queries.newest_year(request.user)
+    except queries.NoAccount:
+        return redirect("console")
+    if year is None:
+        raise Http404("No tax year was started.")
+    return redirect("year", year=year)
+
+
+@require_safe
+@never_cache
+@login_required
+def year_page(request: HttpRequest, year: int) -> HttpResponse:
+    """The signed-in resident's year."""
+    try:
+        found = queries.year_page(request.user, year, page=request.GET.get("page"))
+    except (queries.NoAccount, YearNotStarted) as error:
+        raise Http404(str(error)) from error
+    return render(request, "portal/year.html", {"found": found})

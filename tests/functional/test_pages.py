@@ -1,0 +1,363 @@
+"""The pages that residents, auditors and till makers open: what they show, to whom, and at what cost."""
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
+from playwright.sync_api import Page, expect
+
+from apps.accruals.models import Entry, Total
+from apps.accruals.operations.years import start_year
+from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.portal.models import Account
+from apps.purchases.catalogue import CATALOGUE
+from apps.refunds.operations import AssessmentsDiffer, assess_run, freeze, verify_run
+from apps.schemes.operations import SHIPPED, load_scheme
+
+YEAR = 2017
+PASSWORD = "a-long-enough-password"
+ACTOR = "test"
+
+
+@pytest.fixture
+def terminal(db: None, settings: Any, tmp_path: Path) -> int:
+    """A till in a year that has started; the archive is empty."""
+    settings.KANPU_ARCHIVE = tmp_path
+    now = timezone.now()
+    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
+    start_year(YEAR, version, deadline=date(2099, 12, 31), at=now, actor=ACTOR)
+    merchant, _ = create_merchant("Matsuya", at=now, actor=ACTOR)
+    return enrol_terminal(merchant, "till-1", store_name="Shibuya store", at=now, actor=ACTOR).pk
+
+
+def buy(ref: uuid.UUID, terminal: int, *purchases: dict[str, int], month: int = 3, run: int = 1) -> None:
+    """Count purchases, a minute apart, as workers would: an entry each, and the totals."""
+    start = datetime(YEAR, month, 1, 3, 0, tzinfo=UTC)
+    seq = Entry.objects.filter(terminal_id=terminal).count()
+    totals: dict[str, list[int]] = {}
+    entries = []
+    for number, amounts in enumerate(purchases, start=seq + 1):
+        entries.append(
+            Entry(
+                resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=number, run=run, part=run, month=month,
+                at=start + timedelta(minutes=number), card=1, counter=number,
+                tiers=list(amounts), amounts_minor=list(amounts.values()),
+            )
+        )  # fmt: skip
+        for tier, amount in amounts.items():
+            totals.setdefault(tier, []).append(amount)
+    Entry.objects.bulk_create(entries)
+    Total.objects.bulk_create(
+        Total(
+            resident_ref=ref, tax_year=YEAR, run=run, month=month, tier=tier,
+            amount_minor=sum(amounts), purchases=len(amounts),
+        )
+        for tier, amounts in totals.items()
+    )  # fmt: skip
+
+
+def resident(name: str) -> uuid.UUID:
+    """A resident who can sign in."""
+    user = User.objects.create_user(name, password=PASSWORD)
+    return Account.objects.create(user=user, resident_ref=uuid.uuid4()).resident_ref
+
+
+def auditor(name: str = "auditor") -> str:
+    """Someone in the auditors' group."""
+    user = User.objects.create_user(name, password=PASSWORD)
+    user.groups.add(Group.objects.get_or_create(name="auditor")[0])
+    return name
+
+
+def settle(*steps: Callable[..., object]) -> None:
+    """Take the year's run through these steps."""
+    for step in steps:
+        step(YEAR, actor=ACTOR)
+
+
+def shown(client: Client, path: str, *, as_user: str = "", language: str = "en", status: int = 200) -> str:
+    """The page's text as the user gets it."""
+    if as_user:
+        client.force_login(User.objects.get(username=as_user))
+    response = client.get(path, headers={"accept-language": language})
+    assert response.status_code == status, path
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def queries_of(client: Client, path: str) -> int:
+    """How many queries the page takes, once the process knows the schemes."""
+    client.get(path)
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+# --- the resident's year ---
+
+
+def test_resident_reads_how_the_refund_came_about_in_both_languages(client: Client, terminal: int) -> None:
+    buy(resident("hanako"), terminal, {"reduced": 60_000, "standard": 50_000}, {"reduced": 40_000})
+    settle(freeze, assess_run, verify_run)
+    english = shown(client, f"/year/{YEAR}", as_user="hanako")
+    assert "¥1,818 Computed twice in two independent ways" in english
+    assert "¥100,000 × (10% − 8%) ÷ (1 + 10%) = ¥1,818.1818…" in english
+    assert "¥50,000 × (10% − 10%) ÷ (1 + 10%) = ¥0" in english
+    assert "Act on General Rules for National Taxes, article 120" in english
+    assert "At most ¥4,000 a person and year: not reached" in english
+    assert "Shibuya store" in english
+    japanese = shown(client, f"/year/{YEAR}", language="ja")
+    assert "1,818円 別々の方法で2回計算し" in japanese
+    assert "100,000円 × (10% − 8%) ÷ (1 + 10%) = 1,818.1818…円" in japanese
+    assert "国税通則法第120条" in japanese
+    assert "飲食料品" in japanese
+
+
+def test_before_a_run_the_refund_is_so_far(client: Client, terminal: int) -> None:
+    buy(resident("hanako"), terminal, {"reduced": 1_100_000})
+    page = shown(client, f"/year/{YEAR}", as_user="hanako")
+    assert "Refund so far ¥4,000 This is what you would get back" in page
+    assert "The limit is reached" in page
+    settle(freeze, assess_run)
+    assert "¥4,000 Computed once." in shown(client, f"/year/{YEAR}")
+
+
+def test_what_is_counted_after_the_cut_off_is_said(client: Client, terminal: int) -> None:
+    ref = resident("hanako")
+    buy(ref, terminal, {"reduced": 11_000})
+    settle(freeze, assess_run, verify_run)
+    buy(ref, terminal, {"reduced": 5_500}, run=2)
+    page = shown(client, f"/year/{YEAR}", as_user="hanako")
+    assert "Purchases of ¥5,500 were counted after that" in page
+    assert "¥200 Computed twice" in page
+    settle(freeze, assess_run, verify_run)
+    assert "already found ¥200; this one adds ¥100" in shown(client, f"/year/{YEAR}")
+
+
+def test_a_year_without_purchases_says_what_to_do(client: Client, terminal: int) -> None:
+    resident("hanako")
+    page = shown(client, f"/year/{YEAR}", as_user="hanako")
+    assert "No purchase was counted in this year yet" in page
+    assert '<svg class="chart"' not in page
+
+
+def test_nobody_sees_another_resident(client: Client, terminal: int) -> None:
+    buy(resident("hanako"), terminal, {"reduced": 77_777})
+    resident("taro")
+    assert "¥77,777" in shown(client, f"/year/{YEAR}", as_user="hanako")
+    assert "77,777" not in shown(client, f"/year/{YEAR}", as_user="taro")
+    shown(client, f"/year/{YEAR}", as_user=auditor(), status=404)
+    client.logout()
+    assert client.get(f"/year/{YEAR}")["Location"] == f"/login?next=/year/{YEAR}"
+
+
+@pytest.mark.parametrize("year", [YEAR - 1, 99_999_999_999])
+def test_a_year_not_started_is_not_there(client: Client, terminal: int, year: int) -> None:
+    resident("hanako")
+    page = shown(client, f"/year/{year}", as_user="hanako", status=404)
+    assert "Page not found" in page
+
+
+def test_pages_of_purchases_hold_fifty_the_newest_first(client: Client, terminal: int) -> None:
+    buy(resident("hanako"), terminal, *({"reduced": 1000 + i} for i in range(120)))
+    first = shown(client, f"/year/{YEAR}", as_user="hanako")
+    assert "Here: 1 to 50" in first
+    assert first.index("¥1,119") < first.index("¥1,070")
+    assert "¥1,069" not in first
+    last = shown(client, f"/year/{YEAR}?page=3")
+    assert "Page 3 of 3" in last
+    assert "¥1,000" in last
+    assert "¥1,020" not in last
+    assert "Page 3 of 3" in shown(client, f"/year/{YEAR}?page=99")
+
+
+def test_a_year_of_500_purchases_takes_as_many_queries_as_one_of_10(client: Client, terminal: int) -> None:
+    counts: list[int] = []
+    for name, number in (("few", 10), ("many", 500)):
+        buy(resident(name), terminal, *({"reduced": 100, "standard": 50} for _ in range(number)))
+    for name in ("few", "many"):
+        client.force_login(User.objects.get(username=name))
+        counts.append(queries_of(client, f"/year/{YEAR}"))
+    settle(freeze, assess_run)
+    assert counts == [11, 11]
+    assert queries_of(client, f"/year/{YEAR}") == 11
+
+
+def test_purchases_are_told_in_japans_time(client: Client, terminal: int) -> None:
+    buy(resident("hanako"), terminal, {"reduced": 100})  # 03:01 UTC
+    assert "2017年3月1日12:01" in shown(client, f"/year/{YEAR}", as_user="hanako", language="ja")
+    assert "March 1, 2017, 12:01 p.m." in shown(client, f"/year/{YEAR}")
+
+
+# --- the way in ---
+
+
+def test_the_first_page_leads_each_to_theirs(client: Client, terminal: int) -> None:
+    resident("hanako")
+    assert client.get("/")["Location"] == "/login?next=/"
+    for name, place in (("hanako", f"/year/{YEAR}"), (auditor(), "/console/")):
+        client.post("/login", {"username": name, "password": PASSWORD})
+        assert client.get("/")["Location"] == place
+        client.post("/logout")
+
+
+def test_a_wrong_password_is_said(client: Client, db: None) -> None:
+    response = client.post("/login", {"username": "x", "password": "y"}, headers={"accept-language": "ja"})
+    assert "正しいユーザー名とパスワード" in response.content.decode()
+
+
+# --- the auditor's run ---
+
+
+def test_the_console_is_there_for_auditors_only(client: Client, terminal: int) -> None:
+    buy(resident("hanako"), terminal, {"reduced": 11_000})
+    settle(freeze)
+    for path in ("/console/", f"/console/runs/{YEAR}/1"):
+        client.logout()
+        assert client.get(path)["Location"] == f"/login?next={path}"
+        shown(client, path, as_user="hanako", status=404)
+    shown(client, f"/console/runs/{YEAR}/2", as_user=auditor(), status=404)
+
+
+def test_auditor_sees_a_run_on_which_both_assessments_agree(client: Client, terminal: int) -> None:
+    for amount in (0, 11_000, 22_000, 1_100_000):
+        buy(uuid.uuid4(), terminal, {"reduced": amount, "standard": 1_000})
+    settle(freeze)
+    waiting = shown(client, f"/console/runs/{YEAR}/1", as_user=auditor())
+    assert "The run is not verified yet." in waiting
+    settle(assess_run, verify_run)
+    page = shown(client, f"/console/runs/{YEAR}/1")
+    assert "They agree." in page
+    assert "Total refund ¥4,600" in page
+    assert "¥0 1 ¥1 – ¥399 1 ¥400 – ¥799 1 ¥800" in page
+    assert "¥4,000 (cap) 1" in page
+    assert "March ¥1,133,000 ¥4,000 ¥1,137,000 ¥1,137,000 same" in page
+    assert "run-01/month-03-part-0001.parquet" in page
+    assert "10% from Jan. 1, 2015" in page
+    assert "検算済み" in shown(client, "/console/", language="ja")
+
+
+def test_auditor_sees_on_whom_the_assessments_differ(client: Client, terminal: int) -> None:
+    ref = uuid.uuid4()
+    buy(ref, terminal, {"reduced": 11_000})
+    settle(freeze)
+    Total.objects.filter(resident_ref=ref).update(amount_minor=22_000)
+    settle(assess_run)
+    with pytest.raises(AssessmentsDiffer):
+        settle(verify_run)
+    page = shown(client, f"/console/runs/{YEAR}/1", as_user=auditor())
+    assert "They do not agree." in page
+    assert f"{ref} ¥400 ¥200" in page
+    assert "March ¥22,000 ¥0 ¥22,000 ¥11,000 differs" in page
+    assert "the two assessments do not agree" in shown(client, "/console/")
+    settle(assess_run)
+    assert "The verification is older than the assessment." in shown(client, f"/console/runs/{YEAR}/1")
+
+
+def test_the_auditors_pages_cost_the_same_for_any_number_of_residents(client: Client, terminal: int) -> None:
+    client.force_login(User.objects.get(username=auditor()))
+    counts: list[int] = []
+    for residents in (2, 40):
+        for _ in range(residents):
+            buy(uuid.uuid4(), terminal, {"reduced": 5_000}, run=len(counts) + 1)
+        settle(freeze, assess_run, verify_run)
+        counts.append(queries_of(client, f"/console/runs/{YEAR}/{len(counts) + 1}"))
+    assert counts == [7, 7]
+    assert queries_of(client, "/console/") == 5
+
+
+# --- error codes and failures ---
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_error_code_has_its_place_and_its_words(client: Client, language: str) -> None:
+    page = client.get("/docs/errors", headers={"accept-language": language}).content.decode()
+    with translation.override(language):
+        for code, error in CATALOGUE.items():
+            assert f'id="{code}"' in page
+            assert re.sub(r"\{.*?\}", "…", str(error.message)).split("'")[0] in page
+            assert str(error.status or "") in page
+    assert "{value" not in page
+
+
+def test_what_fails_is_told_in_words(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    resident("hanako")
+    strict = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    assert "もう一度送信してください" in strict.post("/login", {}).content.decode()
+    monkeypatch.setattr("apps.portal.queries.newest_year", lambda user: 1 // 0)
+    page = shown(strict, "/", as_user="hanako", language="ja", status=500)
+    assert "システムに問題が起きました" in page
+    assert "本文へ移動" in page
+
+
+# --- in a browser ---
+
+
+def sign_in(page: Page, address: str, name: str) -> None:
+    """Through the form, as a person does."""
+    page.goto(address)
+    page.get_by_role("textbox").first.fill(name)
+    page.locator("input[type=password]").fill(PASSWORD)
+    page.locator("main button").click()
+
+
+def assert_fits_in_both_languages(page: Page) -> None:
+    """No page scrolls sideways, on a phone or on a desk."""
+    for switch, language in (("English", "en"), ("日本語", "ja")):
+        page.get_by_role("button", name=switch).click()
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), (language, width)
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A Japanese reader's browser."""
+    return {**browser_context_args, "locale": "ja-JP"}
+
+
+@pytest.mark.browser
+def test_a_resident_signs_in_and_reads_their_year(live_server: Any, page: Page, terminal: int) -> None:
+    buy(resident("hanako"), terminal, *({"reduced": 987_654, "standard": 1_234_567} for _ in range(60)))
+    sign_in(page, live_server.url, "hanako")
+    expect(page).to_have_url(f"{live_server.url}/year/{YEAR}")
+    expect(page.locator(".figure")).to_have_text("4,000円")
+    assert_fits_in_both_languages(page)
+    page.get_by_role("link", name="古い購入へ").click()
+    expect(page.locator(".cards tbody tr")).to_have_count(10)
+    page.get_by_role("button", name="ログアウト").click()
+    expect(page).to_have_url(f"{live_server.url}/login")
+    assert_fits_in_both_languages(page)
+
+
+@pytest.mark.browser
+def test_an_auditor_signs_in_and_reads_a_run(live_server: Any, page: Page, terminal: int) -> None:
+    for amount in (11_000, 9_900_000):
+        buy(uuid.uuid4(), terminal, {"reduced": amount, "standard": 987_654_321})
+    settle(freeze, assess_run, verify_run)
+    sign_in(page, live_server.url, auditor())
+    expect(page).to_have_url(f"{live_server.url}/console/")
+    assert_fits_in_both_languages(page)
+    page.get_by_role("link", name="第1回").click()
+    expect(page.get_by_text("一致しています。")).to_be_visible()
+    for month in page.locator("summary").all():
+        month.click()
+    assert_fits_in_both_languages(page)
+
+
+@pytest.mark.browser
+def test_a_till_maker_follows_a_link_to_an_error_code(live_server: Any, page: Page) -> None:
+    page.goto(f"{live_server.url}/docs/errors#seq_conflict")
+    expect(page.locator("#seq_conflict")).to_be_in_viewport()
+    assert_fits_in_both_languages(page)

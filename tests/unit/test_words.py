@@ -1,0 +1,82 @@
+"""What pages say: each message in both languages, amounts as readers write them, the chart's geometry."""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import polib
+from django.conf import settings
+from django.utils import translation
+
+from apps.kernel.rounding import ROUNDING_RULES
+from apps.portal.charts import month_chart
+from apps.purchases.catalogue import CATALOGUE
+from apps.refunds.templatetags.kanpu import ROUNDING_WORDS, exact_yen, percent, yen
+
+ROOT = Path(settings.BASE_DIR)
+PO = ROOT / "locale" / "ja" / "LC_MESSAGES" / "django.po"
+
+
+def test_everything_said_has_a_japanese_translation() -> None:
+    entries = polib.pofile(PO)
+    known = {entry.msgid for entry in entries} | {entry.msgid_plural for entry in entries}
+    assert [entry.msgid for entry in entries if not entry.translated() or entry.fuzzy] == []
+    assert said_in_templates() - known == set()
+    with translation.override("en"):
+        words = [*(str(error.message) for error in CATALOGUE.values()), *map(str, ROUNDING_WORDS.values())]
+    assert set(words) - known == set()
+
+
+def said_in_templates() -> set[str]:
+    """The messages of all templates, as they stand in the catalogue."""
+    said = set()
+    for path in [*ROOT.glob("apps/**/*.html"), *ROOT.glob("config/templates/**/*.html")]:
+        text = path.read_text()
+        for _, message in re.findall(r"""{% translate (["'])(.+?)\1""", text):
+            said.add(message.replace("%", "%%"))
+        for block in re.findall(r"{% blocktranslate.*?%}(.*?){% endblocktranslate %}", text, re.DOTALL):
+            said.update(re.sub(r"{{ (\w+) }}", r"%(\1)s", part) for part in block.split("{% plural %}"))
+    return said
+
+
+def test_translations_keep_what_is_filled_in() -> None:
+    for entry in polib.pofile(PO):
+        said = entry.msgid_plural or entry.msgid
+        for translated in [entry.msgstr, *entry.msgstr_plural.values()]:
+            if translated:
+                assert sorted(re.findall(r"\{.*?\}|%\(\w+\)s", translated)) == sorted(
+                    re.findall(r"\{.*?\}|%\(\w+\)s", said)
+                ), said
+
+
+def test_the_compiled_translations_are_those_of_the_source() -> None:
+    compiled = {entry.msgid: entry for entry in polib.mofile(str(PO.with_suffix(".mo")))}
+    source = polib.pofile(PO)
+    assert {entry.msgid for entry in source} == set(compiled)
+    for entry in source:
+        assert (entry.msgstr, entry.msgstr_plural) == (
+            compiled[entry.msgid].msgstr,
+            compiled[entry.msgid].msgstr_plural,
+        )
+
+
+def test_amounts_are_written_in_the_readers_way() -> None:
+    with translation.override("en"):
+        assert [yen(1234567), yen(-5)] == ["¥1,234,567", "−¥5"]
+        assert exact_yen(Fraction(10, 3)) == "¥3.3333…"
+        assert [exact_yen(Fraction(5, 2)), exact_yen(Fraction(4000))] == ["¥2.5", "¥4,000"]
+        assert exact_yen(Fraction(1, 100_000)) == "¥0.0000…"
+    with translation.override("ja"):
+        assert [yen(1234567), exact_yen(Fraction(10, 3))] == ["1,234,567円", "3.3333…円"]
+    assert [percent(Decimal(rate)) for rate in ("0.10", "0.078", "0")] == ["10%", "7.8%", "0%"]
+    assert set(ROUNDING_WORDS) == set(ROUNDING_RULES)
+
+
+def test_the_longest_bar_fills_the_chart_and_parts_join() -> None:
+    chart = month_chart([(100, 50), (0, 0), (33, 33)])
+    assert [(part.x, part.width) for part in chart.bars[0].segments] == [(44, 154), (198, 78)]
+    assert chart.bars[1].segments == ()
+    first, second = chart.bars[2].segments
+    assert first.x + first.width == second.x
+    assert [bar.total_minor for bar in chart.bars] == [150, 0, 66]
