@@ -70,7 +70,7 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     code: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
     name: Words
-    reference: str
+    reference: Words
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
     minor_unit_digits: Annotated[int, msgspec.Meta(ge=0, le=4)]
     time_zone: str

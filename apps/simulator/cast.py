@@ -30,6 +30,7 @@ from apps.simulator.tills import terminal_code
 ACTOR = "demo"
 DEADLINE_AHEAD = timedelta(days=2 * 365)
 FIRST_DAY = date(YEAR, 1, 1)
+SHOWN_REFUND_AT_MOST = 2500
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,9 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
 
 
 def create_logins(path: Path, run: Run) -> list[Login]:
-    """An account for the resident with the highest refund below the cap, and one for an auditor; kept at `path`."""
-    shown = Refund.objects.filter(tax_year=YEAR, run=run.number, at_cap=False).order_by("-entitled_minor").first()
+    """An account for a resident well below the cap, and one for an auditor; kept at `path`."""
+    refunds = Refund.objects.filter(tax_year=YEAR, run=run.number, entitled_minor__lte=SHOWN_REFUND_AT_MOST)
+    shown = refunds.order_by("-entitled_minor", "resident_ref").first()
     logins = []
     if shown:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from honcho.manager import Manager
 
 from apps.simulator.cast import read_logins
 from apps.simulator.processes import beat_command, environment, sweep_command, web_command, worker_command
+
+
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Command(BaseCommand):
@@ -34,7 +38,7 @@ class Command(BaseCommand):
         ):
             manager.add_process(name, "exec " + " ".join(command), env=_env(with_keys=with_keys))
         manager.loop()
-        sys.exit(manager.returncode)
+        sys.exit(0 if manager.returncode in STOPPED else manager.returncode)
 
 
 def _env(*, with_keys: bool) -> dict[str, str]:
