@@ -11,7 +11,6 @@ from honcho.manager import Manager
 from apps.simulator.cast import read_logins
 from apps.simulator.processes import beat_command, environment, sweep_command, web_command, worker_command
 
-
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
