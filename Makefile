@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_ARCHIVE=var/demo/archive
+DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help

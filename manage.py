@@ -14,6 +14,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if sys.argv[1:2] and sys.argv[1] not in OFFLINE and "--help" not in sys.argv:
         services.ensure()
+    else:  # settings want addresses, which nobody will use
+        os.environ.setdefault("DATABASE_URL", "postgresql://127.0.0.1:1/none")
+        os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers' addresses are set
 
     execute_from_command_line(sys.argv)

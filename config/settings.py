@@ -10,6 +10,7 @@ KANPU_DEMO=1                 the demo's own database and Redis prefix on those s
 """
 
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from csp.constants import SELF
@@ -77,13 +78,13 @@ TEMPLATES = [
 ]
 
 # --- servers -------------------------------------------------------------------------------------------
-DATABASES = {
-    "default": {
-        **dj_database_url.parse(env.str("DATABASE_URL"), conn_max_age=None, conn_health_checks=True),
-        # Acknowledged means durable, whatever the server's own default is.
-        "OPTIONS": {"options": "-c synchronous_commit=on", "application_name": "kanpu"},
-    }
+DATABASES: dict[str, Any] = {
+    "default": dj_database_url.parse(env.str("DATABASE_URL"), conn_max_age=None, conn_health_checks=True)
 }
+_options = DATABASES["default"].setdefault("OPTIONS", {})  # those of the address, TLS say, are kept
+_options.setdefault("application_name", "kanpu")
+# Acknowledged means durable, whatever the server's own default is.
+_options["options"] = f"{_options.get('options', '')} -c synchronous_commit=on".strip()
 if DEMO:
     DATABASES["default"]["NAME"] = "kanpu_demo"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -105,7 +106,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)
-KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / "archive"))
+KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [
@@ -146,6 +147,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.purchases.requests.JsonAlways",
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "apps.purchases.requests.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }

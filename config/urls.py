@@ -13,5 +13,6 @@ urlpatterns = [
     path("logout", LogoutView.as_view(), name="logout"),
     path("language", set_language, name="set_language"),
 ]
+handler400 = "apps.purchases.views.bad_request"
 handler404 = "apps.purchases.views.not_found"
 handler500 = "apps.purchases.views.server_error"

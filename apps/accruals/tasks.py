@@ -11,7 +11,7 @@ from apps.schemes.queries import started_years
 @shared_task(name="accruals.count_pending")
 def count_pending() -> int:
     """Count what waits."""
-    return count_all(now=timezone.now())
+    return count_all()
 
 
 @shared_task(name="accruals.archive")

@@ -57,11 +57,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What each assessment found for a resident, in minor units; None where it does not know the resident."""
+    """What each assessment found for a resident, in minor units; None where it does not know the resident.
+
+    The spend is `tier=amount,…` by tier.
+    """
 
     resident_ref: str
     from_totals: int | None
     from_archive: int | None
+    spend_from_totals: str | None
+    spend_from_archive: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
-"""API keys: their form and what is kept of them. Pure."""
+"""API keys and terminal codes: their form, and what is kept of a key. Pure."""
 
 import hashlib
+import re
 import secrets
+from typing import Final
+
+TERMINAL_CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def new_key(mode: str) -> str:

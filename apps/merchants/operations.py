@@ -8,10 +8,9 @@ from django.db import IntegrityError, transaction
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
-from apps.merchants.keys import key_hash, new_key
+from apps.merchants.keys import TERMINAL_CODE, key_hash, new_key
 from apps.merchants.models import ApiKey, Merchant, Mode, Store, Terminal
 
-TERMINAL_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 REGISTRATION_NUMBER = re.compile(r"T[0-9]{13}")
 
 

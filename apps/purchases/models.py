@@ -24,7 +24,7 @@ class TerminalState(models.Model):
 
 
 class Batch(models.Model):
-    """A batch as accepted, and the outbox: a batch without `counted_at` is work."""
+    """A batch as accepted, and the outbox: a batch without `counted_at` is work, unless it was set aside."""
 
     pk = models.CompositePrimaryKey("lane", "id")
     lane = models.SmallIntegerField()
@@ -35,6 +35,7 @@ class Batch(models.Model):
     request_id = models.UUIDField()
     received_at = models.DateTimeField()
     counted_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
 
 
 class Purchase(models.Model):

@@ -13,9 +13,9 @@ from psycopg.types.range import Int8Range
 
 from apps.audit.operations import Cause, raise_alarms
 from apps.purchases.lanes import lane_of
-from apps.purchases.queries import known_identities, year_rules
+from apps.purchases.queries import what_stands, year_rules
 from apps.purchases.ranges import Ranges, contains, gaps, merge, next_number, to_ranges
-from apps.purchases.records import Defect, Malformed, Record, YearRules, decide, read_record
+from apps.purchases.records import Defect, Malformed, Record, Standing, YearRules, decide, read_record
 
 MISSING_AT_MOST = 100
 
@@ -40,12 +40,21 @@ class Refusal:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The record at `index` is known; `defect` says why, if the one that stands was refused."""
+
+    index: int
+    seq: int
+    defect: Defect | None
+
+
 @dataclass(slots=True)
 class Decided:
     """A batch, record by record, in the order sent."""
 
     accepted: list[tuple[Record, int]] = field(default_factory=list)  # with the tax year
-    duplicates: list[tuple[int, int]] = field(default_factory=list)  # (index, seq)
+    duplicates: list[Duplicate] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     refused: list[tuple[Record | Malformed, Defect, bool]] = field(default_factory=list)  # whether it spends its seq
 
@@ -71,44 +80,51 @@ def accept_batch(sender: Sender, raws: Iterable[bytes], *, now: datetime) -> Ans
     with transaction.atomic(), connection.wrap_database_errors, psycopg.Cursor(_raw_connection()) as cursor:
         received = _lock_state(cursor, lane, sender.terminal_id)
         again = [r.seq for r in records if r.seq is not None and contains(received, r.seq)]
-        known = known_identities(lane, sender.terminal_id, again) if again else {}
-        decided = decide_all(records, known, years, now)
+        standing = what_stands(lane, sender.terminal_id, again) if again else {}
+        decided = decide_all(records, standing, years, now)
         _store(cursor, lane, sender, decided, now)
     received = merge(received, to_ranges(_new_seqs(decided)))
     return Answer(decided, next_number(received), gaps(received, most=MISSING_AT_MOST))
 
 
 def decide_all(
-    records: Sequence[Record | Malformed],
-    known: dict[int, str | bytes],
-    years: Sequence[YearRules],
-    now: datetime,
+    records: Sequence[Record | Malformed], standing: dict[int, Standing], years: Sequence[YearRules], now: datetime
 ) -> Decided:
-    """Decide each record in turn; `known` maps numbers that stand already to what stands there, and grows."""
+    """Decide each record in turn; `standing` maps numbers to what stands there already, and grows."""
     decided = Decided()
     for index, record in enumerate(records):
         seq = record.seq
-        if seq is not None and seq in known:
-            if _same(record, known[seq]):
-                decided.duplicates.append((index, seq))
+        if seq is not None and (stands := standing.get(seq)):
+            if stands.is_same(record):
+                decided.duplicates.append(Duplicate(index, seq, stands.defect))
             else:
                 _refuse(decided, index, record, Defect("seq_conflict", "seq", str(seq)), spends_seq=False)
             continue
-        if isinstance(record, Malformed):
-            _refuse(decided, index, record, Defect("record_malformed", record.param), spends_seq=seq is not None)
-        elif isinstance(verdict := decide(record, years, now), Defect):
-            _refuse(decided, index, record, verdict, spends_seq=True)
-        else:
-            decided.accepted.append((record, verdict.year))
+        defect = _decide_new(decided, record, years, now)
+        if defect:
+            _refuse(decided, index, record, defect, spends_seq=seq is not None)
         if seq is not None:
-            known[seq] = record.line if isinstance(record, Record) else record.identity
+            standing[seq] = _stands_now(record, defect)
     return decided
 
 
-def _same(record: Record | Malformed, stands: str | bytes) -> bool:
-    if isinstance(stands, str):
-        return isinstance(record, Record) and record.line == stands
-    return record.identity == stands
+def _decide_new(
+    decided: Decided, record: Record | Malformed, years: Sequence[YearRules], now: datetime
+) -> Defect | None:
+    """Accept a record that is not known yet, or say why not."""
+    if isinstance(record, Malformed):
+        return Defect("record_malformed", record.param)
+    verdict = decide(record, years, now)
+    if isinstance(verdict, Defect):
+        return verdict
+    decided.accepted.append((record, verdict.year))
+    return None
+
+
+def _stands_now(record: Record | Malformed, defect: Defect | None) -> Standing:
+    if defect is None and isinstance(record, Record):
+        return Standing(line=record.line)
+    return Standing(identity=record.identity, defect=defect)
 
 
 def _refuse(decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool) -> None:

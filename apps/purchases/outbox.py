@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import psycopg
+from django.db import transaction
 
+from apps.audit.operations import Cause, raise_alarms
+from apps.purchases.models import Batch
 from apps.purchases.queries import lanes_with_work
 
 RECORDS_PER_CLAIM: Final = 5_000
@@ -44,7 +47,7 @@ def claim_batches(cursor: Cursor) -> Claim:
     for lane in lanes:
         rows = cursor.execute(
             "SELECT id, records FROM purchases_batch WHERE lane = %s AND counted_at IS NULL"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            " AND failed_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
             (lane, BATCHES_PER_LANE),
         ).fetchall()
         if rows:
@@ -53,6 +56,37 @@ def claim_batches(cursor: Cursor) -> Claim:
         if records >= RECORDS_PER_CLAIM:
             break
     return claim
+
+
+def claim_one(cursor: Cursor, lane: int, batch_id: int) -> Claim:
+    """Lock one batch, if it still waits and nobody else has it."""
+    row = cursor.execute(
+        "SELECT id FROM purchases_batch WHERE lane = %s AND id = %s AND counted_at IS NULL AND failed_at IS NULL"
+        " FOR UPDATE SKIP LOCKED",
+        (lane, batch_id),
+    ).fetchone()
+    return {lane: [batch_id]} if row else {}
+
+
+def waiting_batches() -> Claim:
+    """The first batches that wait in each lane, not locked."""
+    claim: Claim = {}
+    for lane in lanes_with_work():
+        waiting = Batch.objects.filter(lane=lane, counted_at=None, failed_at=None).order_by("id")
+        claim[lane] = list(waiting.values_list("id", flat=True)[:BATCHES_PER_LANE])
+    return claim
+
+
+def set_aside(lane: int, batch_id: int, *, at: datetime, reason: str) -> None:
+    """Take a batch that cannot be counted off the queue, with an alarm. It stays uncounted, and a freeze says so."""
+    with transaction.atomic():
+        Batch.objects.filter(lane=lane, id=batch_id, counted_at=None).update(failed_at=at)
+        raise_alarms([Cause("batch_failed", str(batch_id), {"lane": lane, "reason": reason})], at=at)
+
+
+def take_up_again() -> int:
+    """Put the batches that were set aside back on the queue. Returns how many."""
+    return Batch.objects.filter(counted_at=None, failed_at__isnull=False).update(failed_at=None)
 
 
 def purchases_of(cursor: Cursor, claim: Claim) -> list[Claimed]:

@@ -1,12 +1,13 @@
 """Reading purchases: what a terminal has sent, what waits to be counted."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Sum
 
 from apps.purchases.models import Batch, Purchase, Rejection
-from apps.purchases.records import YearRules
+from apps.purchases.records import Defect, Standing, YearRules
 from apps.schemes.queries import scheme_of, started_years, tier_periods
 
 
@@ -25,24 +26,33 @@ def year_rules() -> list[YearRules]:
     ]
 
 
-def known_identities(lane: int, terminal_id: int, seqs: Sequence[int]) -> dict[int, str | bytes]:
-    """What stands under these numbers of a terminal: an accepted record's line, a refused one's SHA-256."""
+def what_stands(lane: int, terminal_id: int, seqs: Sequence[int]) -> dict[int, Standing]:
+    """What stands under these received numbers of a terminal.
+
+    A number whose record is no longer kept stands for a record that nothing equals: it is never free again.
+    """
+    standing = {seq: Standing(identity=b"") for seq in seqs}
     accepted = Purchase.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs).values_list("seq", "line")
-    known: dict[int, str | bytes] = dict(accepted)
+    standing.update((seq, Standing(line=line)) for seq, line in accepted)
     refused = Rejection.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs, spends_seq=True)
-    known.update((seq, bytes(identity)) for seq, identity in refused.values_list("seq", "identity") if seq)
-    return known
+    for seq, identity, code, param in refused.values_list("seq", "identity", "code", "param"):
+        if seq is not None:
+            standing[seq] = Standing(identity=bytes(identity), defect=Defect(code, param))
+    return standing
 
 
-def uncounted() -> tuple[int, int]:
-    """(batches, records) that wait for a worker."""
-    waiting = Batch.objects.filter(counted_at=None).aggregate(batches=Count("id"), records=Sum("records"))
+def uncounted(*, received_by: datetime | None = None) -> tuple[int, int]:
+    """(batches, records) that are not counted, those set aside included; only those received by a time, if given."""
+    batches = Batch.objects.filter(counted_at=None)
+    if received_by is not None:
+        batches = batches.filter(received_at__lte=received_by)
+    waiting = batches.aggregate(batches=Count("id"), records=Sum("records"))
     return waiting["batches"], waiting["records"] or 0
 
 
 def lanes_with_work() -> list[int]:
     """The lanes in which batches wait."""
-    return list(Batch.objects.filter(counted_at=None).values_list("lane", flat=True).distinct())
+    return list(Batch.objects.filter(counted_at=None, failed_at=None).values_list("lane", flat=True).distinct())
 
 
 def counted_records() -> int:

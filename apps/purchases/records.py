@@ -23,7 +23,7 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 TOKEN: Final = re.compile(r"kt1\.[A-Za-z0-9_-]{113}[AQgw]")  # 85 bytes: the last character carries two bits
 CLAIM: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes: the last carries four
 
-TierCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+TierCode = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,31}\Z")]
 
 
 class TierAmount(msgspec.Struct, frozen=True):
@@ -95,6 +95,21 @@ class Defect:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands under a number: an accepted record's `line`, or a refused one's `identity` and its `defect`."""
+
+    line: str | None = None
+    identity: bytes | None = None
+    defect: Defect | None = None
+
+    def is_same(self, record: Record | Malformed) -> bool:
+        """Whether the record is the one that stands."""
+        if self.line is not None:
+            return isinstance(record, Record) and record.line == self.line
+        return record.identity == self.identity
+
+
+@dataclass(frozen=True, slots=True)
 class YearRules:
     """What a tax year takes: times are half-open; `tiers` gives each tier's periods of validity."""
 
@@ -110,12 +125,20 @@ def read_record(raw: bytes) -> Record | Malformed:
     """The record in a JSON object. Unknown fields are ignored."""
     try:
         sent = msgspec.json.decode(raw, type=_Sent)
-        at = msgspec.convert(sent.at, Annotated[datetime, msgspec.Meta(tz=True)])
+        at = _instant(sent.at)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _malformed(raw, *_place_and_reason(str(error)))
     if defect := _malformation(sent):
         return Malformed(sent.seq, *defect, raw)
     return Record(sent.seq, at, sent.card, sent.claim, tuple(sent.lines), canonical_line(sent))
+
+
+def _instant(text: str) -> datetime:
+    """The time in an RFC 3339 text: fractions beyond a microsecond dropped, a leap second taken as the one before."""
+    text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
+    text = re.sub(r"([Tt ][0-9]{2}:[0-9]{2}:)60", r"\g<1>59", text)
+    at: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    return at
 
 
 def canonical_line(sent: _Sent) -> str:

@@ -7,9 +7,10 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +21,7 @@ from apps.purchases.catalogue import CATALOGUE, error_object
 logger = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES: Final = 1024 * 1024
+GZIP_OVERHEAD_BYTES: Final = 64 * 1024  # what does not compress grows a little
 RETRY_AFTER_S: Final = 5
 BEARER: Final = re.compile(r"Bearer (kp_(?:live|test)_[A-Za-z0-9_-]{20,100})")
 
@@ -64,26 +66,50 @@ class BodyParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002
-        body = stream.read(BODY_LIMIT_BYTES + 1)
-        encoding = parser_context["request"].headers.get("Content-Encoding", "identity").lower()
+        request: Request = parser_context["request"]
+        encoding = request.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in ("identity", "gzip"):
+            raise ApiError("unsupported_media_type")
+        body = stream.read(BODY_LIMIT_BYTES + GZIP_OVERHEAD_BYTES)
         if encoding == "gzip":
             body = _gunzip(body)
-        elif encoding != "identity":
-            raise ApiError("unsupported_media_type")
         if len(body) > BODY_LIMIT_BYTES:
             raise ApiError("batch_too_large")
         return body
 
 
+def body_of(request: Request) -> bytes:
+    """The body, read by BodyParser. One that comes in chunks has no length, which the framework takes for empty."""
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        if request.content_type.partition(";")[0].strip() != BodyParser.media_type:
+            raise ApiError("unsupported_media_type")
+        body: bytes = BodyParser().parse(request.META["wsgi.input"], parser_context={"request": request})
+        return body
+    return request.data if isinstance(request.data, bytes) else b""
+
+
+class JsonAlways(BaseContentNegotiation):
+    """Answer JSON whatever the client says it accepts: an error in words beats 406."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:  # noqa: ARG002
+        return renderers[0], renderers[0].media_type
+
+
 def _gunzip(body: bytes) -> bytes:
-    """At most one byte more than the limit, however much there is inside."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(body, BODY_LIMIT_BYTES + 1)
-    except zlib.error as error:
-        raise ApiError("malformed", reason="not gzip") from error
-    if len(plain) <= BODY_LIMIT_BYTES and not unpacker.eof:
-        raise ApiError("malformed", reason="the gzip data ends early")
+    """The content of all gzip members, at most one byte more than the limit, however much there is inside."""
+    plain = b""
+    while body and len(plain) <= BODY_LIMIT_BYTES:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            plain += unpacker.decompress(body, BODY_LIMIT_BYTES + 1 - len(plain))
+        except zlib.error as error:
+            raise ApiError("malformed", reason="not gzip") from error
+        if len(plain) <= BODY_LIMIT_BYTES and not unpacker.eof:
+            raise ApiError("malformed", reason="the gzip data ends early")
+        body = unpacker.unused_data
     return plain
 
 
@@ -103,7 +129,9 @@ def _code_of(error: Exception) -> str:
         return "unsupported_media_type"
     if isinstance(error, exceptions.MethodNotAllowed):
         return "method_not_allowed"
-    if isinstance(error, exceptions.ParseError):
+    if isinstance(error, Http404 | exceptions.NotFound):
+        return "not_found"
+    if isinstance(error, exceptions.APIException) and error.status_code < 500:
         return "malformed"
     return "unavailable"
 

@@ -1,11 +1,13 @@
 """The protocol's JSON: a batch's envelope in, its results out."""
 
+import json
 from typing import Any, Final
 
 import msgspec
 
 from apps.purchases.catalogue import error_object
-from apps.purchases.operations import Answer, Refusal
+from apps.purchases.operations import Answer, Duplicate, Refusal
+from apps.purchases.records import Defect
 from apps.purchases.requests import ApiError
 
 MAX_RECORDS: Final = 1000
@@ -21,11 +23,28 @@ class Envelope(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Envelope)
 
 
+def _decode(body: bytes) -> Envelope:
+    """The batch. A lone surrogate in one record is its own fault, though the fast decoder refuses the whole body."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        content = json.loads(body, parse_constant=_refuse_constant)
+        if isinstance(content, dict) and isinstance(content.get("purchases"), list):
+            content["purchases"] = [msgspec.Raw(json.dumps(record).encode()) for record in content["purchases"]]
+        return msgspec.convert(content, Envelope)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def read_envelope(body: bytes) -> Envelope:
     """The batch in a request's body. Raises ApiError `malformed` or `batch_too_large`."""
     try:
-        envelope = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        envelope = _decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ApiError("malformed", reason=str(error)) from error
     if len(envelope.purchases) > MAX_RECORDS:
         raise ApiError("batch_too_large", param="purchases")
@@ -35,7 +54,7 @@ def read_envelope(body: bytes) -> Envelope:
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The 200's body; `results` lists what was not newly accepted, in the order sent."""
     decided = answer.decided
-    results = [{"index": index, "seq": seq, "status": "duplicate"} for index, seq in decided.duplicates]
+    results = [_duplicate_json(duplicate) for duplicate in decided.duplicates]
     results += [_refusal_json(refusal) for refusal in decided.refusals]
     return {
         "accepted": len(decided.accepted),
@@ -46,9 +65,19 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
+def _duplicate_json(duplicate: Duplicate) -> dict[str, Any]:
+    """A known record; with the reason, if the one that stands was refused: the first answer may have been lost."""
+    result: dict[str, Any] = {"index": duplicate.index, "seq": duplicate.seq, "status": "duplicate"}
+    if duplicate.defect:
+        result["error"] = _error(duplicate.index, duplicate.defect)
+    return result
+
+
 def _refusal_json(refusal: Refusal) -> dict[str, Any]:
-    defect = refusal.defect
-    place = f"purchases[{refusal.index}]"
-    param = f"{place}.{defect.param}" if defect.param else place
-    error = error_object(defect.code, param=param, value=defect.value, reason=refusal.reason)
+    error = _error(refusal.index, refusal.defect, refusal.reason)
     return {"index": refusal.index, "seq": refusal.seq, "status": "rejected", "error": error}
+
+
+def _error(index: int, defect: Defect, reason: str = "") -> dict[str, str]:
+    param = f"purchases[{index}].{defect.param}" if defect.param else f"purchases[{index}]"
+    return error_object(defect.code, param=param, value=defect.value, reason=reason)

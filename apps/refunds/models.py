@@ -17,8 +17,8 @@ class RunState(models.TextChoices):
 class Run(models.Model):
     """One year-end run: all that was counted under runs 1 to `number` up to its cut-off.
 
-    Sums are in minor units. A digest is the SHA-256, in hex, of 'resident_ref refund' lines by reference: both
-    assessments make their own, and a run is verified when they are the same.
+    Sums are in minor units. A digest is the SHA-256, in hex, of a line for each resident, by reference: 'resident_ref
+    refund tier=spend,…'. Both assessments make their own, and a run is verified when they are the same.
     """
 
     tax_year = models.ForeignKey(TaxYear, on_delete=models.PROTECT, related_name="runs")

@@ -24,11 +24,13 @@ from apps.refunds.assessment import lines_json
 from apps.refunds.models import Refund, Run, RunState
 from apps.refunds.queries import (
     AssessedResident,
+    Result,
     archive_files,
     assessed_residents,
     earlier_entitlements,
     latest_run,
-    refunds_of_run,
+    results_of_run,
+    spend_text,
 )
 from apps.refunds.verification import SecondRefund, entries_in, refunds_from_archive
 from apps.schemes.queries import tax_year
@@ -88,17 +90,20 @@ def freeze(year: int, *, actor: str, drain_timeout_s: float = 600, waiting: Seen
 
 
 def _drain(timeout_s: float, waiting: Seen) -> None:
-    """Wait for workers to count what was accepted; give up when nothing moves for `timeout_s`."""
-    left = uncounted()[1]
+    """Wait for workers to count what was accepted until now; give up when none of it is counted for `timeout_s`."""
+    until = timezone.now()
+    left = uncounted(received_by=until)[1]
     moved_at = time.monotonic()
     while left:
         waiting(left)
         time.sleep(DRAIN_PAUSE_S)
-        now_left = uncounted()[1]
-        if now_left != left:
-            left, moved_at = now_left, time.monotonic()
+        left_now = uncounted(received_by=until)[1]
+        if left_now < left:
+            left, moved_at = left_now, time.monotonic()
         elif time.monotonic() - moved_at > timeout_s:
-            raise OutboxNotEmpty(f"{left} purchases wait and no worker counts them. Start one, or: sweep_outbox --once")
+            raise OutboxNotEmpty(
+                f"{left} purchases wait and no worker counts them. Start one, or: sweep_outbox --once --retry-failed"
+            )
     waiting(0)
 
 
@@ -148,72 +153,86 @@ def _add_figures(run: Run, shard: list[AssessedResident], add: Callable[[bytes],
         run.refunded += found.refund_minor > 0
         run.at_cap += found.at_cap
         run.refund_minor += found.refund_minor
-        add(_digest_line(str(ref), found.refund_minor))
+        add(_digest_line(Result(str(ref), found.refund_minor, spend_text(lines_json(found)))))
 
 
-def _digest_line(resident_ref: str, refund_minor: int) -> bytes:
-    return f"{resident_ref} {refund_minor}\n".encode()
+def _digest_line(result: Result) -> bytes:
+    return f"{result.resident_ref} {result.refund_minor} {result.spend}\n".encode()
 
 
 def verify_run(year: int, *, actor: str) -> Run:
-    """Assess the run again from the archive and compare, resident by resident, to the yen.
+    """Assess the run again from the archive and compare, resident by resident: refund and spend per tier, to the yen.
 
     Raises ArchiveDamaged when a file's SHA-256 is not the manifest's, AssessmentsDiffer with the first differences
     kept in the run, WrongState.
     """
     started = time.monotonic()
     write_closed_parts(year, now=timezone.now())  # what a freeze that died left unwritten
-    with transaction.atomic():
-        run = _locked(year, {RunState.ASSESSED, RunState.VERIFIED})
-        files = [_checked(settings.KANPU_ARCHIVE, file) for file in archive_files(run)]
-        digest = hashlib.sha256()
-        second = _summed(run, refunds_from_archive(files, run.tax_year.scheme_version.scheme()), digest.update)
-        differences = list(islice(_differences(refunds_of_run(run), second), DIFFERENCES_KEPT))
-        for _ in second:
-            """What is left after the differences kept still belongs to the sum."""
-        run.verified_digest, run.differences = digest.hexdigest(), differences
-        run.verified_entries = entries_in(files)
-        run.verified_at, run.verify_s = timezone.now(), time.monotonic() - started
-        agreed = not differences and run.verified_digest == run.assessed_digest
-        run.state = RunState.VERIFIED if agreed else RunState.ASSESSED
-        run.save()
-        action = "run.verify" if agreed else "run.differ"
-        _record(
-            run,
-            action,
-            actor,
-            run.verified_at,
-            {"digest": run.verified_digest, "differences": len(differences)},
-        )
-    if not agreed:
-        raise AssessmentsDiffer(f"{len(differences)} residents differ, the first: {differences[:3]}")
+    try:
+        with transaction.atomic():
+            run = _verify(_locked(year, {RunState.ASSESSED, RunState.VERIFIED}), started, actor)
+    except ArchiveDamaged as error:
+        _record(latest_run(year), "run.archive_damaged", actor, timezone.now(), {"error": str(error)})
+        raise
+    if run.state != RunState.VERIFIED:
+        raise AssessmentsDiffer(f"{len(run.differences)} residents differ, the first: {run.differences[:3]}")
     return run
 
 
-def _summed(run: Run, refunds: Iterable[SecondRefund], add: Callable[[bytes], None]) -> Iterator[tuple[str, int]]:
+def _verify(run: Run, started: float, actor: str) -> Run:
+    files = [_checked(settings.KANPU_ARCHIVE, file) for file in archive_files(run)]
+    digest = hashlib.sha256()
+    second = _summed(run, refunds_from_archive(files, run.tax_year.scheme_version.scheme()), digest.update)
+    differences = list(islice(_differences(results_of_run(run), second), DIFFERENCES_KEPT))
+    for _ in second:
+        """What is left after the differences kept still belongs to the sum."""
+    run.verified_digest, run.differences = digest.hexdigest(), differences
+    run.verified_entries = entries_in(files)
+    run.verified_at, run.verify_s = timezone.now(), time.monotonic() - started
+    agreed = not differences and run.verified_digest == run.assessed_digest
+    run.state = RunState.VERIFIED if agreed else RunState.ASSESSED
+    run.save()
+    action = "run.verify" if agreed else "run.differ"
+    _record(run, action, actor, run.verified_at, {"digest": run.verified_digest, "differences": len(differences)})
+    return run
+
+
+def _summed(run: Run, refunds: Iterable[SecondRefund], add: Callable[[bytes], None]) -> Iterator[Result]:
     run.verified_refund_minor = 0
-    for ref, refund_minor, without_rate in refunds:
+    for ref, refund_minor, spend, without_rate in refunds:
         if without_rate:
             raise AssessmentsDiffer(f"The archive has {without_rate} amounts of {ref} in tiers without a rate.")
         run.verified_refund_minor += refund_minor
-        add(_digest_line(ref, refund_minor))
-        yield ref, refund_minor
+        result = Result(ref, refund_minor, spend)
+        add(_digest_line(result))
+        yield result
 
 
-def _differences(first: Iterator[tuple[str, int]], second: Iterator[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+def _differences(first: Iterator[Result], second: Iterator[Result]) -> Iterator[dict[str, Any]]:
     """Residents on which two lists sorted by reference do not agree; None where one list lacks the resident."""
     one, two = next(first, None), next(second, None)
     while one or two:
-        if one and (two is None or one[0] < two[0]):
-            yield {"resident_ref": one[0], "from_totals": one[1], "from_archive": None}
+        if one and (two is None or one.resident_ref < two.resident_ref):
+            yield _difference(one, None)
             one = next(first, None)
-        elif two and (one is None or two[0] < one[0]):
-            yield {"resident_ref": two[0], "from_totals": None, "from_archive": two[1]}
+        elif two and (one is None or two.resident_ref < one.resident_ref):
+            yield _difference(None, two)
             two = next(second, None)
-        elif one and two:
-            if one[1] != two[1]:
-                yield {"resident_ref": one[0], "from_totals": one[1], "from_archive": two[1]}
+        else:
+            if one != two:
+                yield _difference(one, two)
             one, two = next(first, None), next(second, None)
+
+
+def _difference(one: Result | None, two: Result | None) -> dict[str, Any]:
+    either = one or two
+    return {
+        "resident_ref": either.resident_ref if either else "",
+        "from_totals": one and one.refund_minor,
+        "from_archive": two and two.refund_minor,
+        "spend_from_totals": one and one.spend,
+        "spend_from_archive": two and two.spend,
+    }
 
 
 def _checked(archive: Path, file: dict[str, str]) -> Path:
@@ -230,9 +249,8 @@ def _checked(archive: Path, file: dict[str, str]) -> Path:
 
 def _locked(year: int, states: set[RunState]) -> Run:
     """The newest run, locked, in one of the states. Raises WrongState."""
-    run = latest_run(year)
-    Run.objects.select_for_update().get(pk=run.pk)
-    run.refresh_from_db(fields=["state"])
+    found = latest_run(year)
+    run = Run.objects.select_related("tax_year__scheme_version").select_for_update(of=("self",)).get(pk=found.pk)
     if run.state not in states:
         raise WrongState(f"{run} is {run.state}; this step needs {' or '.join(sorted(states))}.")
     return run

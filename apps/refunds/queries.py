@@ -1,8 +1,9 @@
 """Reading runs and refunds."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Case, Count, F, When
@@ -18,6 +19,14 @@ class RunMissing(KanpuError):
     """The year has no run yet."""
 
     code = "run_missing"
+
+
+class Result(NamedTuple):
+    """What an assessment found for a resident: the refund in minor units, the spend as `tier=amount,…` by tier."""
+
+    resident_ref: str
+    refund_minor: int
+    spend: str
 
 
 class AssessedResident(NamedTuple):
@@ -94,10 +103,19 @@ def refund_of(resident_ref: UUID, year: int) -> Refund | None:
     return Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run").first()
 
 
-def refunds_of_run(run: Run) -> Iterator[tuple[str, int]]:
-    """(resident_ref, refund in minor units) of a run, by reference."""
+def results_of_run(run: Run) -> Iterator[Result]:
+    """What the first assessment found for each resident of a run, by reference."""
     rows = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).order_by("resident_ref")
-    return ((str(ref), refund) for ref, refund in rows.values_list("resident_ref", "entitled_minor").iterator())
+    kept = rows.values_list("resident_ref", "entitled_minor", "lines").iterator()
+    return (Result(str(ref), refund_minor, spend_text(lines)) for ref, refund_minor, lines in kept)
+
+
+def spend_text(lines: dict[str, Any]) -> str:
+    """The spend per tier in kept lines, as `tier=amount` by tier, joined by commas."""
+    spend: dict[str, int] = defaultdict(int)
+    for line in lines["lines"]:
+        spend[line["tier"]] += line["spend_minor"]
+    return ",".join(f"{tier}={spend[tier]}" for tier in sorted(spend))
 
 
 def archive_files(run: Run) -> list[dict[str, str]]:

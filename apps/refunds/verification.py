@@ -16,10 +16,11 @@ from apps.schemes.document import DatedRate, Scheme
 MILLION: Final = 1_000_000
 FAR: Final = "9999-12-31"
 
+FLOOR: Final = "CASE WHEN n < 0 THEN -((d - 1 - n) // d) ELSE n // d END"  # DuckDB's own // cuts toward 0
 # The exact refund is n / d. Each rule's name as an expression; the first assessment has its own.
 ROUNDING_SQL: Final = {
-    "floor": "n // d",
-    "kokuzei-tsusoku-120": "CASE WHEN n > 0 AND n < d THEN 1 ELSE n // d END",
+    "floor": FLOOR,
+    "kokuzei-tsusoku-120": f"CASE WHEN n > 0 AND n < d THEN 1 ELSE {FLOOR} END",
 }
 
 REFUNDS = """
@@ -27,27 +28,35 @@ WITH sold AS (
     SELECT resident_ref, CAST(timezone('{zone}', timezone('UTC', sold_at)) AS DATE) AS day,
            unnest(tiers) AS tier, unnest(amounts_minor) AS amount_minor
     FROM read_parquet({files})
-), exact AS (
-    SELECT sold.resident_ref,
+), by_tier AS (
+    SELECT sold.resident_ref, sold.tier, sum(sold.amount_minor) AS spend,
            sum(sold.amount_minor::HUGEINT * (c.millionths - t.millionths)
                * ({common} // ({million} + c.millionths))) AS n,
            count(*) FILTER (WHERE t.millionths IS NULL OR c.millionths IS NULL) AS without_rate
     FROM sold
     LEFT JOIN tier_rates t ON t.tier = sold.tier AND t.starts <= sold.day AND sold.day < t.ends
     LEFT JOIN collected_rates c ON c.starts <= sold.day AND sold.day < c.ends
-    GROUP BY sold.resident_ref
+    GROUP BY sold.resident_ref, sold.tier
+), exact AS (
+    SELECT resident_ref, sum(n) AS n, string_agg(tier || '=' || spend, ',' ORDER BY tier) AS spend,
+           sum(without_rate)::BIGINT AS without_rate
+    FROM by_tier GROUP BY resident_ref
 ), rounded AS (
-    SELECT resident_ref, without_rate, {rounding} AS refund FROM (SELECT *, {common}::HUGEINT AS d FROM exact)
+    SELECT resident_ref, spend, without_rate, {rounding} AS refund FROM (SELECT *, {common}::HUGEINT AS d FROM exact)
 )
-SELECT resident_ref::VARCHAR, CAST({capped} AS BIGINT) AS refund, without_rate FROM rounded ORDER BY resident_ref
+SELECT resident_ref::VARCHAR, CAST({capped} AS BIGINT) AS refund, spend, without_rate FROM rounded ORDER BY resident_ref
 """
 
 
 class SecondRefund(NamedTuple):
-    """A resident's refund by this way; `without_rate` counts amounts whose tier had no rate on the day (an error)."""
+    """A resident's refund by this way, and the spend as `tier=amount,…` by tier.
+
+    `without_rate` counts amounts whose tier had no rate on the day, which is an error.
+    """
 
     resident_ref: str
     refund_minor: int
+    spend: str
     without_rate: int
 
 

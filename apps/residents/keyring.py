@@ -1,5 +1,6 @@
 """The private keys: read from one file that only workers and card issuing are given."""
 
+import hmac
 import json
 import os
 import secrets
@@ -11,6 +12,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from apps.kernel.errors import KanpuError
+
+
+class KeyringOutdated(KanpuError):
+    """The key file is not the one that the database was made with, or lacks a key that was added since."""
+
+    code = "keyring_outdated"
 
 
 class KeyringMissing(KanpuError):
@@ -27,6 +34,13 @@ class Keyring:
     sealing: dict[int, X25519PrivateKey]
     sealing_mode: dict[int, str]
     issuer: dict[tuple[str, int], bytes]
+
+    def fingerprints(self) -> dict[str, bytes]:
+        """A name and a fingerprint for each key: 32 bytes of HMAC-SHA-256, from which no key can be had."""
+        keys = {"card index": self.card_index_key}
+        keys |= {f"sealing {number}": key.private_bytes_raw() for number, key in self.sealing.items()}
+        keys |= {f"issuer {mode} {version}": key for (mode, version), key in self.issuer.items()}
+        return {name: hmac.digest(key, b"kanpu key fingerprint v1", "sha256") for name, key in keys.items()}
 
     def newest_issuer_version(self, mode: str) -> int:
         """The version that new cards of the mode are made with."""

@@ -49,6 +49,16 @@ class Card(models.Model):
         return f"card {self.pk}"
 
 
+class KeyFingerprint(models.Model):
+    """What tells that a process has the right key of a name, and nothing of the key itself."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    fingerprint = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class SealingKey(models.Model):
     """The public half of a key that readers seal to. Its number is in every token."""
 

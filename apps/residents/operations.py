@@ -16,8 +16,8 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.residents.keyring import Keyring, load_keyring, new_keyring_content, write_private
-from apps.residents.models import Card, Resident, SealingKey
-from apps.residents.queries import residents_without_card
+from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey
+from apps.residents.queries import checked_keyring, residents_without_card
 from apps.residents.tokens import card_index, card_key
 
 CARD_YEARS = 10
@@ -29,6 +29,12 @@ PERSONALISATION_COLUMNS = (
     "valid_from",
     "valid_until",
 )
+
+
+class KeysExist(KanpuError):
+    """Keys are made once a database."""
+
+    code = "keys_exist"
 
 
 class FileExists(KanpuError):
@@ -47,7 +53,9 @@ def register_residents(starts: Iterable[date], *, mode: Mode = Mode.LIVE, at: da
 
 @transaction.atomic
 def make_keys(path: Path, *, seal_until: datetime, at: datetime, actor: str) -> list[SealingKey]:
-    """Fresh keys in a new file at `path`, their public halves in the database. Raises FileExists."""
+    """Fresh keys in a new file at `path`, their public halves in the database. Raises KeysExist and FileExists."""
+    if KeyFingerprint.objects.exists():
+        raise KeysExist("This database has its keys already: cards were issued and tokens sealed with them.")
     content = new_keyring_content()
     _write_once(path, json.dumps(content, indent=1))
     keyring = load_keyring(path)
@@ -59,6 +67,9 @@ def make_keys(path: Path, *, seal_until: datetime, at: datetime, actor: str) -> 
             seal_until=seal_until,
         )
         for number, private_key in keyring.sealing.items()
+    )
+    KeyFingerprint.objects.bulk_create(
+        KeyFingerprint(name=name, fingerprint=fingerprint) for name, fingerprint in keyring.fingerprints().items()
     )
     record_event(
         at=at,
@@ -77,7 +88,7 @@ def issue_cards(path: Path, *, valid_from: date | None, at: datetime, actor: str
     Valid from `valid_from`, by default from the first day of residence. Returns how many. Raises FileExists and
     KeyringMissing.
     """
-    keyring = load_keyring(settings.KANPU_KEYRING)
+    keyring = checked_keyring(settings.KANPU_KEYRING)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(PERSONALISATION_COLUMNS)
@@ -97,8 +108,8 @@ def issue_cards(path: Path, *, valid_from: date | None, at: datetime, actor: str
 
 def _new_card(keyring: Keyring, resident: Resident, card_id: bytes, first_day: date) -> Card:
     zone = ZoneInfo(settings.TIME_ZONE)
-    # 29 February has no day ten years on: the card then ends with that month.
-    last = first_day.replace(year=first_day.year + CARD_YEARS, day=min(first_day.day, 28))
+    is_leap_day = (first_day.month, first_day.day) == (2, 29)  # it has no anniversary ten years on
+    last = first_day.replace(year=first_day.year + CARD_YEARS, day=28 if is_leap_day else first_day.day)
     return Card(
         card_index=card_index(keyring.card_index_key, card_id),
         resident=resident,

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 
 from apps.residents.judging import CardRecord
-from apps.residents.models import Card, Resident, SealingKey
+from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
+from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey
 
 
 def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
@@ -14,6 +16,21 @@ def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
         "valid_from", "valid_until", "suspended_from", "replaced_from",
     )  # fmt: skip
     return {bytes(row[0]): CardRecord(*row[1:]) for row in rows}
+
+
+def checked_keyring(path: Path | None) -> Keyring:
+    """The keys in the file at `path`, when they are all of the database's keys and the same: one query.
+
+    A process with another key would reject good cards for ever, so it must not judge any. Raises KeyringMissing and
+    KeyringOutdated; the file is read again at the next call.
+    """
+    keyring = load_keyring(path)
+    found = keyring.fingerprints()
+    for name, fingerprint in KeyFingerprint.objects.values_list("name", "fingerprint"):
+        if found.get(name) != bytes(fingerprint):
+            load_keyring.cache_clear()
+            raise KeyringOutdated(f"The key file {path} lacks the key {name!r} or has another: bring it up to date.")
+    return keyring
 
 
 def sealing_keys(mode: str, *, now: datetime) -> list[SealingKey]:

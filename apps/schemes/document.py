@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -16,7 +16,7 @@ from apps.kernel.errors import KanpuError
 from apps.kernel.periods import Period, consecutive
 from apps.kernel.rounding import ROUNDING_RULES
 
-TIER_CODE = r"^[a-z][a-z0-9_]{0,31}$"
+TIER_CODE = r"\A[a-z][a-z0-9_]{0,31}\Z"
 
 
 class SchemeInvalid(KanpuError):
@@ -68,13 +68,13 @@ class RefundRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole scheme file."""
 
-    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    code: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,31}\Z")]
     name: Words
     reference: Words
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
     minor_unit_digits: Annotated[int, msgspec.Meta(ge=0, le=4)]
     time_zone: str
-    filing_deadline: Annotated[str, msgspec.Meta(pattern=r"^\d\d-\d\d$")]
+    filing_deadline: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{2}-[0-9]{2}\Z")]
     collected: Annotated[list[DatedRate], msgspec.Meta(min_length=1)]
     tiers: Annotated[list[Tier], msgspec.Meta(min_length=1)]
     refund: RefundRule
@@ -104,6 +104,7 @@ def read_scheme(content: Any) -> Scheme:
         _check_deadline,
         _check_tier_codes,
         _check_rates,
+        _check_collected,
         _check_surcharge,
     ):
         check(scheme)
@@ -138,10 +139,8 @@ def dated(rates: Sequence[DatedRate]) -> list[tuple[Period, Decimal]]:
 
 
 def _check_zone(scheme: Scheme) -> None:
-    try:
-        ZoneInfo(scheme.time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SchemeInvalid(f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database.") from error
+    if scheme.time_zone not in available_timezones():
+        raise SchemeInvalid(f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database.")
 
 
 def _check_rounding(scheme: Scheme) -> None:
@@ -169,8 +168,20 @@ def _check_rates(scheme: Scheme) -> None:
     for place, rates in places:
         _check_dates(place, [r.from_date for r in rates])
         for dated_rate in rates:
-            if not 0 <= dated_rate.rate < 1 or -int(dated_rate.rate.as_tuple().exponent) > 6:
+            if not _is_rate(dated_rate.rate):
                 raise SchemeInvalid(f"{place}: {dated_rate.rate} is no rate from 0 to below 1 with 6 decimals at most.")
+
+
+def _is_rate(rate: Decimal) -> bool:
+    return rate.is_finite() and 0 <= rate < 1 and rate == round(rate, 6)
+
+
+def _check_collected(scheme: Scheme) -> None:
+    """Without a collected rate a tier's purchases could be taken and never assessed."""
+    first = scheme.collected[0].from_date
+    for tier in scheme.tiers:
+        if tier.rates[0].from_date < first:
+            raise SchemeInvalid(f"$.tiers[{tier.code}].rates: no rate is collected before {first}.")
 
 
 def _check_surcharge(scheme: Scheme) -> None:

@@ -18,6 +18,12 @@ from apps.schemes.models import DatedRate, SchemeVersion, TaxYear
 SHIPPED = Path(__file__).parent / "files"
 
 
+class DeadlineInvalid(KanpuError):
+    """The deadline lies before the end of its year."""
+
+    code = "deadline_invalid"
+
+
 class YearAlreadyStarted(KanpuError):
     """The tax year runs under another scheme or deadline already."""
 
@@ -74,22 +80,26 @@ def open_tax_year(year: int, version: SchemeVersion, *, deadline: date | None, a
     """The row of a tax year under a scheme version; started twice alike, it stays as it is.
 
     `deadline` is the last day on which purchases are taken, in the scheme's time zone; by default the scheme's
-    filing deadline of the following year. Raises YearAlreadyStarted when it runs otherwise already.
+    filing deadline of the following year. Raises DeadlineInvalid, and YearAlreadyStarted when it runs otherwise
+    already.
     """
     scheme = version.scheme()
     zone = ZoneInfo(scheme.time_zone)
     last_day = deadline or date.fromisoformat(f"{year + 1}-{scheme.filing_deadline}")
+    if last_day < date(year, 12, 31):
+        raise DeadlineInvalid(f"The deadline {last_day} is before the end of {year}.")
+    deadline_at = datetime.combine(last_day + timedelta(days=1), time(), zone).astimezone(UTC)
     row, created = TaxYear.objects.get_or_create(
         year=year,
         defaults={
             "scheme_version": version,
             "starts_at": datetime.combine(date(year, 1, 1), time(), zone),
             "ends_at": datetime.combine(date(year + 1, 1, 1), time(), zone),
-            "deadline_at": datetime.combine(last_day + timedelta(days=1), time(), zone).astimezone(UTC),
+            "deadline_at": deadline_at,
         },
     )
-    if not created and row.scheme_version_id != version.pk:
-        raise YearAlreadyStarted(f"{year} runs under {row.scheme_version} already.")
+    if row.scheme_version_id != version.pk or (deadline and row.deadline_at != deadline_at):
+        raise YearAlreadyStarted(f"{year} runs under {row.scheme_version} until {row.deadline_at:%Y-%m-%d %H:%M} UTC.")
     if created:
         record_event(at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)})
     return row

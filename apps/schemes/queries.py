@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from apps.kernel.errors import KanpuError
 from apps.kernel.periods import Period
 from apps.schemes.document import Scheme, dated
 from apps.schemes.models import SchemeVersion, TaxYear
+
+YEAR_LOCK: Final = 20150900  # the class of the advisory locks that are taken by year
 
 
 class YearNotStarted(KanpuError):

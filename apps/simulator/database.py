@@ -27,10 +27,15 @@ class NotTheDemo(KanpuError):
     code = "not_the_demo"
 
 
-def recreate() -> None:
-    """An empty, migrated demo database. Raises NotTheDemo and NotOurDatabase."""
+def check_is_demo() -> None:
+    """Raise NotTheDemo unless this process runs on the demo's database."""
     if settings.DATABASES["default"]["NAME"] != NAME:
         raise NotTheDemo("This empties a database: set KANPU_DEMO=1, or use `make demo`.")
+
+
+def recreate() -> None:
+    """An empty, migrated demo database. Raises NotTheDemo and NotOurDatabase."""
+    check_is_demo()
     connections.close_all()
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
         found = server.execute(

@@ -15,6 +15,7 @@ from django.db import connection
 from rich.progress import Progress, TaskID
 
 from apps.kernel.errors import KanpuError
+from apps.purchases.models import Outcome
 from apps.purchases.queries import counted_records
 from apps.refunds.models import Run
 from apps.refunds.operations import assess_run, freeze, verify_run
@@ -26,6 +27,7 @@ from apps.simulator.tills import Reported, Server, Tap, play, send_again
 TILL_PROCESSES: Final = 2
 FAULT_AT: Final = 0.3  # of the purchases counted
 POLL_S: Final = 0.25
+MARKER: Final = ".kanpu-demo"
 
 
 class DemoFailed(KanpuError):
@@ -64,10 +66,11 @@ class Stage:
 
 def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     """Play the year from an empty database. Returns the summary. Raises DemoFailed and what went wrong on the way."""
+    database.check_is_demo()
     folder = options.folder
-    shutil.rmtree(folder, ignore_errors=True)
+    _empty(folder)
     spool = folder / "tills"
-    spool.mkdir(parents=True, mode=0o700)
+    spool.mkdir(mode=0o700)
     database.recreate()
     stage = Stage(options, Processes(Path(settings.BASE_DIR), folder / "logs"), progress)
     bar = stage.bar("reading the year", None)
@@ -89,6 +92,15 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
         "test_api_key": players.test_api_key,
         "logins": [f"{login.username} / {login.password} ({login.shows})" for login in logins],
     }
+
+
+def _empty(folder: Path) -> None:
+    """Make the folder anew, if it is not there or an earlier demo made it. Raises DemoFailed."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise DemoFailed(f"{folder} holds files that no demo made. Name an empty folder, or move them away.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / MARKER).write_text("made by the kanpu demo, which empties this folder\n")
 
 
 @contextmanager
@@ -127,6 +139,8 @@ def _send_and_count(
         watch.join(POLL_S)
     if counted_records() != total:
         raise DemoFailed(f"Of {total} purchases {counted_records()} were counted: see {stage.processes.logs}.")
+    if decided := Outcome.objects.count():
+        raise DemoFailed(f"{decided} purchases were held or rejected: see {stage.processes.logs}.")
     return {"sent_s": sent_s, "counted_s": time.monotonic() - started_s}
 
 

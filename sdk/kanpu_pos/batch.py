@@ -70,7 +70,7 @@ def _check_stored(record: bytes, index: int, *, room_bytes: int) -> None:
         raise StoredRecordError(index, f"{len(record)} bytes do not fit into a batch of {MAX_BODY_BYTES}")
     try:
         value = json.loads(record.decode("utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoredRecordError(index, f"not JSON ({error}); it was damaged or never written whole") from None
     if not isinstance(value, dict):
         raise StoredRecordError(index, "not a JSON object")

@@ -109,6 +109,7 @@ class Client:
         """
         _check_setup(base_url, api_key, software=software, limits_s=(timeout_s, give_up_after_s))
         self._authorization = f"Bearer {api_key}"
+        self._keys_of_mode = {"mode": "test"} if api_key.startswith("kp_test_") else {}
         self._give_up_after_s = give_up_after_s
         self._compress = compress
         self._clock = clock or Clock()
@@ -144,9 +145,10 @@ class Client:
     def keys(self) -> tuple[SealingKey, ...]:
         """Return the sealing keys for readers (`GET /v1/keys`), to be kept until their `seal_until`.
 
-        Needs no API key and sends none. Raises ApiError, GaveUpError and UnexpectedAnswerError.
+        They are those of the API key's mode: test cards have sealing keys of their own. The API key itself is not
+        sent. Raises ApiError, GaveUpError and UnexpectedAnswerError.
         """
-        response = self._answer(self._http.build_request("GET", "/v1/keys"), first_index=0)
+        response = self._answer(self._http.build_request("GET", "/v1/keys", params=self._keys_of_mode), first_index=0)
         try:
             return tuple(SealingKey.from_json(row) for row in response.json())
         except (ValueError, TypeError, AttributeError) as error:

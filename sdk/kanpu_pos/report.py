@@ -8,6 +8,7 @@ from typing import Final
 from kanpu_pos.errors import KanpuPosError
 
 _REJECTED: Final = "rejected"
+_DUPLICATE: Final = "duplicate"
 _POSITION = re.compile(r"purchases\[([0-9]+)\]")
 
 
@@ -32,10 +33,10 @@ class Report:
     """The fate of the `count` acknowledged records from position `first_index` on: each is in exactly one of
     three.
 
-    `accepted` are newly durable. `duplicates` the server had already, among them those of a batch whose first
-    answer was lost. `rejected` are refused and stored with their reason. `next_seq` and `missing` (ranges of
-    seq, both ends included, at most 100) are the terminal's after the last batch; `next_seq` is None when
-    nothing was sent.
+    `accepted` are newly durable. `duplicates` the server had already taken, among them those of a batch whose first
+    answer was lost. `rejected` are refused and stored with their reason, now or when they first came. `next_seq` and
+    `missing` (ranges of seq, both ends included, at most 100) are the terminal's after the last batch; `next_seq` is
+    None when nothing was sent.
     """
 
     first_index: int = 0
@@ -66,16 +67,18 @@ def parse_report(body: bytes, *, first_index: int, count: int) -> Report:
     """
     answer = _object(_json(body), "answer")
     terminal = _object(answer.get("terminal"), "terminal")
+    rows = [_object(row, "results") for row in _list(answer.get("results"), "results")]
+    refused_before = [row for row in rows if row.get("status") == _DUPLICATE and "error" in row]
     report = Report(
         first_index=first_index,
         count=count,
         accepted=_count(answer, "accepted"),
-        duplicates=_count(answer, "duplicates"),
-        rejected=_rejections(answer.get("results"), first_index=first_index, count=count),
+        duplicates=_count(answer, "duplicates") - len(refused_before),
+        rejected=_rejections(rows, first_index=first_index, count=count),
         next_seq=_count(terminal, "next_seq"),
         missing=tuple(_range(pair) for pair in _list(terminal.get("missing"), "missing")),
     )
-    _check_sums(report, rejected_count=_count(answer, "rejected"))
+    _check_sums(report, rejected_count=_count(answer, "rejected") + len(refused_before))
     return report
 
 
@@ -102,9 +105,9 @@ def _check_sums(report: Report, *, rejected_count: int) -> None:
         raise UnexpectedAnswerError("the answer rejects one record twice")
 
 
-def _rejections(results: object, *, first_index: int, count: int) -> tuple[Rejected, ...]:
-    rows = [_object(row, "results") for row in _list(results, "results")]
-    refused = [row for row in rows if row.get("status") == _REJECTED]
+def _rejections(rows: list[dict[str, object]], *, first_index: int, count: int) -> tuple[Rejected, ...]:
+    """What is refused now, and what was refused when it came first: that answer may have been lost."""
+    refused = [row for row in rows if row.get("status") == _REJECTED or "error" in row]
     return tuple(_rejection(row, first_index=first_index, count=count) for row in refused)
 
 

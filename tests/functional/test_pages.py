@@ -257,7 +257,7 @@ def test_auditor_sees_on_whom_the_assessments_differ(client: Client, terminal: i
         settle(verify_run)
     page = shown(client, f"/console/runs/{YEAR}/1", as_user=auditor())
     assert "They do not agree." in page
-    assert f"{ref} ¥400 ¥200" in page
+    assert f"{ref} ¥400 ¥200 reduced=22000 reduced=11000" in page
     assert "March ¥22,000 ¥0 ¥22,000 ¥11,000 differs" in page
     assert "the two assessments do not agree" in shown(client, "/console/")
     settle(assess_run)

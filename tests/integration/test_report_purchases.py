@@ -91,6 +91,7 @@ def test_the_same_batch_again_is_all_duplicates_and_changes_nothing(world: World
     assert (first["accepted"], first["rejected"]) == (2, 1)
     assert (again["accepted"], again["duplicates"], again["rejected"]) == (0, 3, 0)
     assert [result["status"] for result in again["results"]] == ["duplicate"] * 3
+    assert [result.get("error", {}).get("code") for result in again["results"]] == [None, None, "tier_unknown"]
     assert again["terminal"] == first["terminal"] == {"next_seq": 4, "missing": []}
     assert Purchase.objects.count() == 2
 
@@ -231,3 +232,43 @@ def test_sealing_keys_are_public_by_mode(world: World, web: str) -> None:
     assert [key["id"] for key in live] == [1]
     assert [key["id"] for key in test] == [2]
     assert set(live[0]) == {"id", "public_key", "seal_until"}
+
+
+def test_whatever_a_client_says_it_accepts_it_gets_json(world: World, web: str) -> None:
+    for accept in ("text/html", "application/xml", "*/*"):
+        answer = post(web, world.api_key, body([]), Accept=accept)
+        assert (answer.status_code, answer.json()["accepted"]) == (200, 0)
+    assert httpx.get(f"{web}/v1/keys?format=xml").status_code == 200
+    assert error_of(httpx.get(f"{web}/v1")) == (404, "not_found")
+    assert error_of(httpx.get(f"{web}/v1/keys", headers={"Host": "elsewhere.example"})) == (400, "malformed")
+
+
+def test_a_nul_in_a_terminals_code_is_a_foreign_terminal(world: World, web: str) -> None:
+    content = b'{"terminal": "shop-1\\u0000", "purchases": []}'
+    assert error_of(post(web, world.api_key, content)) == (403, "terminal_not_yours")
+
+
+def test_a_lone_surrogate_spoils_its_record_only(world: World, web: str) -> None:
+    bad = plain(2).replace(b"reduced", b"\\ud800")
+    answer = post(web, world.api_key, body([plain(1), bad, plain(3)]))
+    assert [code for _, code, _ in rejections(answer)] == ["record_malformed"]
+    assert answer.json()["accepted"] == 2
+    assert error_of(post(web, world.api_key, body([plain(4, note=1).replace(b"1}", b"NaN}")]))) == (400, "malformed")
+
+
+def test_a_body_in_chunks_or_in_several_gzip_members_is_read_whole(world: World, web: str) -> None:
+    headers = {"Authorization": f"Bearer {world.api_key}", "Content-Type": "application/json"}
+    content = body([plain(1), plain(2)])
+    pieces = (content[n : n + 7] for n in range(0, len(content), 7))
+    chunked = httpx.post(f"{web}/v1/purchases", content=pieces, headers=headers)
+    assert chunked.json()["accepted"] == 2
+    members = gzip.compress(content[:40]) + gzip.compress(content[40:])
+    assert post(web, world.api_key, members, **{"Content-Encoding": "gzip"}).json()["duplicates"] == 2
+
+
+def test_a_received_number_is_never_free_again_though_its_record_is_gone(world: World, web: str) -> None:
+    post(web, world.api_key, body([plain(1)]))
+    Purchase.objects.all().delete()
+    assert rejections(post(web, world.api_key, body([plain(1, at="2017-05-01T00:00:00Z")]))) == [
+        (0, "seq_conflict", "purchases[0].seq")
+    ]

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import threading
+import time
+from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,17 @@ from typing import Any
 import duckdb
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from kanpu_pos import Client
 
 from apps.accruals.models import ArchivePart, Entry, Total
-from apps.accruals.operations.archiving import archive_year
+from apps.accruals.operations import counting
+from apps.accruals.operations.archiving import ArchiveConflict, archive_year
 from apps.accruals.operations.counting import count_all
+from apps.accruals.operations.years import start_year
 from apps.audit.models import Event
+from apps.purchases.models import Batch
 from apps.refunds.models import Refund, Run
 from apps.refunds.operations import (
     ArchiveDamaged,
@@ -28,6 +34,7 @@ from apps.refunds.operations import (
     verify_run,
 )
 from apps.schemes.models import DatedRate, SchemeVersion
+from apps.schemes.operations import DeadlineInvalid, YearAlreadyStarted
 from apps.schemes.queries import YearNotStarted
 from tests.world import TERMINAL, TEST_TERMINAL, World
 
@@ -37,7 +44,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def sell(web: str, world: World, *records: bytes) -> None:
     with Client(web, world.api_key, timeout_s=30) as client:
         client.report(TERMINAL, records)
-    count_all(now=timezone.now())
+    count_all()
 
 
 def command(step: str) -> dict[str, Any]:
@@ -134,7 +141,7 @@ def test_test_purchases_are_in_no_run(world: World, web: str) -> None:
     with Client(web, world.test_key, timeout_s=30) as client:
         sale = world.sale(world.test_resident, reduced=5500, terminal=TEST_TERMINAL, mode="test")
         client.report(TEST_TERMINAL, [sale])
-    count_all(now=timezone.now())
+    count_all()
     freeze(2017, actor="test")
     assess_run(2017, actor="test")
     run = verify_run(2017, actor="test")
@@ -151,7 +158,15 @@ def test_a_planted_fault_in_one_total_stops_the_run_and_is_named(world: World, w
         verify_run(2017, actor="test")
     run = Run.objects.get()
     assert run.state == "assessed"
-    assert run.differences == [{"resident_ref": str(two), "from_totals": 101, "from_archive": 100}]
+    assert run.differences == [
+        {
+            "resident_ref": str(two),
+            "from_totals": 101,
+            "from_archive": 100,
+            "spend_from_totals": "reduced=5555",
+            "spend_from_archive": "reduced=5500",
+        }
+    ]
 
 
 def test_a_planted_fault_in_the_archive_stops_the_run(world: World, web: str, archive: Path) -> None:
@@ -220,3 +235,101 @@ def test_the_database_itself_refuses_what_must_not_be(world: World, web: str) ->
         with pytest.raises(Exception, match="Cannot"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
     assert SchemeVersion.objects.count() == 1
+
+
+def test_a_false_spend_stops_the_run_though_the_refund_is_the_same(world: World, web: str) -> None:
+    sell(web, world, world.sale(reduced=1_000_000, standard=100))
+    freeze(2017, actor="test")
+    Total.objects.filter(tier="reduced").update(amount_minor=300_000)
+    assess_run(2017, actor="test")
+    with pytest.raises(AssessmentsDiffer, match="reduced=300000"):
+        verify_run(2017, actor="test")
+
+
+def test_a_freeze_does_not_wait_for_what_comes_after_it_began(world: World, web: str) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    with Client(web, world.api_key, timeout_s=30) as client:
+        client.report(TERMINAL, [world.sale(reduced=1)])
+    Batch.objects.filter(counted_at=None).update(received_at=timezone.now() + timedelta(minutes=1))
+    assert freeze(2017, actor="test", drain_timeout_s=0.5).number == 1
+
+
+def test_who_closes_a_part_is_not_starved_by_workers_that_keep_counting(world: World) -> None:
+    stop = threading.Event()
+
+    def share() -> None:
+        try:
+            while not stop.is_set():
+                with transaction.atomic(), connection.cursor() as cursor:
+                    counting.hold_years(cursor.cursor, {2017})
+                    time.sleep(0.3)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=share) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.1)
+    started = time.monotonic()
+    archive_year(2017, now=timezone.now())
+    waited_s = time.monotonic() - started
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert waited_s < 3
+
+
+def test_a_year_can_be_started_while_others_read_and_write(world: World, web: str) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    started = threading.Event()
+
+    def start() -> None:
+        try:
+            start_year(2030, SchemeVersion.objects.get(), deadline=None, at=timezone.now(), actor="test")
+            started.set()
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        assert Total.objects.exists()
+        thread = threading.Thread(target=start)
+        thread.start()
+        assert started.wait(10)
+    thread.join()
+    with connection.cursor() as cursor:
+        for year in (2030, 2031):
+            cursor.execute(f"DROP TABLE purchases_purchase_{year}, accruals_entry_{year}, accruals_total_{year}")
+
+
+def test_a_year_runs_under_one_scheme_until_one_deadline(world: World) -> None:
+    version = SchemeVersion.objects.get()
+    at = timezone.now()
+    start_year(2017, version, deadline=None, at=at, actor="test")
+    with pytest.raises(YearAlreadyStarted, match="runs under"):
+        start_year(2017, version, deadline=date(2018, 3, 15), at=at, actor="test")
+    with pytest.raises(DeadlineInvalid, match="before the end"):
+        start_year(2019, version, deadline=date(2019, 12, 30), at=at, actor="test")
+
+
+def test_an_archived_file_is_never_written_over(world: World, web: str, archive: Path) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    in_the_way = archive / "2017/run-01/month-04-part-0001.parquet"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_bytes(b"evidence")
+    with pytest.raises(ArchiveConflict, match="never written over"):
+        archive_year(2017, now=timezone.now())
+    assert in_the_way.read_bytes() == b"evidence"
+    in_the_way.unlink()
+    archive_year(2017, now=timezone.now())
+    assert in_the_way.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_archive_is_recorded_though_the_step_fails(world: World, web: str, archive: Path) -> None:
+    sell(web, world, world.sale(reduced=5500))
+    freeze(2017, actor="test")
+    assess_run(2017, actor="test")
+    verify_run(2017, actor="test")
+    next(archive.rglob("*.parquet")).unlink()
+    with pytest.raises(ArchiveDamaged):
+        verify_run(2017, actor="test")
+    assert Event.objects.filter(action="run.archive_damaged").count() == 1

@@ -54,7 +54,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
 def test_both_assessments_agree_to_the_yen(bought: list[Entry], scheme: Scheme) -> None:
     with TemporaryDirectory() as folder:
         path = write_parquet(bought, Path(folder) / "entries.parquet")
-        from_archive = {ref: refund for ref, refund, _ in refunds_from_archive([path], scheme)}
+        from_archive = {row.resident_ref: row.refund_minor for row in refunds_from_archive([path], scheme)}
         assert entries_in([path]) == len(bought)
     assert from_archive == from_totals(bought, scheme)
 

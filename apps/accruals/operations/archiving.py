@@ -4,6 +4,7 @@ Files hold residents' references, never a token or a number.
 """
 
 import hashlib
+import os
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apps.accruals.models import ArchivePart
+from apps.kernel.errors import KanpuError
 from apps.schemes.models import TaxYear
+from apps.schemes.queries import YEAR_LOCK
 
 EXPORT = """
 COPY (SELECT resident_ref, terminal_id, seq, run, part, month, at AT TIME ZONE 'UTC' AS sold_at,
@@ -35,8 +38,21 @@ TO '{path}' (FORMAT parquet, COMPRESSION zstd)
 """
 
 
+class ArchiveConflict(KanpuError):
+    """A file of the archive is in the way: it is never written over."""
+
+    code = "archive_conflict"
+
+
+def lock_year(year: int) -> TaxYear:
+    """The year's row, locked until commit against all who count under it; first come, first served."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [YEAR_LOCK, year])
+    return TaxYear.objects.select_for_update().get(year=year)
+
+
 def close_part(row: TaxYear, *, now: datetime) -> None:
-    """Close the open archive part of a year whose row the caller has locked FOR UPDATE."""
+    """Close the open archive part of a year that the caller has locked."""
     ArchivePart.objects.create(tax_year=row.year, part=row.open_part, run=row.open_run, closed_at=now)
     row.open_part += 1
     row.save(update_fields=["open_part"])
@@ -45,7 +61,7 @@ def close_part(row: TaxYear, *, now: datetime) -> None:
 def archive_year(year: int, *, now: datetime) -> int:
     """Close the year's open part and write every part not yet written. Returns how many were written."""
     with transaction.atomic():
-        close_part(TaxYear.objects.select_for_update().get(year=year), now=now)
+        close_part(lock_year(year), now=now)
     return write_closed_parts(year, now=now)
 
 
@@ -68,7 +84,7 @@ def _write_if_unwritten(part_id: int, now: datetime) -> bool:
 
 def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
     folder = Path(str(part.tax_year)) / f"run-{part.run:02}"
-    (archive / folder).mkdir(parents=True, exist_ok=True)
+    _private_folders(archive, folder)
     with TemporaryDirectory(dir=archive) as scratch, duckdb.connect() as duck:
         export = Path(scratch) / "entries.csv"
         _export(part, export)
@@ -86,6 +102,11 @@ def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
         ]
 
 
+def _private_folders(archive: Path, folder: Path) -> None:
+    for path in (archive, archive / folder.parent, archive / folder):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 def _export(part: ArchivePart, path: Path) -> None:
     statement = EXPORT.format(year=part.tax_year, part=part.part, run=part.run)
     with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(statement) as copy:
@@ -98,10 +119,19 @@ def _write_month(duck: duckdb.DuckDBPyConnection, archive: Path, name: Path, mon
     unfinished = path.with_suffix(".unfinished")
     duck.execute(WRITE.format(month=month, path=str(unfinished).replace("'", "''")))
     content = unfinished.read_bytes()
+    if path.exists() and path.read_bytes() != content:
+        raise ArchiveConflict(f"{path} holds something else. Move it away: archived files are never written over.")
+    unfinished.chmod(0o600)
+    _to_disk(unfinished)
     unfinished.replace(path)
-    return {
-        "month": month,
-        "path": str(name),
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    _to_disk(path.parent)
+    return {"month": month, "path": str(name), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

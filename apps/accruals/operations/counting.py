@@ -4,6 +4,7 @@ Workers claim thousands of purchases at a time and touch residents in one order,
 never deadlock. What costs most, opening tokens, comes before the first lock that others wait for.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,30 +14,38 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
 from apps.accruals.models import TEST_RUN
 from apps.accruals.tallies import Counted, SentLine, TotalKey, first_uses, read_line, tally
 from apps.audit.operations import Cause, raise_alarms
+from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.merchants.queries import terminal_names
 from apps.purchases.outbox import (
     Claimed,
     Decision,
     claim_batches,
+    claim_one,
     mark_counted,
     purchases_of,
     record_decisions,
+    set_aside,
+    waiting_batches,
 )
 from apps.purchases.ranges import to_ranges
 from apps.residents.judging import CARD_CLONED, CardRecord, Verdict
-from apps.residents.keyring import load_keyring
+from apps.residents.queries import checked_keyring
 from apps.residents.recognition import Recognised, SealedTap, recognise
-from apps.schemes.queries import scheme_of
+from apps.schemes.queries import YEAR_LOCK, scheme_of
 
+logger = logging.getLogger(__name__)
 Cursor = psycopg.Cursor[Any]
+# The database went away, a deadlock was broken, or this process lacks keys: the work is fine and waits.
+NOT_THE_BATCHES_FAULT = (OperationalError, InterfaceError, KanpuError)
 ENTRY_COLUMNS = Counted.__match_args__
 ENTRY_TYPES = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text[]", "int8[]",
@@ -60,35 +69,60 @@ class Use(NamedTuple):
     counter: int
 
 
-def count_all(*, now: datetime) -> int:
-    """Count until no batch waits but those that others are counting. Returns the number of records."""
+def count_all() -> int:
+    """Count until no batch waits but those that others are counting. Returns the number of records.
+
+    A batch that cannot be counted is set aside with an alarm and keeps nobody waiting. Raises KeyringMissing,
+    KeyringOutdated, and OperationalError when the database fails.
+    """
     total = 0
-    while counted := count_some(now=now):
+    while counted := _count_or_set_aside():
         total += counted
     return total
 
 
-def count_some(*, now: datetime) -> int:
+def _count_or_set_aside() -> int:
+    try:
+        return count_some(now=timezone.now())
+    except NOT_THE_BATCHES_FAULT:
+        raise
+    except Exception:
+        logger.exception("Counting failed: the waiting batches are now counted one by one.")
+    return sum(_count_one(lane, batch_id) for lane, batch_ids in waiting_batches().items() for batch_id in batch_ids)
+
+
+def _count_one(lane: int, batch_id: int) -> int:
+    """Count a single batch, or set it aside. Returns the number of records, or 1 for what was set aside."""
+    now = timezone.now()
+    try:
+        return count_some(now=now, only=(lane, batch_id))
+    except NOT_THE_BATCHES_FAULT:
+        raise
+    except Exception as error:
+        logger.exception("Batch %s of lane %s is set aside.", batch_id, lane)
+        set_aside(lane, batch_id, at=now, reason=type(error).__name__)
+        return 1
+
+
+def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
     """Claim some waiting batches and count them in one transaction. Returns the number of records; 0: none waits.
 
-    Raises KeyringMissing when this process was given no keys.
+    `only` names one (lane, batch) to claim. Raises KeyringMissing and KeyringOutdated when this process has not the
+    right keys.
     """
-    keyring = load_keyring(settings.KANPU_KEYRING)
     with transaction.atomic(), connection.wrap_database_errors:
+        keyring = checked_keyring(settings.KANPU_KEYRING)
         connection.ensure_connection()
         with psycopg.Cursor(connection.connection) as cursor:
-            if not (claim := claim_batches(cursor)):
+            claim = claim_one(cursor, *only) if only else claim_batches(cursor)
+            if not claim:
                 return 0
             purchases = purchases_of(cursor, claim)
             sent = [read_line(purchase.line) for purchase in purchases]
             tapped = [(p, s) for p, s in zip(purchases, sent, strict=True) if s.token]
-            recognised = recognise(keyring, _taps(tapped))
-            _count(cursor, tapped, recognised, now)
-            record_decisions(
-                cursor,
-                [Decision(p, "unclaimed", "") for p, s in zip(purchases, sent, strict=True) if s.claim],
-                at=now,
-            )
+            _count(cursor, tapped, recognise(keyring, _taps(tapped)), now)
+            unclaimed = [Decision(p, "unclaimed", "") for p, s in zip(purchases, sent, strict=True) if s.claim]
+            record_decisions(cursor, unclaimed, at=now)
             mark_counted(cursor, claim, at=now)
     return len(purchases)
 
@@ -108,7 +142,7 @@ def _count(
     recognised: Sequence[Recognised],
     now: datetime,
 ) -> None:
-    years = _hold_years(cursor, {purchase.tax_year for purchase, _ in tapped})
+    years = hold_years(cursor, {purchase.tax_year for purchase, _ in tapped})
     uses: list[Use] = []
     decisions: list[Decision] = []
     for (purchase, sent), seen in zip(tapped, recognised, strict=True):
@@ -126,8 +160,14 @@ def _count(
     raise_alarms([_clone_alarm(purchase) for purchase in cloned], at=now)
 
 
-def _hold_years(cursor: Cursor, years: set[int]) -> dict[int, OpenYear]:
-    """The open run and part of each year, held until commit: who closes a run waits for us."""
+def hold_years(cursor: Cursor, years: set[int]) -> dict[int, OpenYear]:
+    """The open run and part of each year, held until commit: who closes a run waits for us.
+
+    Shared row locks alone would let ever new workers past somebody who waits to close; the advisory lock is first
+    come, first served.
+    """
+    for year in sorted(years):
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", (YEAR_LOCK, year))
     rows = cursor.execute(
         "SELECT year, open_run, open_part, scheme_version_id FROM schemes_taxyear WHERE year = ANY(%s)"
         " ORDER BY year FOR SHARE",

@@ -4,8 +4,9 @@ from datetime import date, datetime
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
-from apps.accruals.operations.archiving import close_part
+from apps.accruals.operations.archiving import close_part, lock_year
 from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.operations import open_tax_year
 
@@ -14,15 +15,22 @@ PARTITIONED: Final = ("purchases_purchase", "accruals_entry", "accruals_total")
 
 @transaction.atomic
 def start_year(year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str) -> TaxYear:
-    """Start a tax year under a scheme version; again is harmless. Raises YearAlreadyStarted."""
+    """Start a tax year under a scheme version; again is harmless. Raises YearAlreadyStarted and DeadlineInvalid."""
     row = open_tax_year(year, version, deadline=deadline, at=at, actor=actor)
     with connection.cursor() as cursor:
         for table in PARTITIONED:
             for of_year in (year, year + 1):
-                cursor.execute(
-                    f"CREATE TABLE IF NOT EXISTS {table}_{of_year:d} PARTITION OF {table} FOR VALUES IN ({of_year:d})"
-                )
+                _make_partition(cursor, table, of_year)
     return row
+
+
+def _make_partition(cursor: CursorWrapper, table: str, year: int) -> None:
+    """Make a table and attach it: unlike CREATE … PARTITION OF, this lets others read and write meanwhile."""
+    partition = f"{table}_{year:d}"
+    cursor.execute("SELECT to_regclass(%s)", [partition])
+    if cursor.fetchone() == (None,):
+        cursor.execute(f"CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)")
+        cursor.execute(f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ({year:d})")
 
 
 @transaction.atomic
@@ -31,7 +39,7 @@ def freeze_run(year: int, *, now: datetime) -> int:
 
     What workers count from here on belongs to the next run. Waits for those that are counting.
     """
-    row = TaxYear.objects.select_for_update().get(year=year)
+    row = lock_year(year)
     close_part(row, now=now)
     closed = row.open_run
     row.open_run += 1

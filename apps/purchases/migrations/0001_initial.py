@@ -21,9 +21,11 @@ CREATE TABLE purchases_batch (
     request_id uuid NOT NULL,
     received_at timestamptz NOT NULL,
     counted_at timestamptz,
+    failed_at timestamptz,
     PRIMARY KEY (lane, id)
 );
-CREATE INDEX purchases_batch_uncounted ON purchases_batch (lane, id) INCLUDE (records) WHERE counted_at IS NULL;
+CREATE INDEX purchases_batch_uncounted ON purchases_batch (lane, id) INCLUDE (records)
+    WHERE counted_at IS NULL AND failed_at IS NULL;
 CREATE TABLE purchases_purchase (
     lane smallint NOT NULL,
     terminal_id integer NOT NULL,
@@ -87,6 +89,7 @@ class Migration(migrations.Migration):
                         ('request_id', models.UUIDField()),
                         ('received_at', models.DateTimeField()),
                         ('counted_at', models.DateTimeField(null=True)),
+                        ('failed_at', models.DateTimeField(null=True)),
                     ],
                 ),
                 migrations.CreateModel(

@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = fault.truncates or not fault.status
 
     def _good_answer(self, request: Request) -> bytes:
-        return json.dumps(KEYS).encode() if request.path == "/v1/keys" else self.server.take(request)
+        return json.dumps(KEYS).encode() if request.path.startswith("/v1/keys") else self.server.take(request)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str], *, length: int | None = None) -> None:
         self.send_response(status)

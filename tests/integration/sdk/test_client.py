@@ -302,8 +302,14 @@ def test_sealing_keys_are_fetched_without_the_api_key(client: Client, server: Po
     server.faults.append(refusal(503))
     [key] = client.keys()
     assert (key.id, key.seal_until) == (1, datetime(2099, 1, 1, tzinfo=UTC))
-    assert [request.path for request in server.requests] == ["/v1/keys"] * 2
+    assert [request.path for request in server.requests] == ["/v1/keys?mode=test"] * 2
     assert all("authorization" not in request.headers for request in server.requests)
+
+
+def test_a_live_till_fetches_the_live_keys(server: PosServer) -> None:
+    with Client(server.url, API_KEY.replace("kp_test_", "kp_live_"), timeout_s=5) as client:
+        client.keys()
+    assert [request.path for request in server.requests] == ["/v1/keys"]
 
 
 @pytest.mark.parametrize("body", [b"{}x", b'{"keys": []}', b"[1]", b"null", b'[{"id": 1}]'])

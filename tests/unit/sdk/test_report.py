@@ -138,3 +138,20 @@ def test_a_param_is_shifted_to_the_position_in_all_records(param: str | None, sh
 def test_errors_come_whole_out_of_another_process(error: Exception) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
+
+
+def test_a_record_refused_when_it_first_came_is_rejected_and_no_duplicate() -> None:
+    error = {"code": "tier_unknown", "param": "purchases[1].lines[0].tier", "message": "no", "doc_url": "/x"}
+    answer = {
+        "accepted": 0,
+        "duplicates": 2,
+        "rejected": 0,
+        "results": [
+            {"index": 0, "seq": 7, "status": "duplicate"},
+            {"index": 1, "seq": 8, "status": "duplicate", "error": error},
+        ],
+        "terminal": {"next_seq": 9, "missing": []},
+    }
+    report = parse_report(json.dumps(answer).encode(), first_index=10, count=2)
+    assert (report.accepted, report.duplicates) == (0, 1)
+    assert [(each.index, each.seq, each.code) for each in report.rejected] == [(11, 8, "tier_unknown")]

@@ -3,11 +3,11 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import DatabaseError, connection
-from django.utils import timezone
+from django.db import connection
 
 from apps.accruals.operations.counting import count_all
 from apps.audit.commands import OperatorCommand
+from apps.purchases.outbox import take_up_again
 
 
 class Command(OperatorCommand):
@@ -15,12 +15,15 @@ class Command(OperatorCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="count what waits now, then stop")
+        parser.add_argument("--retry-failed", action="store_true", help="first take up what had been set aside")
         parser.add_argument("--interval-s", type=float, default=2.0)
 
     def run(self, **options: Any) -> dict[str, Any]:
+        if options["retry_failed"]:
+            self.stderr.write(f"{take_up_again()} batches that had been set aside are taken up again")
         if options["once"]:
-            return {"counted": count_all(now=timezone.now())}
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+            return {"counted": count_all()}
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         total = 0
         try:
             while True:
@@ -31,8 +34,8 @@ class Command(OperatorCommand):
 
     def _sweep(self) -> int:
         try:
-            return count_all(now=timezone.now())
-        except DatabaseError as error:  # a restart of PostgreSQL: the next round finds the work
-            self.stderr.write(f"The sweep waits for PostgreSQL: {error}")
+            return count_all()
+        except Exception as error:  # PostgreSQL away, keys out of date: the next round finds the work
+            self.stderr.write(f"The sweep tries again: {type(error).__name__}: {error}")
             connection.close()
             return 0

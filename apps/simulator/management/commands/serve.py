@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ class Command(BaseCommand):
             ("sweep", sweep_command(), True),
             ("beat", beat_command(folder / "beat"), False),
         ):
-            manager.add_process(name, "exec " + " ".join(command), env=_env(with_keys=with_keys))
+            manager.add_process(name, "exec " + shlex.join(command), env=_env(with_keys=with_keys))
         manager.loop()
         sys.exit(0 if manager.returncode in STOPPED else manager.returncode)
 
