@@ -1,7 +1,7 @@
 """Accepting batches. What is answered 200 is committed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,11 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
 from apps.audit.operations import Cause, raise_alarms
+from apps.purchases.decisions import Decided, decide_all, new_seqs
 from apps.purchases.lanes import lane_of
 from apps.purchases.queries import what_stands, year_rules
 from apps.purchases.ranges import Ranges, contains, gaps, merge, next_number, to_ranges
-from apps.purchases.records import Defect, Malformed, Record, Standing, YearRules, decide, read_record
+from apps.purchases.records import Defect, Malformed, Record, read_record
 
 MISSING_AT_MOST = 100
 
@@ -28,35 +29,6 @@ class Sender:
     terminal_code: str
     request_id: UUID
     software: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the record at `index` of the batch was refused."""
-
-    index: int
-    seq: int | None
-    defect: Defect
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """The record at `index` is known; `defect` says why, if the one that stands was refused."""
-
-    index: int
-    seq: int
-    defect: Defect | None
-
-
-@dataclass(slots=True)
-class Decided:
-    """A batch, record by record, in the order sent."""
-
-    accepted: list[tuple[Record, int]] = field(default_factory=list)  # with the tax year
-    duplicates: list[Duplicate] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    refused: list[tuple[Record | Malformed, Defect, bool]] = field(default_factory=list)  # whether it spends its seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,59 +55,8 @@ def accept_batch(sender: Sender, raws: Iterable[bytes], *, now: datetime) -> Ans
         standing = what_stands(lane, sender.terminal_id, again) if again else {}
         decided = decide_all(records, standing, years, now)
         _store(cursor, lane, sender, decided, now)
-    received = merge(received, to_ranges(_new_seqs(decided)))
+    received = merge(received, to_ranges(new_seqs(decided)))
     return Answer(decided, next_number(received), gaps(received, most=MISSING_AT_MOST))
-
-
-def decide_all(
-    records: Sequence[Record | Malformed], standing: dict[int, Standing], years: Sequence[YearRules], now: datetime
-) -> Decided:
-    """Decide each record in turn; `standing` maps numbers to what stands there already, and grows."""
-    decided = Decided()
-    for index, record in enumerate(records):
-        seq = record.seq
-        if seq is not None and (stands := standing.get(seq)):
-            if stands.is_same(record):
-                decided.duplicates.append(Duplicate(index, seq, stands.defect))
-            else:
-                _refuse(decided, index, record, Defect("seq_conflict", "seq", str(seq)), spends_seq=False)
-            continue
-        defect = _decide_new(decided, record, years, now)
-        if defect:
-            _refuse(decided, index, record, defect, spends_seq=seq is not None)
-        if seq is not None:
-            standing[seq] = _stands_now(record, defect)
-    return decided
-
-
-def _decide_new(
-    decided: Decided, record: Record | Malformed, years: Sequence[YearRules], now: datetime
-) -> Defect | None:
-    """Accept a record that is not known yet, or say why not."""
-    if isinstance(record, Malformed):
-        return Defect("record_malformed", record.param)
-    verdict = decide(record, years, now)
-    if isinstance(verdict, Defect):
-        return verdict
-    decided.accepted.append((record, verdict.year))
-    return None
-
-
-def _stands_now(record: Record | Malformed, defect: Defect | None) -> Standing:
-    if defect is None and isinstance(record, Record):
-        return Standing(line=record.line)
-    return Standing(identity=record.identity, defect=defect)
-
-
-def _refuse(decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool) -> None:
-    reason = record.reason if isinstance(record, Malformed) else ""
-    decided.refusals.append(Refusal(index, record.seq, defect, reason))
-    decided.refused.append((record, defect, spends_seq))
-
-
-def _new_seqs(decided: Decided) -> list[int]:
-    spent = [record.seq for record, _, spends in decided.refused if spends and record.seq is not None]
-    return [record.seq for record, _ in decided.accepted] + spent
 
 
 def _raw_connection() -> psycopg.Connection[Any]:
@@ -164,7 +85,7 @@ def _store(cursor: psycopg.Cursor[Any], lane: int, sender: Sender, decided: Deci
     if decided.refused:
         _store_refused(cursor, lane, sender.terminal_id, decided.refused, now)
         raise_alarms(_conflicts(sender, decided), at=now)
-    if new := to_ranges(_new_seqs(decided)):
+    if new := to_ranges(new_seqs(decided)):
         cursor.execute(
             "UPDATE purchases_terminalstate SET received = received + %s::int8multirange"
             " WHERE lane = %s AND terminal_id = %s",

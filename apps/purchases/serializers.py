@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from apps.purchases.catalogue import error_object
-from apps.purchases.operations import Answer, Duplicate, Refusal
+from apps.purchases.decisions import Duplicate, Refusal
+from apps.purchases.operations import Answer
 from apps.purchases.records import Defect
 from apps.purchases.requests import ApiError
 

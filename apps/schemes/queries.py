@@ -45,7 +45,9 @@ def tax_year(year: int) -> TaxYear:
     try:
         return TaxYear.objects.select_related("scheme_version").get(year=year)
     except TaxYear.DoesNotExist:
-        raise YearNotStarted(f"The tax year {year} was not started. Start it: manage.py start_year {year}") from None
+        raise YearNotStarted(
+            f"The tax year {year} was not started. Start it: start_year {year} --scheme CODE"
+        ) from None
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """The demo's own database: it is made and dropped by its name and its marker, and nothing else is touched."""
 
 import os
+import secrets
 from typing import Final
 
 import psycopg
@@ -44,8 +45,10 @@ def recreate() -> None:
         if found and found[0] != MARKER:
             raise NotOurDatabase(f"The server has a database {NAME} that the demo did not make. Rename or drop it.")
         server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {NAME}")
-        server.execute(f"COMMENT ON DATABASE {NAME} IS '{MARKER}'")
+        new = f"{NAME}_{secrets.token_hex(4)}"  # marked before it bears the name, whatever dies in between
+        server.execute(f"CREATE DATABASE {new}")
+        server.execute(f"COMMENT ON DATABASE {new} IS '{MARKER}'")
+        server.execute(f"ALTER DATABASE {new} RENAME TO {NAME}")
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     empty_redis()

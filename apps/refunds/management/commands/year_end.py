@@ -18,6 +18,8 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         year, step = options["year"], options["step"]
+        if step == "status":
+            return run_json(latest_run(year))
         with progress_bar() as progress:
             task = progress.add_task(step, total=None, rate="")
 
@@ -28,10 +30,8 @@ class Command(OperatorCommand):
                 run = freeze(year, actor=operator(), drain_timeout_s=options["drain_timeout_s"], waiting=seen)
             elif step == "assess":
                 run = assess_run(year, actor=operator(), seen=seen)
-            elif step == "verify":
-                run = verify_run(year, actor=operator())
             else:
-                run = latest_run(year)
+                run = verify_run(year, actor=operator())
         return run_json(run)
 
 
