@@ -19,10 +19,13 @@ from config.services.sharing import stop_unused
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="shows what root does")
+# A shell's background job ignores SIGINT and hands that on: a holder is to behave as at a terminal.
 HOLDER = """
+import signal
 import sys
 from pathlib import Path
 from config import services
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print(*services.ensure(Path(sys.argv[1])), flush=True)
 exec(sys.argv[2])
 sys.stdin.read()
