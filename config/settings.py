@@ -47,7 +47,7 @@ INSTALLED_APPS = [
     "apps.simulator",
 ]
 MIDDLEWARE = [
-    "apps.purchases.requests.RequestIdMiddleware",
+    "apps.merchants.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -147,9 +147,9 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.purchases.requests.JsonAlways",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.merchants.requests.JsonAlways",
     "URL_FORMAT_OVERRIDE": None,
-    "EXCEPTION_HANDLER": "apps.purchases.requests.exception_handler",
+    "EXCEPTION_HANDLER": "apps.merchants.requests.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
 

@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 urlpatterns = [
+    path("", include("apps.merchants.urls")),
     path("", include("apps.purchases.urls")),
     path("", include("apps.residents.urls")),
     path("", include("apps.console.urls")),
@@ -13,6 +14,6 @@ urlpatterns = [
     path("logout", LogoutView.as_view(), name="logout"),
     path("language", set_language, name="set_language"),
 ]
-handler400 = "apps.purchases.views.bad_request"
-handler404 = "apps.purchases.views.not_found"
-handler500 = "apps.purchases.views.server_error"
+handler400 = "apps.merchants.views.bad_request"
+handler404 = "apps.merchants.views.not_found"
+handler500 = "apps.merchants.views.server_error"

@@ -9,9 +9,9 @@ from rest_framework.views import APIView
 
 from apps.merchants.keys import TERMINAL_CODE
 from apps.merchants.queries import KeyHolder, terminal_id_of
+from apps.merchants.requests import ApiError, ApiKeyAuthentication, BodyParser, body_of
 from apps.purchases.doorbell import doorbell
 from apps.purchases.operations import Sender, accept_batch
-from apps.purchases.requests import ApiError, ApiKeyAuthentication, BodyParser, body_of
 from apps.purchases.serializers import Envelope, answer_json, read_envelope
 
 SOFTWARE_LENGTH = 200

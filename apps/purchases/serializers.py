@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from apps.purchases.catalogue import error_object
+from apps.merchants.catalogue import error_object
+from apps.merchants.requests import ApiError
 from apps.purchases.decisions import Duplicate, Refusal
 from apps.purchases.operations import Answer
 from apps.purchases.records import Defect
-from apps.purchases.requests import ApiError
 
 MAX_RECORDS: Final = 1000
 

@@ -17,9 +17,9 @@ from playwright.sync_api import Page, expect
 
 from apps.accruals.models import Entry, Total
 from apps.accruals.operations.years import start_year
+from apps.merchants.catalogue import CATALOGUE
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
-from apps.purchases.catalogue import CATALOGUE
 from apps.refunds.operations import AssessmentsDiffer, assess_run, freeze, verify_run
 from apps.schemes.operations import SHIPPED, load_scheme
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils import translation
 
 from apps.kernel.rounding import ROUNDING_RULES
+from apps.merchants.catalogue import CATALOGUE
 from apps.portal.charts import month_chart
-from apps.purchases.catalogue import CATALOGUE
 from apps.refunds.templatetags.kanpu import ROUNDING_WORDS, exact_yen, percent, yen
 
 ROOT = Path(settings.BASE_DIR)

@@ -15,8 +15,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.merchants.catalogue import CATALOGUE, error_object
 from apps.merchants.queries import KeyHolder, holder_of
-from apps.purchases.catalogue import CATALOGUE, error_object
 
 logger = logging.getLogger(__name__)
 

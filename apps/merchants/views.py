@@ -4,13 +4,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views import defaults
 
-from apps.purchases.catalogue import CATALOGUE, error_object
-from apps.purchases.requests import RETRY_AFTER_S
+from apps.merchants.catalogue import CATALOGUE, error_object
+from apps.merchants.requests import RETRY_AFTER_S
 
 
 def errors_page(request: HttpRequest) -> HttpResponse:
     """Every error code in words: what `doc_url` points to."""
-    return render(request, "purchases/errors.html", {"catalogue": CATALOGUE.items()})
+    return render(request, "merchants/errors.html", {"catalogue": CATALOGUE.items()})
 
 
 def _is_api(request: HttpRequest) -> bool:
