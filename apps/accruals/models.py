@@ -13,9 +13,14 @@ TEST_RUN = 0  # what test cards buy is counted here, and no run reads it
 
 
 class Entry(models.Model):
-    """One counted purchase. `run` and `part` are the year's open ones when it was counted; `month` is the sale's."""
+    """What one record changed: all of a sale, or what a return, void or correction changed of the sale it names.
 
-    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "terminal_id", "seq")
+    `run` and `part` are the year's open ones when it was counted; `at` and `month` are the sale's, so that its rate
+    applies. A correction that moves a sale in time has an entry at either time. `purchases` says, per tier, by how many
+    the purchases with something left grow. A sale claimed by code has no card.
+    """
+
+    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "terminal_id", "seq", "at")
     resident_ref = models.UUIDField()
     tax_year = models.SmallIntegerField()
     terminal_id = models.IntegerField()
@@ -24,10 +29,14 @@ class Entry(models.Model):
     part = models.SmallIntegerField()
     month = models.SmallIntegerField()
     at = models.DateTimeField()
-    card = models.BigIntegerField()
-    counter = models.BigIntegerField()
+    card = models.BigIntegerField(null=True)
+    counter = models.BigIntegerField(null=True)
+    kind = models.TextField(default="sale")
+    of_terminal_id = models.IntegerField(null=True)
+    of_seq = models.IntegerField(null=True)
     tiers = ArrayField(models.TextField())
     amounts_minor = ArrayField(models.BigIntegerField())
+    purchases = ArrayField(models.SmallIntegerField())
 
 
 class Total(models.Model):
@@ -50,6 +59,20 @@ class CardCounter(models.Model):
     resident_ref = models.UUIDField()
     card = models.BigIntegerField()
     used = Int8Multirange()
+
+
+class ClaimAttempt(models.Model):
+    """A try at claiming a sale by the code on a receipt: guesses are counted and limited."""
+
+    resident_ref = models.UUIDField()
+    at = models.DateTimeField()
+    succeeded = models.BooleanField()
+
+    class Meta:
+        indexes = [models.Index(fields=["resident_ref", "at"], name="claim_attempts_of_resident")]
+
+    def __str__(self) -> str:
+        return f"{self.resident_ref} {self.at:%Y-%m-%d %H:%M:%S}"
 
 
 class ArchivePart(models.Model):

@@ -10,7 +10,11 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One purchase that counts for a resident."""
+    """What one record changes in a resident's account: all of a sale, or what a follow-up changes of its sale.
+
+    Time and month are the sale's; `of_terminal_id` and `of_seq` name the sale of a follow-up. `purchases` says, per
+    tier, by how many the purchases with something left of that tier grow.
+    """
 
     resident_ref: UUID
     tax_year: int
@@ -20,10 +24,14 @@ class Counted:
     part: int
     month: int
     at: datetime
-    card: int
-    counter: int
+    card: int | None
+    counter: int | None
+    kind: str
+    of_terminal_id: int | None
+    of_seq: int | None
     tiers: tuple[str, ...]
     amounts_minor: tuple[int, ...]
+    purchases: tuple[int, ...]
 
 
 class TotalKey(NamedTuple):
@@ -37,32 +45,10 @@ class TotalKey(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What one batch of counted purchases adds to a total."""
+    """What some entries add to a total."""
 
     amount_minor: int
     purchases: int
-
-
-class SentLine(NamedTuple):
-    """The fields of a purchase's canonical line that counting needs; `token` or `claim` or both are empty."""
-
-    token: str
-    claim: str
-    tiers: tuple[str, ...]
-    amounts_minor: tuple[int, ...]
-
-
-def read_line(line: str) -> SentLine:
-    """Split a canonical line (see purchases) into its fields."""
-    _seq, _at, _kind, card_or_claim, _of, amounts = line.split("\n")
-    pairs = [pair.split("=") for pair in amounts.split(",")]
-    is_token = card_or_claim.startswith("kt1.")
-    return SentLine(
-        token=card_or_claim if is_token else "",
-        claim="" if is_token or card_or_claim == "-" else card_or_claim,
-        tiers=tuple(tier for tier, _ in pairs),
-        amounts_minor=tuple(int(amount) for _, amount in pairs),
-    )
 
 
 def tally(counted: Iterable[Counted]) -> dict[TotalKey, Tally]:
@@ -70,10 +56,10 @@ def tally(counted: Iterable[Counted]) -> dict[TotalKey, Tally]:
     sums: dict[TotalKey, int] = defaultdict(int)
     counts: dict[TotalKey, int] = defaultdict(int)
     for entry in counted:
-        for tier, amount_minor in zip(entry.tiers, entry.amounts_minor, strict=True):
+        for tier, amount_minor, purchases in zip(entry.tiers, entry.amounts_minor, entry.purchases, strict=True):
             key = TotalKey(entry.resident_ref, entry.tax_year, entry.run, entry.month, tier)
             sums[key] += amount_minor
-            counts[key] += 1
+            counts[key] += purchases
     return {key: Tally(sums[key], counts[key]) for key in sorted(sums)}
 
 

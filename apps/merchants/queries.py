@@ -72,3 +72,24 @@ def store_names(terminal_ids: Collection[int]) -> dict[int, StoreName]:
     """The store in which each of these terminals stands: one query."""
     rows = Terminal.objects.filter(pk__in=terminal_ids).values_list("pk", "store__name", "merchant__name")
     return {pk: StoreName(store, merchant) for pk, store, merchant in rows}
+
+
+class TerminalSeen(NamedTuple):
+    """A terminal as a key may see it. `public_key` (32 bytes of Ed25519) is set when it must seal."""
+
+    id: int
+    code: str
+    merchant_id: int
+    public_key: bytes | None
+
+
+def terminal_of(code: str, holder: KeyHolder) -> TerminalSeen | None:
+    """The holder's terminal of that code, or None when there is none or it is another's."""
+    row = Terminal.objects.filter(code=code, merchant_id=holder.merchant_id).values_list("pk", "merchant_id").first()
+    return TerminalSeen(row[0], code, row[1], None) if row else None
+
+
+def terminals_of_merchant(codes: Collection[str], merchant_id: int) -> dict[str, int]:
+    """The numbers of these terminals, those of the merchant only: one query."""
+    rows = Terminal.objects.filter(code__in=codes, merchant_id=merchant_id)
+    return dict(rows.values_list("code", "pk"))

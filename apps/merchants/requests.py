@@ -4,7 +4,7 @@ import logging
 import re
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO, Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,10 +29,10 @@ BEARER: Final = re.compile(r"Bearer (kp_(?:live|test)_[A-Za-z0-9_-]{20,100})")
 class ApiError(Exception):
     """A whole-request error of the catalogue."""
 
-    def __init__(self, code: str, *, param: str = "", value: str = "", reason: str = "") -> None:
+    def __init__(self, code: str, *, param: str = "", value: str = "", reason: str = "", **extra: object) -> None:
         super().__init__(code)
         self.code = code
-        self.body = error_object(code, param=param, value=value, reason=reason)
+        self.body = {**error_object(code, param=param, value=value, reason=reason), **extra}
 
 
 class RequestIdMiddleware:
@@ -136,7 +136,7 @@ def _code_of(error: Exception) -> str:
     return "unavailable"
 
 
-def _error_response(code: str, body: dict[str, str]) -> Response:
+def _error_response(code: str, body: Mapping[str, object]) -> Response:
     response = Response({"error": body}, status=CATALOGUE[code].status)
     if code == "unavailable":
         response["Retry-After"] = str(RETRY_AFTER_S)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from apps.purchases.records import Defect, Malformed, Record, Standing, YearRules, decide
+from apps.purchases.acceptance import Defect, Standing, Till, YearRules, decide
+from apps.purchases.records import Malformed, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,6 @@ class Refusal:
     index: int
     seq: int | None
     defect: Defect
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,11 @@ class Decided:
 
 
 def decide_all(
-    records: Sequence[Record | Malformed], standing: dict[int, Standing], years: Sequence[YearRules], now: datetime
+    records: Sequence[Record | Malformed],
+    till: Till,
+    standing: dict[int, Standing],
+    years: Sequence[YearRules],
+    now: datetime,
 ) -> Decided:
     """Decide each record in turn; `standing` maps numbers to what stands there already, and grows."""
     decided = Decided()
@@ -49,7 +53,7 @@ def decide_all(
             else:
                 _refuse(decided, index, record, Defect("seq_conflict", "seq", str(seq)), spends_seq=False)
             continue
-        defect = _decide_new(decided, record, years, now)
+        defect = _decide_new(decided, record, till, years, now)
         if defect:
             _refuse(decided, index, record, defect, spends_seq=seq is not None)
         if seq is not None:
@@ -58,12 +62,12 @@ def decide_all(
 
 
 def _decide_new(
-    decided: Decided, record: Record | Malformed, years: Sequence[YearRules], now: datetime
+    decided: Decided, record: Record | Malformed, till: Till, years: Sequence[YearRules], now: datetime
 ) -> Defect | None:
     """Accept a record that is not known yet, or say why not."""
     if isinstance(record, Malformed):
-        return Defect("record_malformed", record.param)
-    verdict = decide(record, years, now)
+        return Defect("record_malformed", record.param, reason=record.reason)
+    verdict = decide(record, till, years, now)
     if isinstance(verdict, Defect):
         return verdict
     decided.accepted.append((record, verdict.year))
@@ -77,8 +81,7 @@ def _stands_now(record: Record | Malformed, defect: Defect | None) -> Standing:
 
 
 def _refuse(decided: Decided, index: int, record: Record | Malformed, defect: Defect, *, spends_seq: bool) -> None:
-    reason = record.reason if isinstance(record, Malformed) else ""
-    decided.refusals.append(Refusal(index, record.seq, defect, reason))
+    decided.refusals.append(Refusal(index, record.seq, defect))
     decided.refused.append((record, defect, spends_seq))
 
 

@@ -15,16 +15,24 @@ class Int8Multirange(models.Field):  # type: ignore[type-arg]  # not generic at 
 
 
 class TerminalState(models.Model):
-    """The running state of one terminal: the numbers that have come. Its row lock orders the terminal's batches."""
+    """The running state of one terminal: the numbers that have come. Its row lock orders the terminal's batches.
+
+    Once the terminal is sealed, `head` is the digest after its last record and `sealed_from` the chain's first number.
+    """
 
     pk = models.CompositePrimaryKey("lane", "terminal_id")
     lane = models.SmallIntegerField()
     terminal_id = models.IntegerField()
     received = Int8Multirange(default="{}")
+    sealed_from = models.IntegerField(null=True)
+    head = models.BinaryField(max_length=32, null=True)
 
 
 class Batch(models.Model):
-    """A batch as accepted, and the outbox: a batch without `counted_at` is work, unless it was set aside."""
+    """A batch with new records, and the outbox: a batch without `counted_at` is work, unless it was set aside.
+
+    `records` counts its new ones, refused ones too.
+    """
 
     pk = models.CompositePrimaryKey("lane", "id")
     lane = models.SmallIntegerField()
@@ -48,12 +56,18 @@ class Purchase(models.Model):
     tax_year = models.SmallIntegerField()
     batch_id = models.BigIntegerField()
     at = models.DateTimeField()
+    kind = models.TextField(default="sale")
+    of_terminal_id = models.IntegerField(null=True)
+    of_seq = models.IntegerField(null=True)
     amount_minor = models.BigIntegerField()
     line = models.TextField()
 
 
 class Rejection(models.Model):
-    """A refused record, as sent, with the reason. `spends_seq` is false when its number is not its own."""
+    """A refused record with the reason. `spends_seq` is false when its number is not its own.
+
+    `record` is its canonical line, or, without `has_line`, the bytes sent.
+    """
 
     pk = models.CompositePrimaryKey("lane", "terminal_id", "identity")
     lane = models.SmallIntegerField()
@@ -61,8 +75,15 @@ class Rejection(models.Model):
     identity = models.BinaryField(max_length=32)
     seq = models.IntegerField(null=True)
     spends_seq = models.BooleanField()
+    batch_id = models.BigIntegerField(null=True)
     code = models.TextField()
     param = models.TextField()
+    value = models.TextField(default="")
+    reason = models.TextField(default="")
+    has_line = models.BooleanField(default=False)
+    kind = models.TextField(default="sale")
+    of_terminal_id = models.IntegerField(null=True)
+    of_seq = models.IntegerField(null=True)
     record = models.BinaryField()
     received_at = models.DateTimeField()
 
@@ -76,4 +97,68 @@ class Outcome(models.Model):
     seq = models.IntegerField()
     status = models.TextField()
     code = models.TextField()
+    value = models.TextField(default="")
     decided_at = models.DateTimeField()
+
+
+class Seal(models.Model):
+    """The seal of a batch as the till sent it: evidence that its records up to `last_seq` are the till's own."""
+
+    pk = models.CompositePrimaryKey("lane", "terminal_id", "last_seq")
+    lane = models.SmallIntegerField()
+    terminal_id = models.IntegerField()
+    last_seq = models.IntegerField()
+    head = models.BinaryField(max_length=32)
+    signature = models.BinaryField(max_length=64)
+    received_at = models.DateTimeField()
+
+
+class Followup(models.Model):
+    """A return, void or correction under the record that it names.
+
+    `position` is the order in which workers took them up: returns are fitted to their sale in it. `due`: a worker has
+    to look at it; `waiting`: the record that it names has not come yet. `code` says why a return was refused.
+    """
+
+    pk = models.CompositePrimaryKey("of_lane", "of_terminal_id", "of_seq", "terminal_id", "seq")
+    of_lane = models.SmallIntegerField()
+    of_terminal_id = models.IntegerField()
+    of_seq = models.IntegerField()
+    lane = models.SmallIntegerField()
+    terminal_id = models.IntegerField()
+    seq = models.IntegerField()
+    position = models.BigIntegerField()
+    received_at = models.DateTimeField()
+    line = models.TextField()
+    code = models.TextField()
+    due = models.BooleanField()
+    waiting = models.BooleanField()
+
+
+class Closing(models.Model):
+    """A terminal's totals of a year as it reported them, and as its records say once no lower number is missing.
+
+    `agrees` stays empty while they cannot be compared.
+    """
+
+    pk = models.CompositePrimaryKey("lane", "terminal_id", "seq")
+    lane = models.SmallIntegerField()
+    terminal_id = models.IntegerField()
+    seq = models.IntegerField()
+    tax_year = models.SmallIntegerField()
+    at = models.DateTimeField()
+    reported = models.JSONField()
+    recorded = models.JSONField(null=True)
+    agrees = models.BooleanField(null=True)
+    due = models.BooleanField()
+
+
+class Claim(models.Model):
+    """A sale without a card, found by the SHA-256 of the code on its receipt."""
+
+    pk = models.CompositePrimaryKey("claim", "terminal_id", "seq")
+    claim = models.TextField()
+    lane = models.SmallIntegerField()
+    terminal_id = models.IntegerField()
+    seq = models.IntegerField()
+    tax_year = models.SmallIntegerField()

@@ -3,32 +3,40 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
-import psycopg
 from django.db import connection, transaction
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Int8Range
 
 from apps.audit.operations import Cause, raise_alarms
+from apps.merchants.queries import terminals_of_merchant
+from apps.purchases.acceptance import Standing, Till
+from apps.purchases.chain import (
+    ChainBroken,
+    Seal,
+    SealMismatch,
+    SealMissing,
+    check_continues,
+    check_seal,
+    first_digest,
+    head_after,
+)
 from apps.purchases.decisions import Decided, decide_all, new_seqs
-from apps.purchases.lanes import lane_of
 from apps.purchases.queries import what_stands, year_rules
-from apps.purchases.ranges import Ranges, contains, gaps, merge, next_number, to_ranges
-from apps.purchases.records import Defect, Malformed, Record, read_record
+from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
+from apps.purchases.records import Malformed, Record, read_record
+from apps.purchases.store import (
+    Cursor,
+    Sender,
+    State,
+    earlier_seal,
+    lines_between,
+    lock_state,
+    raw_connection,
+    store,
+    store_seal,
+)
 
 MISSING_AT_MOST = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Which terminal sends, by which request, with which software."""
-
-    terminal_id: int
-    terminal_code: str
-    request_id: UUID
-    software: str
+Records = Sequence[Record | Malformed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,117 +48,88 @@ class Answer:
     missing: Sequence[tuple[int, int]]
 
 
-def accept_batch(sender: Sender, raws: Iterable[bytes], *, now: datetime) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A batch as it came."""
+
+    sender: Sender
+    records: Records
+    seal: Seal | None
+    now: datetime
+
+
+def accept_batch(sender: Sender, raws: Iterable[bytes], *, seal: Seal | None = None, now: datetime) -> Answer:
     """Take the records of one terminal's batch, each on its own merits, in one durable transaction.
 
     The terminal's state row is locked, so its batches come one after another. The same record again is a duplicate;
-    another content under a known number is refused and raises an alarm.
+    another content under a known number is refused and raises an alarm. A terminal with a key must seal: raises
+    SealMissing, ChainBroken and SealMismatch, with an alarm, and nothing of the batch is taken.
     """
-    records = [read_record(raw) for raw in raws]
+    arrival = _Arrival(sender, [read_record(raw) for raw in raws], seal, now)
+    try:
+        return _accept(arrival)
+    except (SealMissing, ChainBroken, SealMismatch) as error:
+        raise_alarms([_seal_alarm(sender, seal, error)], at=now)
+        raise
+
+
+def _accept(arrival: _Arrival) -> Answer:
+    sender, records = arrival.sender, arrival.records
     years = year_rules()
-    lane = lane_of(sender.terminal_id)
-    with transaction.atomic(), connection.wrap_database_errors, psycopg.Cursor(_raw_connection()) as cursor:
-        received = _lock_state(cursor, lane, sender.terminal_id)
-        again = [r.seq for r in records if r.seq is not None and contains(received, r.seq)]
-        standing = what_stands(lane, sender.terminal_id, again) if again else {}
-        decided = decide_all(records, standing, years, now)
-        _store(cursor, lane, sender, decided, now)
-    received = merge(received, to_ranges(new_seqs(decided)))
+    named = _named_terminals(sender, records)
+    with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
+        state = lock_state(cursor, sender)
+        again = [r.seq for r in records if r.seq is not None and contains(state.received, r.seq)]
+        standing = what_stands(sender.lane, sender.terminal_id, again) if again else {}
+        if sender.public_key:
+            _take_seal(cursor, arrival, state, standing)
+        decided = decide_all(records, Till(sender.terminal_code, named), standing, years, arrival.now)
+        store(cursor, sender, decided, named, arrival.now)
+        raise_alarms(_conflicts(sender, decided), at=arrival.now)
+    received = merge(state.received, to_ranges(new_seqs(decided)))
     return Answer(decided, next_number(received), gaps(received, most=MISSING_AT_MOST))
 
 
-def _raw_connection() -> psycopg.Connection[Any]:
-    """The psycopg connection under Django's, for statements with binary arrays."""
-    connection.ensure_connection()
-    raw: psycopg.Connection[Any] = connection.connection
-    return raw
+def _named_terminals(sender: Sender, records: Records) -> dict[str, int]:
+    """The number of each terminal of the same merchant that these records name: a query only if it is another."""
+    others = {r.of.terminal for r in records if isinstance(r, Record) and r.of} - {sender.terminal_code}
+    named = terminals_of_merchant(others, sender.merchant_id) if others else {}
+    return named | {sender.terminal_code: sender.terminal_id}
 
 
-def _lock_state(cursor: psycopg.Cursor[Any], lane: int, terminal_id: int) -> Ranges:
-    select = "SELECT received FROM purchases_terminalstate WHERE lane = %s AND terminal_id = %s FOR UPDATE"
-    row = cursor.execute(select, (lane, terminal_id)).fetchone()
-    if row is None:
-        cursor.execute(
-            "INSERT INTO purchases_terminalstate (lane, terminal_id, received) VALUES (%s, %s, '{}')"
-            " ON CONFLICT DO NOTHING",
-            (lane, terminal_id),
-        )
-        row = cursor.execute(select, (lane, terminal_id)).fetchone()
-    return [(r.lower, r.upper) for r in row[0]] if row else []
+def _take_seal(cursor: Cursor, arrival: _Arrival, state: State, standing: dict[int, Standing]) -> None:
+    """Check that the batch continues the terminal's chain, and keep its seal if it brings something new."""
+    sender, seal = arrival.sender, arrival.seal
+    if seal is None:
+        raise SealMissing
+    new = check_continues(arrival.records, state.next_seq, standing)
+    if arrival.records and not new:
+        head = _known_head(cursor, arrival, state)
+    else:
+        head = head_after(state.head or first_digest(sender.terminal_code), [record.line for record in new])
+    check_seal(seal, head, sender.public_key or b"")
+    if new:
+        last_seq = state.next_seq + len(new) - 1
+        sealed_from = state.sealed_from or state.next_seq
+        store_seal(cursor, sender, seal, last_seq=last_seq, sealed_from=sealed_from, now=arrival.now)
 
 
-def _store(cursor: psycopg.Cursor[Any], lane: int, sender: Sender, decided: Decided, now: datetime) -> None:
-    if decided.accepted:
-        _store_accepted(cursor, lane, sender, decided.accepted, now)
-    if decided.refused:
-        _store_refused(cursor, lane, sender.terminal_id, decided.refused, now)
-        raise_alarms(_conflicts(sender, decided), at=now)
-    if new := to_ranges(new_seqs(decided)):
-        cursor.execute(
-            "UPDATE purchases_terminalstate SET received = received + %s::int8multirange"
-            " WHERE lane = %s AND terminal_id = %s",
-            (Multirange([Int8Range(*r) for r in new]), lane, sender.terminal_id),
-        )
+def _known_head(cursor: Cursor, arrival: _Arrival, state: State) -> bytes:
+    """The digest after a batch that is known already: from the last seal before it, or from the chain's start."""
+    sender, records = arrival.sender, arrival.records
+    first, last = records[0].seq or 0, records[-1].seq or 0
+    seal = earlier_seal(cursor, sender, first)
+    start = seal[0] + 1 if seal else state.sealed_from or state.next_seq
+    digest = seal[1] if seal else first_digest(sender.terminal_code)
+    return head_after(digest, lines_between(cursor, sender, start, last + 1))
 
 
-def _store_accepted(
-    cursor: psycopg.Cursor[Any],
-    lane: int,
-    sender: Sender,
-    accepted: Sequence[tuple[Record, int]],
-    now: datetime,
-) -> None:
-    batch = cursor.execute(
-        "INSERT INTO purchases_batch (lane, terminal_id, records, software, request_id, received_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-        (lane, sender.terminal_id, len(accepted), sender.software, sender.request_id, now),
-    ).fetchone()
-    cursor.execute(
-        "INSERT INTO purchases_purchase (lane, terminal_id, batch_id, seq, tax_year, at, amount_minor, line)"
-        " SELECT %s, %s, %s, * FROM unnest(%b::int4[], %b::int2[], %b::timestamptz[], %b::int8[], %b::text[])",
-        (
-            lane,
-            sender.terminal_id,
-            batch and batch[0],
-            [record.seq for record, _ in accepted],
-            [year for _, year in accepted],
-            [record.at for record, _ in accepted],
-            [record.amount_minor for record, _ in accepted],
-            [record.line for record, _ in accepted],
-        ),
-    )
-
-
-def _store_refused(
-    cursor: psycopg.Cursor[Any],
-    lane: int,
-    terminal_id: int,
-    refused: Sequence[tuple[Record | Malformed, Defect, bool]],
-    now: datetime,
-) -> None:
-    cursor.executemany(
-        "INSERT INTO purchases_rejection"
-        " (lane, terminal_id, identity, seq, spends_seq, code, param, record, received_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        [
-            (
-                lane,
-                terminal_id,
-                record.identity,
-                record.seq,
-                spends,
-                defect.code,
-                defect.param,
-                _as_sent(record),
-                now,
-            )
-            for record, defect, spends in refused
-        ],
-    )
-
-
-def _as_sent(record: Record | Malformed) -> bytes:
-    return record.line.encode() if isinstance(record, Record) else record.raw
+def _seal_alarm(sender: Sender, seal: Seal | None, error: SealMissing | ChainBroken | SealMismatch) -> Cause:
+    detail: dict[str, object] = {"terminal": sender.terminal_code, "request_id": str(sender.request_id)}
+    if isinstance(error, ChainBroken):
+        return Cause(error.kind, f"{sender.terminal_code}:{error.seq}", detail | {"seq": error.seq})
+    head = seal.head.hex() if seal else "none"
+    return Cause(error.code, f"{sender.terminal_code}:{head[:32]}", detail | {"head": head, "reason": str(error)})
 
 
 def _conflicts(sender: Sender, decided: Decided) -> list[Cause]:

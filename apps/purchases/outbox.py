@@ -9,7 +9,8 @@ import psycopg
 from django.db import transaction
 
 from apps.audit.operations import Cause, raise_alarms
-from apps.purchases.models import Batch
+from apps.purchases.following import Key
+from apps.purchases.models import Batch, Followup
 from apps.purchases.queries import lanes_with_work
 
 RECORDS_PER_CLAIM: Final = 5_000
@@ -85,7 +86,8 @@ def set_aside(lane: int, batch_id: int, *, at: datetime, reason: str) -> None:
 
 
 def take_up_again() -> int:
-    """Put the batches that were set aside back on the queue. Returns how many."""
+    """Put the batches that were set aside back on the queue, and look again at all that waits. Returns how many."""
+    Followup.objects.filter(waiting=True).update(due=True)
     return Batch.objects.filter(counted_at=None, failed_at__isnull=False).update(failed_at=None)
 
 
@@ -100,6 +102,17 @@ def purchases_of(cursor: Cursor, claim: Claim) -> list[Claimed]:
         )
         purchases += [Claimed(*row) for row in rows]
     return purchases
+
+
+def refused_keys(cursor: Cursor, claim: Claim) -> list[Key]:
+    """The numbers that the claimed batches spent on refused records: a correction may be waiting for one."""
+    keys: list[Key] = []
+    for lane, batch_ids in claim.items():
+        rows = cursor.execute(
+            "SELECT terminal_id, seq FROM purchases_rejection WHERE lane = %s AND batch_id = ANY(%b)", (lane, batch_ids)
+        )
+        keys += [Key(*row) for row in rows]
+    return keys
 
 
 def record_decisions(cursor: Cursor, decisions: Iterable[Decision], *, at: datetime) -> None:

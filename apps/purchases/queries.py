@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Sum
 
-from apps.purchases.models import Batch, Purchase, Rejection
-from apps.purchases.records import Defect, Standing, YearRules
+from apps.purchases.acceptance import Defect, Standing, YearRules
+from apps.purchases.chain import first_digest
+from apps.purchases.lanes import lane_of
+from apps.purchases.models import Batch, Followup, Purchase, Rejection, TerminalState
+from apps.purchases.ranges import next_number
 from apps.schemes.queries import scheme_of, started_years, tier_periods
 
 
@@ -26,6 +30,20 @@ def year_rules() -> list[YearRules]:
     ]
 
 
+class ChainState(NamedTuple):
+    """Where a terminal's chain is: the number to go on with and the digest before it."""
+
+    next_seq: int
+    head: bytes
+
+
+def chain_of(terminal_id: int, terminal_code: str) -> ChainState:
+    """Where a terminal goes on."""
+    found = TerminalState.objects.filter(lane=lane_of(terminal_id), terminal_id=terminal_id)
+    received, head = found.values_list("received", "head").first() or ((), None)
+    return ChainState(next_number([(r.lower, r.upper) for r in received]), bytes(head or first_digest(terminal_code)))
+
+
 def what_stands(lane: int, terminal_id: int, seqs: Sequence[int]) -> dict[int, Standing]:
     """What stands under these received numbers of a terminal.
 
@@ -35,19 +53,22 @@ def what_stands(lane: int, terminal_id: int, seqs: Sequence[int]) -> dict[int, S
     accepted = Purchase.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs).values_list("seq", "line")
     standing.update((seq, Standing(line=line)) for seq, line in accepted)
     refused = Rejection.objects.filter(lane=lane, terminal_id=terminal_id, seq__in=seqs, spends_seq=True)
-    for seq, identity, code, param in refused.values_list("seq", "identity", "code", "param"):
+    for seq, identity, *defect in refused.values_list("seq", "identity", "code", "param", "value", "reason"):
         if seq is not None:
-            standing[seq] = Standing(identity=bytes(identity), defect=Defect(code, param))
+            standing[seq] = Standing(identity=bytes(identity), defect=Defect(*defect))
     return standing
 
 
 def uncounted(*, received_by: datetime | None = None) -> tuple[int, int]:
-    """(batches, records) that are not counted, those set aside included; only those received by a time, if given."""
-    batches = Batch.objects.filter(counted_at=None)
+    """(batches, records) that are not counted, those set aside included; only those received by a time, if given.
+
+    Returns, voids and corrections that nobody has looked at yet are records that are not counted.
+    """
+    batches, due = Batch.objects.filter(counted_at=None), Followup.objects.filter(due=True)
     if received_by is not None:
-        batches = batches.filter(received_at__lte=received_by)
+        batches, due = batches.filter(received_at__lte=received_by), due.filter(received_at__lte=received_by)
     waiting = batches.aggregate(batches=Count("id"), records=Sum("records"))
-    return waiting["batches"], waiting["records"] or 0
+    return waiting["batches"], (waiting["records"] or 0) + due.count()
 
 
 def lanes_with_work() -> list[int]:

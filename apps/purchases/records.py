@@ -1,29 +1,27 @@
-"""One record of a batch: reading it, its canonical line, and whether it may be taken. Pure.
-
-The protocol's decisions are made in its order: record_malformed, year_not_open, year_closed, from_the_future,
-tier_unknown, tier_not_in_force, amount_invalid, card_and_claim.
-"""
+"""One record of a batch: reading it, its canonical line, and reading that line again. Pure."""
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Final
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
-from apps.kernel.periods import Period
-
 MAX_AMOUNT_MINOR: Final = 10**12
+MAX_TOTAL_MINOR: Final = 10**18  # of a closing, either way: fits 64 bits
 MAX_SEQ: Final = 2**31 - 1
 MAX_LINES: Final = 50
-CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 TOKEN: Final = re.compile(r"kt1\.[A-Za-z0-9_-]{113}[AQgw]")  # 85 bytes: the last character carries two bits
 CLAIM: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes: the last carries four
 
+Kind: TypeAlias = Literal["sale", "return", "void", "correction", "unused", "closing"]
+KINDS: Final = get_args(Kind)
+FOLLOWING: Final = frozenset({"return", "void", "correction"})  # they name an earlier record
+WITH_LINES: Final = frozenset({"sale", "return", "correction"})
+
 TierCode = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,31}\Z")]
+Seq = Annotated[int, msgspec.Meta(ge=1, le=MAX_SEQ)]
 
 
 class TierAmount(msgspec.Struct, frozen=True):
@@ -33,36 +31,77 @@ class TierAmount(msgspec.Struct, frozen=True):
     amount: int
 
 
+class Of(msgspec.Struct, frozen=True):
+    """The earlier record that a return, void or correction is about."""
+
+    terminal: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\Z")]
+    seq: Seq
+
+
 class _Sent(msgspec.Struct, frozen=True):
-    seq: Annotated[int, msgspec.Meta(ge=1, le=MAX_SEQ)]
+    seq: Seq
+    at: str
+    kind: Kind = "sale"
+    card: str | None = None
+    claim: str | None = None
+    of: Of | None = None
+    lines: Annotated[list[TierAmount], msgspec.Meta(max_length=MAX_LINES)] = msgspec.field(default_factory=list)
+    year: Annotated[int, msgspec.Meta(ge=1, le=9999)] | None = None
+    totals: Annotated[list[TierAmount], msgspec.Meta(max_length=MAX_LINES)] | None = None
+    sold_at: str | None = None
+
+
+class _LooseAmount(msgspec.Struct, frozen=True):
+    tier: str
+    amount: int
+
+
+class _LooseOf(msgspec.Struct, frozen=True):
+    terminal: str
+    seq: int
+
+
+class _Loose(msgspec.Struct, frozen=True):
+    """The fields of a line, whatever they say: a malformed record, too, stands in its terminal's chain."""
+
+    seq: int
     at: str
     kind: str = "sale"
     card: str | None = None
     claim: str | None = None
-    lines: Annotated[list[TierAmount], msgspec.Meta(min_length=1, max_length=MAX_LINES)] = msgspec.field(
-        default_factory=list
-    )
+    of: _LooseOf | None = None
+    lines: list[_LooseAmount] = msgspec.field(default_factory=list)
+    year: int | None = None
+    totals: list[_LooseAmount] | None = None
+    sold_at: str | None = None
 
 
 class _Numbered(msgspec.Struct, frozen=True):
-    seq: Annotated[int, msgspec.Meta(ge=1, le=MAX_SEQ)]
+    seq: Seq
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A well-formed record. `line` is its canonical text: two records are the same when their lines are equal."""
+    """A well-formed record. `line` is its canonical text: two records are the same when their lines are equal.
+
+    `lines` are the amounts of a sale, return or correction and the totals of a closing.
+    """
 
     seq: int
     at: datetime
+    kind: Kind
     card: str | None
     claim: str | None
+    of: Of | None
     lines: tuple[TierAmount, ...]
+    year: int | None
+    sold_at: datetime | None
     line: str
 
     @property
     def amount_minor(self) -> int:
-        """The sum over its tiers."""
-        return sum(line.amount for line in self.lines)
+        """The sum over its tiers; 0 for a closing, which sells nothing."""
+        return 0 if self.kind == "closing" else sum(line.amount for line in self.lines)
 
     @property
     def identity(self) -> bytes:
@@ -72,53 +111,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record that cannot be read. `seq` is None when even that is missing; `param` names the place."""
+    """A record that cannot be read. `seq` is None when even that is missing; `param` names the place.
+
+    `line` is its canonical text, or None when it has not even the shape of a record.
+    """
 
     seq: int | None
     param: str
     reason: str
     raw: bytes
+    line: str | None = None
 
     @property
     def identity(self) -> bytes:
-        """SHA-256 of the bytes sent, which a till sends again as they are."""
-        return hashlib.sha256(self.raw).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """Why a record is refused: the protocol's code, the place, and the value to show."""
-
-    code: str
-    param: str
-    value: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands under a number: an accepted record's `line`, or a refused one's `identity` and its `defect`."""
-
-    line: str | None = None
-    identity: bytes | None = None
-    defect: Defect | None = None
-
-    def is_same(self, record: Record | Malformed) -> bool:
-        """Whether the record is the one that stands."""
-        if self.line is not None:
-            return isinstance(record, Record) and record.line == self.line
-        return record.identity == self.identity
-
-
-@dataclass(frozen=True, slots=True)
-class YearRules:
-    """What a tax year takes: times are half-open; `tiers` gives each tier's periods of validity."""
-
-    year: int
-    starts_at: datetime
-    ends_at: datetime
-    deadline_at: datetime
-    zone: ZoneInfo
-    tiers: Mapping[str, Sequence[Period]]
+        """SHA-256 of its line, or of the bytes sent, which a till sends again as they are."""
+        return hashlib.sha256(self.raw if self.line is None else self.line.encode()).digest()
 
 
 def read_record(raw: bytes) -> Record | Malformed:
@@ -126,11 +133,17 @@ def read_record(raw: bytes) -> Record | Malformed:
     try:
         sent = msgspec.json.decode(raw, type=_Sent)
         at = _instant(sent.at)
+        sold_at = _instant(sent.sold_at) if sent.sold_at is not None and sent.kind == "correction" else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _malformed(raw, *_place_and_reason(str(error)))
     if defect := _malformation(sent):
-        return Malformed(sent.seq, *defect, raw)
-    return Record(sent.seq, at, sent.card, sent.claim, tuple(sent.lines), canonical_line(sent))
+        return _malformed(raw, *defect)
+    closing = sent.kind == "closing"
+    lines = sent.totals if closing and sent.totals else sent.lines
+    return Record(
+        sent.seq, at, sent.kind, sent.card, sent.claim, sent.of, tuple(lines),
+        sent.year if closing else None, sold_at, canonical_line(sent),
+    )  # fmt: skip
 
 
 def _instant(text: str) -> datetime:
@@ -141,24 +154,62 @@ def _instant(text: str) -> datetime:
     return at
 
 
-def canonical_line(sent: _Sent) -> str:
+def canonical_line(sent: "_Sent | _Loose") -> str:
     """The six fields of a record joined by newlines, without one at the end."""
-    lines = ",".join(f"{line.tier}={line.amount}" for line in sent.lines)
-    return f"{sent.seq}\n{sent.at}\n{sent.kind}\n{sent.card or sent.claim or '-'}\n-\n{lines}"
+    amounts = (sent.totals or []) if sent.kind == "closing" else sent.lines
+    lines = ",".join([f"{line.tier}={line.amount}" for line in amounts])
+    if sent.kind == "closing":
+        lines = f"{sent.year}:{lines}"
+    elif sent.kind == "correction" and sent.sold_at is not None:
+        lines = f"{sent.sold_at}@{lines}"
+    of = f"{sent.of.terminal}:{sent.of.seq}" if sent.of else "-"
+    return f"{sent.seq}\n{sent.at}\n{sent.kind}\n{sent.card or sent.claim or '-'}\n{of}\n{lines}"
 
 
 def _malformation(sent: _Sent) -> tuple[str, str] | None:
     """The place and the reason of what types alone cannot say."""
-    if sent.kind != "sale":
-        return "kind", "this server takes sales only"
-    if not sent.lines:
-        return "lines", "a sale has at least one line"
+    return _about_lines(sent) or _about_of(sent) or _about_closing(sent) or _about_card(sent)
+
+
+def _about_lines(sent: _Sent) -> tuple[str, str] | None:
+    if sent.kind in WITH_LINES and not sent.lines:
+        return "lines", f"a {sent.kind} has at least one line"
+    if sent.kind not in WITH_LINES and sent.lines:
+        return "lines", f"the kind {sent.kind} has no lines"
+    if len({line.tier for line in sent.lines}) < len(sent.lines):
+        return "lines", "a tier may stand only once in a record"
+    return None
+
+
+def _about_of(sent: _Sent) -> tuple[str, str] | None:
+    if sent.kind in FOLLOWING and sent.of is None:
+        return "of", f"a {sent.kind} names the record it is about"
+    if sent.kind not in FOLLOWING and sent.of is not None:
+        return "of", f"the kind {sent.kind} is about no other record"
+    return None
+
+
+def _about_closing(sent: _Sent) -> tuple[str, str] | None:
+    if sent.kind != "closing":
+        return None
+    if sent.year is None:
+        return "year", "a closing names its tax year"
+    if sent.totals is None:
+        return "totals", "a closing has totals, though they may be empty"
+    if len({total.tier for total in sent.totals}) < len(sent.totals):
+        return "totals", "a tier may stand only once in a record"
+    if any(abs(total.amount) > MAX_TOTAL_MINOR for total in sent.totals):
+        return "totals", f"a total is at most {MAX_TOTAL_MINOR:,}"
+    return None
+
+
+def _about_card(sent: _Sent) -> tuple[str, str] | None:
+    if sent.kind != "sale" and (sent.card is not None or sent.claim is not None):
+        return "card" if sent.card is not None else "claim", f"a {sent.kind} has no card and no claim"
     if sent.card is not None and not TOKEN.fullmatch(sent.card):
         return "card", "not a kt1 token: 'kt1.' and 114 characters base64url without padding"
     if sent.claim is not None and not CLAIM.fullmatch(sent.claim):
         return "claim", "not 32 bytes in base64url without padding"
-    if len({line.tier for line in sent.lines}) < len(sent.lines):
-        return "lines", "a tier may stand only once in a record"
     return None
 
 
@@ -167,7 +218,16 @@ def _malformed(raw: bytes, param: str, reason: str) -> Malformed:
         seq = msgspec.json.decode(raw, type=_Numbered).seq
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         seq = None
-    return Malformed(seq, param, reason, raw)
+    return Malformed(seq, param, reason, raw, _loose_line(raw))
+
+
+def _loose_line(raw: bytes) -> str | None:
+    """The line of a record that breaks rules but has its shape; None if not, or if a line break would blur fields."""
+    try:
+        line = canonical_line(msgspec.json.decode(raw, type=_Loose))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return line if line.count("\n") == 5 and "\x00" not in line else None
 
 
 def _place_and_reason(error: str) -> tuple[str, str]:
@@ -178,29 +238,56 @@ def _place_and_reason(error: str) -> tuple[str, str]:
     return place.rstrip("`").lstrip("."), reason
 
 
-def decide(record: Record, years: Sequence[YearRules], now: datetime) -> YearRules | Defect:
-    """The tax year that takes the record, or why none does."""
-    rules = next((year for year in years if year.starts_at <= record.at < year.ends_at), None)
-    if rules is None:
-        return Defect("year_not_open", "at", record.at.isoformat())
-    if now >= rules.deadline_at:
-        return Defect("year_closed", "at", str(rules.year))
-    if record.at > now + CLOCK_TOLERANCE:
-        return Defect("from_the_future", "at", record.at.isoformat())
-    return _line_defect(record, rules) or rules
+class SentLine(NamedTuple):
+    """The fields of a canonical line. Missing texts are empty; `of_seq` and `year` are 0 where there is none."""
+
+    seq: int
+    at: str
+    kind: str
+    token: str
+    claim: str
+    of_terminal: str
+    of_seq: int
+    year: int
+    sold_at: str
+    tiers: tuple[str, ...]
+    amounts_minor: tuple[int, ...]
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """Each tier's amount in minor units."""
+        return dict(zip(self.tiers, self.amounts_minor, strict=True))
 
 
-def _line_defect(record: Record, rules: YearRules) -> Defect | None:
-    for index, line in enumerate(record.lines):
-        if line.tier not in rules.tiers:
-            return Defect("tier_unknown", f"lines[{index}].tier", line.tier)
-    day = record.at.astimezone(rules.zone).date()
-    for index, line in enumerate(record.lines):
-        if not any(day in period for period in rules.tiers[line.tier]):
-            return Defect("tier_not_in_force", f"lines[{index}].tier", line.tier)
-    for index, line in enumerate(record.lines):
-        if not 1 <= line.amount <= MAX_AMOUNT_MINOR:
-            return Defect("amount_invalid", f"lines[{index}].amount", str(line.amount))
-    if record.card is not None and record.claim is not None:
-        return Defect("card_and_claim", "claim")
-    return None
+def read_line(line: str) -> SentLine:
+    """Split a canonical line into its fields. Raises ValueError for a line that no well-formed record has."""
+    seq, at, kind, card_or_claim, of, rest = line.split("\n")
+    is_token = card_or_claim.startswith("kt1.")
+    of_terminal, _, of_seq = of.rpartition(":")
+    year = sold_at = ""
+    if kind == "closing":
+        year, _, rest = rest.partition(":")
+    elif "@" in rest:
+        sold_at, _, rest = rest.partition("@")
+    pairs = [pair.split("=") for pair in rest.split(",")] if rest else []
+    return SentLine(
+        seq=int(seq),
+        at=at,
+        kind=kind,
+        token=card_or_claim if is_token else "",
+        claim="" if is_token or card_or_claim == "-" else card_or_claim,
+        of_terminal=of_terminal,
+        of_seq=int(of_seq) if of_terminal else 0,
+        year=int(year or 0),
+        sold_at=sold_at,
+        tiers=tuple(tier for tier, _ in pairs),
+        amounts_minor=tuple(int(amount) for _, amount in pairs),
+    )
+
+
+def instant_of(text: str) -> datetime | None:
+    """The time that a record's `at` or `sold_at` says, or None when it says none."""
+    try:
+        return _instant(text)
+    except msgspec.ValidationError:
+        return None

@@ -1,5 +1,6 @@
 """The protocol's JSON: a batch's envelope in, its results out."""
 
+import base64
 import json
 from typing import Any, Final
 
@@ -7,9 +8,10 @@ import msgspec
 
 from apps.merchants.catalogue import error_object
 from apps.merchants.requests import ApiError
+from apps.purchases.acceptance import Defect
+from apps.purchases.chain import Seal
 from apps.purchases.decisions import Duplicate, Refusal
 from apps.purchases.operations import Answer
-from apps.purchases.records import Defect
 
 MAX_RECORDS: Final = 1000
 
@@ -19,6 +21,38 @@ class Envelope(msgspec.Struct, frozen=True):
 
     terminal: str
     purchases: list[msgspec.Raw]
+    seal: "SentSeal | None" = None
+
+    def read_seal(self) -> Seal | None:
+        """The seal's bytes. Raises ApiError `seal_mismatch` for a spelling that no head or signature has."""
+        if self.seal is None:
+            return None
+        return Seal(
+            _bytes(self.seal.head, size=32, param="seal.head"),
+            _bytes(self.seal.signature, size=64, param="seal.signature"),
+        )
+
+
+class SentSeal(msgspec.Struct, frozen=True):
+    """A seal as sent: base64url."""
+
+    head: str
+    signature: str
+
+
+def bytes_text(data: bytes) -> str:
+    """base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str, *, size: int, param: str) -> bytes:
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:  # binascii.Error is one; so are characters beyond ASCII
+        data = b""
+    if len(data) != size or bytes_text(data) != text:
+        raise ApiError("seal_mismatch", param=param, reason=f"not {size} bytes in base64url without padding")
+    return data
 
 
 _decoder = msgspec.json.Decoder(Envelope)
@@ -75,10 +109,10 @@ def _duplicate_json(duplicate: Duplicate) -> dict[str, Any]:
 
 
 def _refusal_json(refusal: Refusal) -> dict[str, Any]:
-    error = _error(refusal.index, refusal.defect, refusal.reason)
+    error = _error(refusal.index, refusal.defect)
     return {"index": refusal.index, "seq": refusal.seq, "status": "rejected", "error": error}
 
 
-def _error(index: int, defect: Defect, reason: str = "") -> dict[str, str]:
+def _error(index: int, defect: Defect) -> dict[str, str]:
     param = f"purchases[{index}].{defect.param}" if defect.param else f"purchases[{index}]"
-    return error_object(defect.code, param=param, value=defect.value, reason=reason)
+    return error_object(defect.code, param=param, value=defect.value, reason=defect.reason)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 from apps.residents.judging import CardRecord
 from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
@@ -36,6 +37,11 @@ def checked_keyring(path: Path | None) -> Keyring:
 def sealing_keys(mode: str, *, now: datetime) -> list[SealingKey]:
     """The keys of a mode that readers may still seal to, the newest last."""
     return list(SealingKey.objects.filter(mode=mode, seal_until__gt=now).order_by("seal_until", "pk"))
+
+
+def mode_of_resident(ref: UUID) -> str:
+    """Whether a resident is live or one of test mode."""
+    return Resident.objects.values_list("mode", flat=True).get(pk=ref)
 
 
 def residents_without_card() -> list[Resident]:

@@ -74,7 +74,7 @@ def test_good_records_are_kept_beside_every_kind_of_bad_one(world: World, web: s
         (5, "record_malformed", "purchases[5].at"),
         (6, "record_malformed", "purchases[6].seq"),
         (7, "record_malformed", "purchases[7]"),
-        (8, "record_malformed", "purchases[8].kind"),
+        (8, "record_malformed", "purchases[8].of"),
         (9, "record_malformed", "purchases[9].card"),
     ]
     content = answer.json()

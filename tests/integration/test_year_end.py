@@ -17,9 +17,9 @@ from django.utils import timezone
 from kanpu_pos import Client
 
 from apps.accruals.models import ArchivePart, Entry, Total
-from apps.accruals.operations import counting
 from apps.accruals.operations.archiving import ArchiveConflict, archive_year
 from apps.accruals.operations.counting import count_all
+from apps.accruals.operations.posting import hold_years
 from apps.accruals.operations.years import start_year
 from apps.audit.models import Event
 from apps.purchases.models import Batch
@@ -261,7 +261,7 @@ def test_who_closes_a_part_is_not_starved_by_workers_that_keep_counting(world: W
         try:
             while not stop.is_set():
                 with transaction.atomic(), connection.cursor() as cursor:
-                    counting.hold_years(cursor.cursor, {2017})
+                    hold_years(cursor.cursor, {2017})
                     time.sleep(0.3)
         finally:
             connections.close_all()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.kernel.periods import Period
-from apps.purchases.records import Defect, Malformed, Record, YearRules, decide, read_record
+from apps.purchases.acceptance import Defect, Till, YearRules, decide
+from apps.purchases.records import Malformed, Record, read_line, read_record
 
 VECTORS = Path(__file__).resolve().parents[2] / "sdk" / "vectors"
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -31,6 +32,7 @@ THIS_YEAR = YearRules(
     TOKYO,
     YEAR.tiers,
 )
+TILL = Till("shop-1", {"shop-1": 1, "shop-2": 2})
 TOKEN = "kt1." + base64.urlsafe_b64encode(bytes(85)).rstrip(b"=").decode()
 BOOK = [{"tier": "books", "amount": 1}]
 CLAIM = base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode()
@@ -44,7 +46,7 @@ def sent(**changes: Any) -> bytes:
 def decided(raw: bytes, *, now: datetime = NOW) -> str:
     record = read_record(raw)
     assert isinstance(record, Record), record
-    verdict = decide(record, [YEAR, THIS_YEAR], now)
+    verdict = decide(record, TILL, [YEAR, THIS_YEAR], now)
     return f"{verdict.code} {verdict.param}" if isinstance(verdict, Defect) else str(verdict.year)
 
 
@@ -80,6 +82,22 @@ def test_the_canonical_line_is_the_one_of_the_published_vectors(vector: dict[str
         ({"card": TOKEN + "="}, "card"),
         ({"claim": CLAIM[:-1] + "B"}, "claim"),
         ({"kind": "refund"}, "kind"),
+        ({"of": {"terminal": "shop-1", "seq": 1}}, "of"),
+        ({"kind": "return"}, "of"),
+        ({"kind": "return", "of": {"terminal": "Shop", "seq": 1}}, "of.terminal"),
+        ({"kind": "return", "of": {"terminal": "shop-1"}}, "of"),
+        ({"kind": "return", "of": {"terminal": "shop-1", "seq": 1}, "lines": []}, "lines"),
+        ({"kind": "return", "of": {"terminal": "shop-1", "seq": 1}, "card": TOKEN}, "card"),
+        ({"kind": "void", "of": {"terminal": "shop-1", "seq": 1}}, "lines"),
+        ({"kind": "void", "lines": []}, "of"),
+        ({"kind": "correction", "of": {"terminal": "shop-1", "seq": 1}, "sold_at": "yesterday"}, "at"),
+        ({"kind": "unused"}, "lines"),
+        ({"kind": "unused", "lines": [], "claim": CLAIM}, "claim"),
+        ({"kind": "closing", "lines": [], "totals": []}, "year"),
+        ({"kind": "closing", "lines": [], "year": 2017}, "totals"),
+        ({"kind": "closing", "year": 2017, "totals": []}, "lines"),
+        ({"kind": "closing", "lines": [], "year": 2017, "totals": BOOK * 2}, "totals"),
+        ({"kind": "closing", "lines": [], "year": 2017, "totals": [{"tier": "books", "amount": 10**19}]}, "totals"),
     ],
 )
 def test_a_malformed_record_names_its_place(changes: dict[str, Any], param: str) -> None:
@@ -118,6 +136,69 @@ def test_a_malformed_record_names_its_place(changes: dict[str, Any], param: str)
 )  # fmt: skip
 def test_decisions_are_made_in_the_protocols_order(changes: dict[str, Any], expected: str) -> None:
     assert decided(sent(**changes)) == expected
+
+
+SALE_1 = {"terminal": "shop-1", "seq": 1}
+TOMORROW = "2018-01-16T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"kind": "return", "of": SALE_1}, "2017"),
+        ({"kind": "return", "of": SALE_1, "at": "2018-01-02T00:00:00+09:00"}, "2018"),
+        ({"kind": "return", "of": SALE_1 | {"terminal": "shop-2", "seq": 9}}, "2017"),
+        ({"kind": "return", "of": SALE_1 | {"terminal": "rival-1"}}, "record_malformed of.terminal"),
+        ({"kind": "return", "of": SALE_1 | {"seq": 5}}, "record_malformed of.seq"),
+        ({"kind": "return", "of": SALE_1, "lines": BOOK}, "2017"),  # in force or not on the day of the sale
+        ({"kind": "return", "of": SALE_1, "lines": [{"tier": "gold", "amount": 1}]}, "tier_unknown lines[0].tier"),
+        ({"kind": "return", "of": SALE_1, "lines": [{"tier": "books", "amount": 0}]},
+         "amount_invalid lines[0].amount"),
+        ({"kind": "void", "of": SALE_1, "lines": []}, "2017"),
+        ({"kind": "void", "of": SALE_1 | {"terminal": "shop-2"}, "lines": []}, "record_malformed of.terminal"),
+        ({"kind": "correction", "of": SALE_1, "lines": BOOK}, "2017"),
+        ({"kind": "correction", "of": SALE_1, "lines": BOOK, "sold_at": "2017-07-01T00:00:00+09:00"}, "2017"),
+        ({"kind": "correction", "of": SALE_1, "lines": BOOK, "sold_at": "2017-06-30T00:00:00+09:00"},
+         "tier_not_in_force lines[0].tier"),
+        ({"kind": "correction", "of": SALE_1, "sold_at": "2016-06-30T00:00:00+09:00"}, "year_not_open sold_at"),
+        ({"kind": "correction", "of": SALE_1, "sold_at": TOMORROW}, "from_the_future sold_at"),
+        ({"kind": "unused", "lines": []}, "2017"),
+        ({"kind": "unused", "lines": [], "at": TOMORROW}, "from_the_future at"),
+        ({"kind": "closing", "lines": [], "year": 2017, "totals": [{"tier": "gold", "amount": -5}]}, "2017"),
+        ({"kind": "closing", "lines": [], "year": 2016, "totals": []}, "year_not_open year"),
+    ],
+)  # fmt: skip
+def test_each_kind_has_rules_of_its_own(changes: dict[str, Any], expected: str) -> None:
+    assert decided(sent(seq=5, **changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"kind": "return", "of": SALE_1}, "1\nAT\nreturn\n-\nshop-1:1\nreduced=1080"),
+        ({"kind": "correction", "of": SALE_1, "sold_at": "2017-04-02T09:30:00Z"},
+         "1\nAT\ncorrection\n-\nshop-1:1\n2017-04-02T09:30:00Z@reduced=1080"),
+        ({"kind": "closing", "lines": [], "year": 2017, "totals": []}, "1\nAT\nclosing\n-\n-\n2017:"),
+        ({"kind": "closing", "lines": [], "year": 2017, "totals": [{"tier": "books", "amount": -1}]},
+         "1\nAT\nclosing\n-\n-\n2017:books=-1"),
+        ({"kind": "refund"}, "1\nAT\nrefund\n-\n-\nreduced=1080"),  # malformed, and in the chain all the same
+        ({"at": "some day"}, "1\nsome day\nsale\n-\n-\nreduced=1080"),
+        ({"lines": [{"tier": "Reduced", "amount": 1}]}, "1\nAT\nsale\n-\n-\nReduced=1"),
+        ({"at": "some\nday"}, None),
+        ({"lines": [{"tier": "reduced", "amount": 1.5}]}, None),
+    ],
+)  # fmt: skip
+def test_the_line_of_every_kind(changes: dict[str, Any], line: str | None) -> None:
+    assert read_record(sent(**changes)).line == (line and line.replace("AT", "2017-04-03T09:30:00+09:00"))
+
+
+def test_a_line_can_be_read_again() -> None:
+    line = "7\n2018-01-01T00:00:00Z\ncorrection\n-\nshop-1:1\n2017-12-31T00:00:00Z@reduced=1080,books=2"
+    read = read_line(line)
+    assert (read.seq, read.kind, read.of_terminal, read.of_seq) == (7, "correction", "shop-1", 1)
+    assert (read.sold_at, read.amounts) == ("2017-12-31T00:00:00Z", {"reduced": 1080, "books": 2})
+    closing = read_line("8\n2018-01-01T00:00:00Z\nclosing\n-\n-\n2017:books=-1")
+    assert (closing.year, closing.amounts) == (2017, {"books": -1})
 
 
 def test_a_year_closes_at_its_deadline() -> None:

@@ -11,7 +11,7 @@ from apps.accruals.tallies import Counted, first_uses, tally
 def entry(resident: int, month: int, amounts: dict[str, int]) -> Counted:
     return Counted(
         UUID(int=resident), 2017, 1, 1, 1, 1, month, datetime(2017, month, 1, tzinfo=UTC), 1, 1,
-        tuple(amounts), tuple(amounts.values()),
+        "sale", None, None, tuple(amounts), tuple(amounts.values()), (1,) * len(amounts),
     )  # fmt: skip
 
 

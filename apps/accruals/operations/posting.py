@@ -1,0 +1,204 @@
+"""Writing residents' entries and totals, inside the caller's transaction.
+
+Everybody takes locks in one order: years, then cards, then totals by their keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Int8Range
+
+from apps.accruals.models import TEST_RUN
+from apps.accruals.tallies import Counted, TotalKey, first_uses, tally
+from apps.merchants.models import Mode
+from apps.purchases.following import Amounts, Follower, Key, Version
+from apps.purchases.ranges import to_ranges
+from apps.purchases.records import read_line
+from apps.residents.judging import CardRecord
+from apps.schemes.queries import YEAR_LOCK, scheme_of
+
+Cursor = psycopg.Cursor[Any]
+ENTRY_COLUMNS: Final = Counted.__match_args__
+ENTRY_TYPES: Final = (
+    "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
+    "text[]", "int8[]", "int2[]",
+)  # fmt: skip
+
+
+class OpenYear(NamedTuple):
+    """The numbers a year counts under at the moment, and its time zone."""
+
+    run: int
+    part: int
+    zone: ZoneInfo
+
+
+class Holder(NamedTuple):
+    """Whose account a sale is on, and by which card and counter, if by one."""
+
+    resident_ref: UUID
+    mode: str
+    card: int | None = None
+    counter: int | None = None
+
+
+class Use(NamedTuple):
+    """A card's use that may count."""
+
+    card: CardRecord
+    counter: int
+
+    @property
+    def holder(self) -> Holder:
+        """Whose account it is for."""
+        return Holder(self.card.resident_ref, self.card.mode, self.card.card, self.counter)
+
+
+def hold_years(cursor: Cursor, years: Collection[int]) -> dict[int, OpenYear]:
+    """The open run and part of each year, held until commit: who closes a run waits for us.
+
+    Shared row locks alone would let ever new workers past somebody who waits to close; the advisory lock is first
+    come, first served.
+    """
+    for year in sorted(years):
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", (YEAR_LOCK, year))
+    rows = cursor.execute(
+        "SELECT year, open_run, open_part, scheme_version_id FROM schemes_taxyear WHERE year = ANY(%s)"
+        " ORDER BY year FOR SHARE",
+        (list(years),),
+    ).fetchall()
+    return {year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone)) for year, run, part, version in rows}
+
+
+def spend_counters(cursor: Cursor, uses: Sequence[Use]) -> list[bool]:
+    """For each use, in order, whether it is its counter's first. Locks cards in resident order.
+
+    Published test cards are used by many tills at once, each with counters of its own: only counters that were spent
+    beforehand, as those of the magic cloned card are, count as used.
+    """
+    counters: dict[tuple[UUID, int], list[int]] = defaultdict(list)
+    for use in uses:
+        if use.card.mode == Mode.LIVE:
+            counters[use.card.resident_ref, use.card.card].append(use.counter)
+    used = _add_counters(cursor, counters) | _counters_of_test_cards(cursor, uses)
+    live = first_uses([(use.card.card, use.counter) for use in uses], used)
+    fresh = [not any(low <= use.counter < end for low, end in used.get(use.card.card, ())) for use in uses]
+    return [live[i] if use.card.mode == Mode.LIVE else fresh[i] for i, use in enumerate(uses)]
+
+
+def _add_counters(cursor: Cursor, counters: dict[tuple[UUID, int], list[int]]) -> dict[int, list[tuple[int, int]]]:
+    """Add the counters to their cards; returns what each card had used before."""
+    keys = sorted(counters)
+    rows = cursor.execute(
+        "INSERT INTO accruals_cardcounter AS c (resident_ref, card, used)"
+        " SELECT * FROM unnest(%b::uuid[], %b::int8[], %s::int8multirange[])"
+        " ON CONFLICT (resident_ref, card) DO UPDATE SET used = c.used + excluded.used"
+        " RETURNING c.card, OLD.used",
+        (
+            [resident for resident, _ in keys],
+            [card for _, card in keys],
+            [Multirange([Int8Range(*r) for r in to_ranges(counters[key])]) for key in keys],
+        ),
+    ).fetchall()
+    return {card: [(r.lower, r.upper) for r in used or ()] for card, used in rows}
+
+
+def _counters_of_test_cards(cursor: Cursor, uses: Sequence[Use]) -> dict[int, list[tuple[int, int]]]:
+    cards = {(use.card.resident_ref, use.card.card) for use in uses if use.card.mode == Mode.TEST}
+    if not cards:
+        return {}
+    rows = cursor.execute(
+        "SELECT card, used FROM accruals_cardcounter JOIN unnest(%b::uuid[], %b::int8[]) AS k (r, c)"
+        " ON (k.r, k.c) = (resident_ref, card)",
+        ([resident for resident, _ in cards], [card for _, card in cards]),
+    ).fetchall()
+    return {card: [(r.lower, r.upper) for r in used] for card, used in rows}
+
+
+def sale_entry(holder: Holder, key: Key, sold: Version, year: OpenYear) -> Counted:
+    """The entry of a whole sale."""
+    return Counted(
+        resident_ref=holder.resident_ref,
+        tax_year=sold.year,
+        terminal_id=key.terminal_id,
+        seq=key.seq,
+        run=TEST_RUN if holder.mode == Mode.TEST else year.run,
+        part=year.part,
+        month=sold.at.astimezone(year.zone).month,
+        at=sold.at,
+        card=holder.card,
+        counter=holder.counter,
+        kind="sale",
+        of_terminal_id=None,
+        of_seq=None,
+        tiers=tuple(sold.amounts),
+        amounts_minor=tuple(sold.amounts.values()),
+        purchases=(1,) * len(sold.amounts),
+    )
+
+
+class Change(NamedTuple):
+    """What follow-ups change of a sale at one time of it; `purchases` as in Counted."""
+
+    tax_year: int
+    at: datetime
+    amounts: Amounts
+    purchases: tuple[int, ...]
+
+
+def change_entry(holder: Holder, sale: Key, cause: Follower, change: Change, year: OpenYear) -> Counted:
+    """The entry of what a follow-up changes of its sale."""
+    return Counted(
+        resident_ref=holder.resident_ref,
+        tax_year=change.tax_year,
+        terminal_id=cause.key.terminal_id,
+        seq=cause.key.seq,
+        run=TEST_RUN if holder.mode == Mode.TEST else year.run,
+        part=year.part,
+        month=change.at.astimezone(year.zone).month,
+        at=change.at,
+        card=holder.card,
+        counter=holder.counter,
+        kind=read_line(cause.line).kind,
+        of_terminal_id=sale.terminal_id,
+        of_seq=sale.seq,
+        tiers=tuple(change.amounts),
+        amounts_minor=tuple(change.amounts.values()),
+        purchases=change.purchases,
+    )
+
+
+def post(cursor: Cursor, entries: Sequence[Counted]) -> None:
+    """Add entries, and add them to the totals."""
+    if entries:
+        _add_entries(cursor, entries)
+        _add_totals(cursor, entries)
+
+
+def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
+    columns = ", ".join(ENTRY_COLUMNS)
+    with cursor.copy(f"COPY accruals_entry ({columns}) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(ENTRY_TYPES)
+        for e in sorted(entries, key=lambda e: (e.resident_ref, e.tax_year, e.terminal_id, e.seq)):
+            copy.write_row(
+                (e.resident_ref, e.tax_year, e.terminal_id, e.seq, e.run, e.part, e.month, e.at, e.card, e.counter,
+                 e.kind, e.of_terminal_id, e.of_seq, list(e.tiers), list(e.amounts_minor), list(e.purchases))
+            )  # fmt: skip
+
+
+def _add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
+    added = tally(entries)
+    key_columns = [[key[field] for key in added] for field in range(len(TotalKey._fields))]
+    cursor.execute(
+        "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, month, tier, amount_minor, purchases)"
+        " SELECT * FROM unnest(%b::uuid[], %b::int2[], %b::int2[], %b::int2[], %b::text[], %b::int8[], %b::int4[])"
+        " ON CONFLICT (resident_ref, tax_year, run, month, tier) DO UPDATE"
+        " SET amount_minor = t.amount_minor + excluded.amount_minor, purchases = t.purchases + excluded.purchases",
+        (*key_columns, [t.amount_minor for t in added.values()], [t.purchases for t in added.values()]),
+    )

@@ -1,0 +1,199 @@
+"""The statements that accepting runs, on psycopg's cursor with binary arrays, inside the caller's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Int8Range
+
+from apps.purchases.acceptance import Defect
+from apps.purchases.chain import Seal
+from apps.purchases.decisions import Decided, new_seqs
+from apps.purchases.ranges import Ranges, next_number, to_ranges
+from apps.purchases.records import Malformed, Record
+
+Cursor = psycopg.Cursor[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a terminal stands: the numbers received and, once it is sealed, its chain's start and head."""
+
+    received: Ranges
+    sealed_from: int | None = None
+    head: bytes | None = None
+
+    @property
+    def next_seq(self) -> int:
+        """The number after the highest received."""
+        return next_number(self.received)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Which terminal sends, by which request, with which software. `public_key` is set for a sealed terminal."""
+
+    lane: int
+    terminal_id: int
+    terminal_code: str
+    merchant_id: int
+    public_key: bytes | None
+    request_id: UUID
+    software: str
+
+
+def raw_connection() -> psycopg.Connection[Any]:
+    """The psycopg connection under Django's, for statements with binary arrays."""
+    connection.ensure_connection()
+    raw: psycopg.Connection[Any] = connection.connection
+    return raw
+
+
+def lock_state(cursor: Cursor, sender: Sender) -> State:
+    """The terminal's state, its row locked, so that its batches come one after another."""
+    select = (
+        "SELECT received, sealed_from, head FROM purchases_terminalstate"
+        " WHERE lane = %s AND terminal_id = %s FOR UPDATE"
+    )
+    row = cursor.execute(select, (sender.lane, sender.terminal_id)).fetchone()
+    if row is None:
+        cursor.execute(
+            "INSERT INTO purchases_terminalstate (lane, terminal_id, received) VALUES (%s, %s, '{}')"
+            " ON CONFLICT DO NOTHING",
+            (sender.lane, sender.terminal_id),
+        )
+        row = cursor.execute(select, (sender.lane, sender.terminal_id)).fetchone()
+    received, sealed_from, head = row or ((), None, None)
+    return State([(r.lower, r.upper) for r in received], sealed_from, head)
+
+
+def lines_between(cursor: Cursor, sender: Sender, first: int, end: int) -> list[str | None]:
+    """The lines of a terminal's records from number `first` up to before `end`, refused ones too, in order."""
+    place = {"lane": sender.lane, "terminal": sender.terminal_id, "first": first, "end": end}
+    rows = cursor.execute(
+        "SELECT seq, line FROM purchases_purchase WHERE lane = %(lane)s AND terminal_id = %(terminal)s"
+        " AND seq >= %(first)s AND seq < %(end)s UNION ALL "
+        "SELECT seq, convert_from(record, 'UTF8') FROM purchases_rejection WHERE lane = %(lane)s"
+        " AND terminal_id = %(terminal)s AND seq >= %(first)s AND seq < %(end)s AND spends_seq AND has_line"
+        " ORDER BY seq",
+        place,
+    ).fetchall()
+    return [line for _, line in rows]
+
+
+def earlier_seal(cursor: Cursor, sender: Sender, seq: int) -> tuple[int, bytes] | None:
+    """The last sealed (number, head) of a terminal below a number."""
+    row = cursor.execute(
+        "SELECT last_seq, head FROM purchases_seal WHERE lane = %s AND terminal_id = %s AND last_seq < %s"
+        " ORDER BY last_seq DESC LIMIT 1",
+        (sender.lane, sender.terminal_id, seq),
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def store(cursor: Cursor, sender: Sender, decided: Decided, of_terminals: dict[str, int], now: datetime) -> None:
+    """Keep a batch: its accepted records, its refused ones, and its place in the outbox."""
+    seqs = new_seqs(decided)
+    new = to_ranges(seqs)
+    batch_id = _store_batch(cursor, sender, len(seqs), now) if new else None
+    if decided.accepted:
+        _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
+    if decided.refused:
+        _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
+    if new:
+        cursor.execute(
+            "UPDATE purchases_terminalstate SET received = received + %s::int8multirange"
+            " WHERE lane = %s AND terminal_id = %s",
+            (Multirange([Int8Range(*r) for r in new]), sender.lane, sender.terminal_id),
+        )
+
+
+def store_seal(cursor: Cursor, sender: Sender, seal: Seal, *, last_seq: int, sealed_from: int, now: datetime) -> None:
+    """Keep the seal of a batch with new records, and move the chain's head there."""
+    cursor.execute(
+        "INSERT INTO purchases_seal (lane, terminal_id, last_seq, head, signature, received_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (sender.lane, sender.terminal_id, last_seq, seal.head, seal.signature, now),
+    )
+    cursor.execute(
+        "UPDATE purchases_terminalstate SET head = %s, sealed_from = %s WHERE lane = %s AND terminal_id = %s",
+        (seal.head, sealed_from, sender.lane, sender.terminal_id),
+    )
+
+
+def _store_batch(cursor: Cursor, sender: Sender, records: int, now: datetime) -> int:
+    row = cursor.execute(
+        "INSERT INTO purchases_batch (lane, terminal_id, records, software, request_id, received_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+        (sender.lane, sender.terminal_id, records, sender.software, sender.request_id, now),
+    ).fetchone()
+    assert row is not None  # noqa: S101 - RETURNING gives the row that it inserted
+    return int(row[0])
+
+
+def _store_accepted(
+    cursor: Cursor,
+    sender: Sender,
+    batch_id: int | None,
+    accepted: Sequence[tuple[Record, int]],
+    of_terminals: dict[str, int],
+) -> None:
+    cursor.execute(
+        "INSERT INTO purchases_purchase (lane, terminal_id, batch_id, seq, tax_year, at, kind, of_terminal_id, of_seq,"
+        " amount_minor, line) SELECT %s, %s, %s, * FROM unnest(%b::int4[], %b::int2[], %b::timestamptz[], %b::text[],"
+        " %b::int4[], %b::int4[], %b::int8[], %b::text[])",
+        (
+            sender.lane,
+            sender.terminal_id,
+            batch_id,
+            [record.seq for record, _ in accepted],
+            [year for _, year in accepted],
+            [record.at for record, _ in accepted],
+            [record.kind for record, _ in accepted],
+            [record.of and of_terminals[record.of.terminal] for record, _ in accepted],
+            [record.of and record.of.seq for record, _ in accepted],
+            [record.amount_minor for record, _ in accepted],
+            [record.line for record, _ in accepted],
+        ),
+    )
+
+
+def _store_refused(
+    cursor: Cursor,
+    sender: Sender,
+    batch_id: int | None,
+    refused: Sequence[tuple[Record | Malformed, Defect, bool]],
+    *,
+    of_terminals: dict[str, int],
+    now: datetime,
+) -> None:
+    cursor.executemany(
+        "INSERT INTO purchases_rejection (lane, terminal_id, batch_id, received_at, identity, seq, spends_seq, code,"
+        " param, value, reason, has_line, record, kind, of_terminal_id, of_seq)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [
+            (sender.lane, sender.terminal_id, batch_id if spends else None, now, record.identity, record.seq, spends,
+             defect.code, defect.param, defect.value, defect.reason, *_as_sent(record), *_named(record, of_terminals))
+            for record, defect, spends in refused
+        ],
+    )  # fmt: skip
+
+
+def _as_sent(record: Record | Malformed) -> tuple[bool, bytes]:
+    """Whether a line is kept, and the bytes kept."""
+    if record.line is None and isinstance(record, Malformed):
+        return False, record.raw
+    return True, (record.line or "").encode()
+
+
+def _named(record: Record | Malformed, of_terminals: dict[str, int]) -> tuple[str, int | None, int | None]:
+    """The kind of a record, and what it names, as far as that can be told."""
+    kind = record.line.split("\n")[2] if record.line else ""
+    if isinstance(record, Record) and record.of and record.of.terminal in of_terminals:
+        return kind, of_terminals[record.of.terminal], record.of.seq
+    return kind, None, None
