@@ -1,7 +1,10 @@
 """Finding merchants, and who a key or a terminal belongs to."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import NamedTuple
+
+from django.db.models import QuerySet
 
 from apps.kernel.errors import KanpuError
 from apps.merchants.keys import key_hash
@@ -93,3 +96,25 @@ def terminals_of_merchant(codes: Collection[str], merchant_id: int) -> dict[str,
     """The numbers of these terminals, those of the merchant only: one query."""
     rows = Terminal.objects.filter(code__in=codes, merchant_id=merchant_id)
     return dict(rows.values_list("code", "pk"))
+
+
+def visible_terminals(holder: KeyHolder) -> "QuerySet[Terminal]":
+    """The terminals that the holder's key may see."""
+    return Terminal.objects.filter(merchant_id=holder.merchant_id)
+
+
+class TerminalDetail(NamedTuple):
+    """What a merchant knows of a terminal. `replaced_by` is the code of the terminal that took its place."""
+
+    code: str
+    store: str
+    region: str
+    enrolled_at: datetime
+    sealed: bool
+    replaced_by: str | None
+
+
+def terminal_seen(terminal_id: int) -> TerminalDetail:
+    """The terminal's particulars: one query."""
+    row = Terminal.objects.values_list("code", "store__name", "region", "enrolled_at").get(pk=terminal_id)
+    return TerminalDetail(*row, sealed=False, replaced_by=None)

@@ -1,5 +1,6 @@
-"""`POST /v1/purchases`."""
+"""Reporting purchases and reading back what became of them."""
 
+from datetime import date
 from typing import cast
 
 from django.utils import timezone
@@ -8,15 +9,27 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.merchants.keys import TERMINAL_CODE
-from apps.merchants.queries import KeyHolder, TerminalSeen, terminal_of
+from apps.merchants.queries import KeyHolder, TerminalSeen, terminal_of, terminal_seen, visible_terminals
 from apps.merchants.requests import ApiError, ApiKeyAuthentication, BodyParser, body_of
 from apps.purchases.chain import ChainBroken, SealMismatch, SealMissing
 from apps.purchases.doorbell import doorbell
+from apps.purchases.following import Key
 from apps.purchases.lanes import lane_of
 from apps.purchases.operations import Answer, accept_batch
-from apps.purchases.queries import chain_of
-from apps.purchases.serializers import Envelope, answer_json, bytes_text, read_envelope
+from apps.purchases.paging import PageQuery, QueryInvalid, read_query
+from apps.purchases.queries import chain_of, last_closing
+from apps.purchases.reading import Wanted, records_page
+from apps.purchases.serializers import (
+    Envelope,
+    answer_json,
+    bytes_text,
+    page_json,
+    read_envelope,
+    terminal_json,
+    tiers_json,
+)
 from apps.purchases.store import Sender
+from apps.schemes.queries import scheme_on
 
 SOFTWARE_LENGTH = 200
 
@@ -26,7 +39,17 @@ class PurchasesView(APIView):
 
     authentication_classes = (ApiKeyAuthentication,)
     parser_classes = (BodyParser,)
-    scope = "report"
+    scopes = {"GET": "read", "POST": "report"}
+
+    def get(self, request: Request) -> Response:
+        """What became of the key's records: by terminal and number, a page at a time."""
+        query = _query(request)
+        terminals = _terminals(request, query.terminal)
+        after = query.after
+        if query.terminal:  # of one terminal, so its number is known
+            after = max(after, Key(next(iter(terminals)), query.from_seq - 1))
+        wanted = Wanted(list(terminals), after, query.status, query.changed_after, query.limit + 1)
+        return Response(page_json(records_page(wanted), terminals, query.limit))
 
     def post(self, request: Request) -> Response:
         envelope = read_envelope(body_of(request))
@@ -35,6 +58,51 @@ class PurchasesView(APIView):
         if answer.decided.accepted or answer.decided.refused:
             doorbell.ring()
         return Response(answer_json(answer))
+
+
+class TerminalView(APIView):
+    """Where a terminal stands: its next number, its chain's head, what is missing, its last closing."""
+
+    authentication_classes = (ApiKeyAuthentication,)
+    scopes = {"GET": ("read", "report")}
+
+    def get(self, request: Request, code: str) -> Response:
+        terminal = own_terminal(request, code)
+        return Response(
+            terminal_json(terminal_seen(terminal.id), chain_of(terminal.id, code), last_closing(terminal.id))
+        )
+
+
+class TiersView(APIView):
+    """The tiers in force on a day, with their rates and names."""
+
+    authentication_classes = (ApiKeyAuthentication,)
+
+    def get(self, request: Request) -> Response:
+        text = request.query_params.get("on")
+        try:
+            day = date.fromisoformat(text) if text else timezone.localdate()
+        except ValueError as error:
+            raise ApiError("malformed", param="on", reason="on: a date such as 2017-04-03") from error
+        scheme = scheme_on(day)
+        if scheme is None:
+            raise ApiError("not_found", param="on")
+        return Response(tiers_json(scheme, day))
+
+
+def _query(request: Request) -> PageQuery:
+    try:
+        return read_query(request.query_params.dict())
+    except QueryInvalid as error:
+        raise ApiError("malformed", param=error.param, reason=str(error)) from error
+
+
+def _terminals(request: Request, code: str) -> dict[int, str]:
+    """The terminals to read, number to code: the one named, or all that the key may see."""
+    if code:
+        terminal = own_terminal(request, code)
+        return {terminal.id: terminal.code}
+    return dict(visible_terminals(cast("KeyHolder", request.auth)).order_by("pk").values_list("pk", "code"))
 
 
 def own_terminal(request: Request, code: str) -> TerminalSeen:

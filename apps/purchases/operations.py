@@ -20,7 +20,7 @@ from apps.purchases.chain import (
     head_after,
 )
 from apps.purchases.decisions import Decided, decide_all, new_seqs
-from apps.purchases.queries import what_stands, year_rules
+from apps.purchases.queries import MISSING_AT_MOST, what_stands, year_rules
 from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, read_record
 from apps.purchases.store import (
@@ -35,7 +35,6 @@ from apps.purchases.store import (
     store_seal,
 )
 
-MISSING_AT_MOST = 100
 Records = Sequence[Record | Malformed]
 
 

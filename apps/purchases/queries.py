@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Sum
@@ -10,9 +10,11 @@ from django.db.models import Count, Sum
 from apps.purchases.acceptance import Defect, Standing, YearRules
 from apps.purchases.chain import first_digest
 from apps.purchases.lanes import lane_of
-from apps.purchases.models import Batch, Followup, Purchase, Rejection, TerminalState
-from apps.purchases.ranges import next_number
+from apps.purchases.models import Batch, Closing, Followup, Purchase, Rejection, TerminalState
+from apps.purchases.ranges import gaps, next_number
 from apps.schemes.queries import scheme_of, started_years, tier_periods
+
+MISSING_AT_MOST: Final = 100
 
 
 def year_rules() -> list[YearRules]:
@@ -31,17 +33,38 @@ def year_rules() -> list[YearRules]:
 
 
 class ChainState(NamedTuple):
-    """Where a terminal's chain is: the number to go on with and the digest before it."""
+    """Where a terminal goes on: its next number, the digest before that, and the numbers that never came."""
 
     next_seq: int
     head: bytes
+    missing: list[tuple[int, int]]
 
 
 def chain_of(terminal_id: int, terminal_code: str) -> ChainState:
-    """Where a terminal goes on."""
+    """Where a terminal goes on: one query."""
     found = TerminalState.objects.filter(lane=lane_of(terminal_id), terminal_id=terminal_id)
     received, head = found.values_list("received", "head").first() or ((), None)
-    return ChainState(next_number([(r.lower, r.upper) for r in received]), bytes(head or first_digest(terminal_code)))
+    ranges = [(r.lower, r.upper) for r in received]
+    missing = gaps(ranges, most=MISSING_AT_MOST)
+    return ChainState(next_number(ranges), bytes(head or first_digest(terminal_code)), missing)
+
+
+class ClosingSeen(NamedTuple):
+    """A closing as it was reported and as the records say; `agrees` is None while that cannot be told."""
+
+    seq: int
+    at: datetime
+    tax_year: int
+    reported: dict[str, int]
+    recorded: dict[str, int] | None
+    agrees: bool | None
+
+
+def last_closing(terminal_id: int) -> ClosingSeen | None:
+    """The terminal's closing of the highest number: one query."""
+    closings = Closing.objects.filter(lane=lane_of(terminal_id), terminal_id=terminal_id).order_by("-seq")
+    row = closings.values_list(*ClosingSeen._fields).first()
+    return ClosingSeen(*row) if row else None
 
 
 def what_stands(lane: int, terminal_id: int, seqs: Sequence[int]) -> dict[int, Standing]:

@@ -2,16 +2,25 @@
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import msgspec
 
 from apps.merchants.catalogue import error_object
+from apps.merchants.queries import TerminalDetail
 from apps.merchants.requests import ApiError
 from apps.purchases.acceptance import Defect
 from apps.purchases.chain import Seal
+from apps.purchases.closings import differences
 from apps.purchases.decisions import Duplicate, Refusal
 from apps.purchases.operations import Answer
+from apps.purchases.paging import cursor_text
+from apps.purchases.queries import ChainState, ClosingSeen
+from apps.purchases.reading import RecordSeen
+from apps.purchases.records import read_line
+from apps.schemes.document import Scheme, Words, rate_on
 
 MAX_RECORDS: Final = 1000
 
@@ -116,3 +125,91 @@ def _refusal_json(refusal: Refusal) -> dict[str, Any]:
 def _error(index: int, defect: Defect) -> dict[str, str]:
     param = f"purchases[{index}].{defect.param}" if defect.param else f"purchases[{index}]"
     return error_object(defect.code, param=param, value=defect.value, reason=defect.reason)
+
+
+def page_json(records: Sequence[RecordSeen], terminals: Mapping[int, str], limit: int) -> dict[str, Any]:
+    """A page of records; one more than `limit` tells that there is another page."""
+    page = records[:limit]
+    more = len(records) > limit
+    return {
+        "purchases": [_record_json(record, terminals[record.key.terminal_id]) for record in page],
+        "next_cursor": cursor_text(page[-1].key) if more else None,
+    }
+
+
+def _record_json(record: RecordSeen, terminal: str) -> dict[str, Any]:
+    return {
+        "terminal": terminal,
+        "seq": record.key.seq,
+        **_sent_json(record.line),
+        "status": record.status,
+        "error": _seen_error(record.defect) if record.defect else None,
+        "received_at": record.received_at.isoformat(),
+        "changed_at": record.changed_at.isoformat(),
+    }
+
+
+def _sent_json(line: str | None) -> dict[str, Any]:
+    """The record as it was sent, without card or claim; empty for one that has not the shape of a record."""
+    try:
+        sent = read_line(line or "")
+    except ValueError:
+        return {"kind": None, "at": None, "of": None, "lines": []}
+    return {
+        "kind": sent.kind,
+        "at": sent.at,
+        "of": {"terminal": sent.of_terminal, "seq": sent.of_seq} if sent.of_seq else None,
+        "lines": [{"tier": tier, "amount": amount} for tier, amount in sent.amounts.items()],
+    }
+
+
+def _seen_error(defect: Defect) -> dict[str, str]:
+    return error_object(defect.code, param=defect.param, value=defect.value, reason=defect.reason)
+
+
+def terminal_json(terminal: TerminalDetail, chain: ChainState, closing: ClosingSeen | None) -> dict[str, Any]:
+    """Where a terminal stands."""
+    return {
+        "code": terminal.code,
+        "store": terminal.store,
+        "region": terminal.region,
+        "enrolled_at": terminal.enrolled_at.isoformat(),
+        "sealed": terminal.sealed,
+        "next_seq": chain.next_seq,
+        "head": bytes_text(chain.head) if terminal.sealed else None,
+        "missing": chain.missing,
+        "last_closing": closing and _closing_json(closing),
+        "replaced_by": terminal.replaced_by,
+    }
+
+
+def _closing_json(closing: ClosingSeen) -> dict[str, Any]:
+    found = differences(closing.reported, closing.recorded or {}) if closing.agrees is False else []
+    return {
+        "seq": closing.seq,
+        "at": closing.at.isoformat(),
+        "year": closing.tax_year,
+        "agrees": closing.agrees,
+        "differences": [{"tier": tier, "reported": said, "recorded": kept} for tier, said, kept in found],
+    }
+
+
+def tiers_json(scheme: Scheme, day: date) -> dict[str, Any]:
+    """The tiers of a scheme that have a rate on a day."""
+    rated = [(tier, rate_on(tier.rates, day)) for tier in scheme.tiers]
+    return {
+        "on": day.isoformat(),
+        "scheme": scheme.code,
+        "currency": scheme.currency,
+        "minor_unit_digits": scheme.minor_unit_digits,
+        "collected": str(rate_on(scheme.collected, day)),
+        "tiers": [
+            {"code": tier.code, "rate": str(rate), "name": _words(tier.name), "examples": _words(tier.examples)}
+            for tier, rate in rated
+            if rate is not None
+        ],
+    }
+
+
+def _words(words: Words) -> dict[str, str]:
+    return {"ja": words.ja, "en": words.en}

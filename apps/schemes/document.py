@@ -138,6 +138,11 @@ def dated(rates: Sequence[DatedRate]) -> list[tuple[Period, Decimal]]:
     return list(zip(consecutive(r.from_date for r in rates), (r.rate for r in rates), strict=True))
 
 
+def rate_on(rates: Sequence[DatedRate], day: date) -> Decimal | None:
+    """The rate that applies on a day, or None before the first."""
+    return next((rate for period, rate in dated(rates) if day in period), None)
+
+
 def _check_zone(scheme: Scheme) -> None:
     if scheme.time_zone not in available_timezones():
         raise SchemeInvalid(f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database.")

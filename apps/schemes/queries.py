@@ -1,6 +1,6 @@
 """Reading schemes and years."""
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -68,3 +68,9 @@ def latest_version(code: str) -> SchemeVersion:
     if version is None:
         raise SchemeUnknown(f"No scheme {code!r} is loaded. Load it: manage.py load_scheme FILE")
     return version
+
+
+def scheme_on(day: date) -> Scheme | None:
+    """The scheme of the started year that a day belongs to, or None: one query."""
+    version = TaxYear.objects.filter(year=day.year).values_list("scheme_version_id", flat=True).first()
+    return scheme_of(version) if version else None

@@ -28,6 +28,7 @@ ALTER TABLE purchases_outcome
     ADD CONSTRAINT purchases_outcome_status_check
         CHECK (status IN ('counted', 'held', 'rejected', 'waiting', 'unclaimed', 'voided')),
     ADD COLUMN value text NOT NULL DEFAULT '';
+CREATE INDEX purchases_batch_changed ON purchases_batch (lane, terminal_id, counted_at);
 CREATE TABLE purchases_seal (
     lane smallint NOT NULL,
     terminal_id integer NOT NULL,
@@ -83,6 +84,7 @@ ALTER TABLE purchases_outcome
     DROP COLUMN value,
     DROP CONSTRAINT purchases_outcome_status_check,
     ADD CONSTRAINT purchases_outcome_status_check CHECK (status IN ('held', 'rejected', 'unclaimed'));
+DROP INDEX purchases_batch_changed;
 ALTER TABLE purchases_rejection DROP COLUMN batch_id, DROP COLUMN value, DROP COLUMN reason, DROP COLUMN has_line,
     DROP COLUMN kind, DROP COLUMN of_terminal_id, DROP COLUMN of_seq;
 ALTER TABLE purchases_purchase DROP COLUMN kind, DROP COLUMN of_terminal_id, DROP COLUMN of_seq;
