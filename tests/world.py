@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 from kanpu_pos import Sale, SealingKey, VirtualCard, VirtualReader, read_personalisation
 
+from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
@@ -66,6 +67,7 @@ def build_world(folder: Path) -> World:
     make_keys(Path(str(settings.KANPU_KEYRING)), seal_until=now + timedelta(days=30), at=now, actor="test")
     residents = register_residents([date(2017, 1, 1)] * 2, at=now, actor="test")
     tester = register_residents([date(2017, 1, 1)], mode=Mode.TEST, at=now, actor="test")[0]
+    make_test_cards(at=now, actor="test")
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor="test")
     keys = {}
     for name, mode, terminal in (

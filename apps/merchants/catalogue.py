@@ -18,6 +18,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "malformed": Entry(400, _("The request is not the JSON that this address takes: {reason}")),
     "key_invalid": Entry(401, _("The API key is missing, unknown or revoked. Send it as 'Authorization: Bearer kp_…'.")),
     "terminal_not_yours": Entry(403, _("The terminal {value!r} is not enrolled for this key's merchant and mode.")),
+    "test_mode_only": Entry(403, _("This address is for test keys (kp_test_…) only.")),
     "not_found": Entry(404, _("There is nothing at this address.")),
     "method_not_allowed": Entry(405, _("This address does not take that method.")),
     "batch_too_large": Entry(413, _("A batch has at most 1,000 records and 1 MiB after decompression. Send it in parts.")),

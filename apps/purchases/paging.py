@@ -26,7 +26,7 @@ class QueryInvalid(KanpuError):
         self.param = param
 
 
-class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+class _Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     terminal_id: int
     seq: int
 

@@ -1,7 +1,7 @@
-"""The public sealing keys, for card readers."""
+"""The public sealing keys for card readers, and the published test cards."""
 
 import base64
-from typing import Any
+from typing import Any, cast
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -9,8 +9,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.merchants.models import Mode
-from apps.residents.models import SealingKey
-from apps.residents.queries import sealing_keys
+from apps.merchants.queries import KeyHolder
+from apps.merchants.requests import ApiError, ApiKeyAuthentication
+from apps.residents.models import SealingKey, TestCard
+from apps.residents.published import PUBLISHED
+from apps.residents.queries import published_cards, sealing_keys
 
 
 class SealingKeysView(APIView):
@@ -21,6 +24,29 @@ class SealingKeysView(APIView):
         answer = Response([_as_json(key) for key in sealing_keys(mode, now=timezone.now())])
         answer["Cache-Control"] = "public, max-age=3600"
         return answer
+
+
+class TestCardsView(APIView):
+    """`GET /v1/test/cards`: cards to try a till with, their secrets included. Test keys only."""
+
+    __test__ = False  # no test class, whatever its name
+    authentication_classes = (ApiKeyAuthentication,)
+
+    def get(self, request: Request) -> Response:
+        if cast("KeyHolder", request.auth).mode != Mode.TEST:
+            raise ApiError("test_mode_only")
+        return Response([_card_json(card) for card in published_cards()])
+
+
+def _card_json(card: TestCard) -> dict[str, Any]:
+    purpose = PUBLISHED[card.name]
+    return {
+        "name": card.name,
+        "card_id": bytes(card.card_id).hex(),
+        "card_key": bytes(card.card_key).hex(),
+        "expect": {"status": purpose.status, "code": purpose.code or None},
+        "purpose": {"ja": purpose.ja, "en": purpose.en},
+    }
 
 
 def _as_json(key: SealingKey) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from apps.residents.judging import CardRecord
 from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
-from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey
+from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey, TestCard
+from apps.residents.published import PUBLISHED
 
 
 def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
@@ -37,6 +38,12 @@ def checked_keyring(path: Path | None) -> Keyring:
 def sealing_keys(mode: str, *, now: datetime) -> list[SealingKey]:
     """The keys of a mode that readers may still seal to, the newest last."""
     return list(SealingKey.objects.filter(mode=mode, seal_until__gt=now).order_by("seal_until", "pk"))
+
+
+def published_cards() -> list[TestCard]:
+    """The published test cards, in the order in which they are explained: one query."""
+    names = list(PUBLISHED)
+    return sorted(TestCard.objects.all(), key=lambda card: names.index(card.name))
 
 
 def mode_of_resident(ref: UUID) -> str:

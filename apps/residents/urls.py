@@ -1,5 +1,8 @@
 from django.urls import path
 
-from apps.residents.api import SealingKeysView
+from apps.residents.api import SealingKeysView, TestCardsView
 
-urlpatterns = [path("v1/keys", SealingKeysView.as_view(), name="sealing_keys")]
+urlpatterns = [
+    path("v1/keys", SealingKeysView.as_view(), name="sealing_keys"),
+    path("v1/test/cards", TestCardsView.as_view(), name="test_cards"),
+]

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from kanpu_pos import read_personalisation
 
+from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant, Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
@@ -62,7 +63,7 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> 
     make_keys(_keyring(), seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
     found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
     residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
-    register_residents([FIRST_DAY], mode=Mode.TEST, at=now, actor=ACTOR)
+    make_test_cards(at=now, actor=ACTOR)
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
     merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)
     _enrol(merchant, store_ids)
