@@ -113,8 +113,9 @@ class SpendTable:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRow:
-    """One counted purchase: `shop` is None where the terminal is not known any more."""
+    """A counted purchase, or what was changed of one: `shop` is None where the terminal is not known any more."""
 
+    kind: str
     at: datetime
     shop: StoreName | None
     tiers: tuple[tuple[Words, int], ...]
@@ -239,6 +240,7 @@ def _purchases(entries: list[Entry], scheme: Scheme) -> tuple[PurchaseRow, ...]:
     names = _names(scheme)
     return tuple(
         PurchaseRow(
+            entry.kind,
             entry.at,
             shops.get(entry.terminal_id),
             tuple((names[t], amount) for t, amount in zip(entry.tiers, entry.amounts_minor, strict=True)),

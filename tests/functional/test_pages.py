@@ -50,7 +50,7 @@ def buy(ref: uuid.UUID, terminal: int, *purchases: dict[str, int], month: int = 
             Entry(
                 resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=number, run=run, part=run, month=month,
                 at=start + timedelta(minutes=number), card=1, counter=number,
-                tiers=list(amounts), amounts_minor=list(amounts.values()),
+                tiers=list(amounts), amounts_minor=list(amounts.values()), purchases=[1] * len(amounts),
             )
         )  # fmt: skip
         for tier, amount in amounts.items():
@@ -200,6 +200,20 @@ def test_purchases_are_told_in_japans_time(client: Client, terminal: int) -> Non
 
 
 # --- the way in ---
+
+
+def test_what_was_returned_stands_beside_the_purchase(client: Client, terminal: int) -> None:
+    ref = resident("sato")
+    buy(ref, terminal, {"reduced": 1000})
+    sale = Entry.objects.get()
+    Entry.objects.create(
+        resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=2, run=1, part=1, month=sale.month, at=sale.at,
+        kind="return", of_terminal_id=terminal, of_seq=1, tiers=["reduced"], amounts_minor=[-400], purchases=[0],
+    )  # fmt: skip
+    client.login(username="sato", password=PASSWORD)
+    page = client.get(f"/year/{YEAR}", headers={"Accept-Language": "en"}).content.decode()
+    assert "Returned goods" in page
+    assert "−¥400" in page or "-¥400" in page
 
 
 def test_the_first_page_leads_each_to_theirs(client: Client, terminal: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +22,8 @@ from apps.purchases.lanes import lane_of
 from apps.purchases.models import Followup, Outcome
 from apps.purchases.operations import accept_batch
 from apps.purchases.store import Sender
+from apps.refunds.models import Refund, Run
+from apps.refunds.operations import assess_run, freeze, verify_run
 from apps.residents.models import Card
 from tests.till import RawTill, Record, forget_all
 from tests.world import TERMINAL, World
@@ -276,6 +279,30 @@ def count_all_with_a_damaged_followup() -> None:
     Followup.objects.filter(of_terminal_id=damaged.of_terminal_id, seq=damaged.seq).update(line="damaged")
     count_all()
     assert Alarm.objects.get(kind="followup_failed")
+
+
+def test_both_assessments_agree_on_a_year_of_every_kind_and_on_its_supplementary_run(
+    world: World, tills: tuple[RawTill, RawTill], archive: Path
+) -> None:
+    for till, record in merchants_books(random.Random(7), world, tills):
+        send(till, record)
+    first = tills[0].sale(reduced=11_000)
+    send(tills[0], first)
+    count_all()
+    before = year_end()
+    send(tills[0], tills[0].give_back(first, reduced=5_500), tills[0].void({"seq": 1}))
+    count_all()
+    after = year_end()
+    assert (before.state, after.state) == ("verified", "verified")
+    assert after.number == 2
+    due = {refund.resident_ref: refund.due_minor for refund in Refund.objects.filter(run=2)}
+    assert due[world.residents[0]] <= -100
+
+
+def year_end() -> Run:
+    freeze(2017, actor="test", drain_timeout_s=5)
+    assess_run(2017, actor="test")
+    return verify_run(2017, actor="test")
 
 
 def merchants_books(rng: random.Random, world: World, tills: tuple[RawTill, RawTill]) -> list[tuple[RawTill, Record]]:
