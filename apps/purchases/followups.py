@@ -65,6 +65,10 @@ FROM purchases_followup f
 JOIN {NAMED} ON k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
 ORDER BY f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FOR UPDATE OF f
 """
+SETTLED: Final = f"""
+UPDATE purchases_followup f SET due = false, waiting = %(waiting)s FROM {NAMED}
+WHERE k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
+"""
 
 
 class Found(NamedTuple):
@@ -131,13 +135,12 @@ def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
     return list(threads.values())
 
 
-def settled(cursor: Cursor, thread: Thread, *, waiting: bool) -> None:
-    """Note that a thread was looked at, and whether it goes on waiting."""
-    cursor.execute(
-        f"UPDATE purchases_followup f SET due = false, waiting = %(waiting)s FROM {NAMED}"
-        " WHERE k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq",
-        _arrays({follower.of for follower in thread.followers}) | {"waiting": waiting},
-    )
+def settled(cursor: Cursor, threads: Iterable[Thread]) -> None:
+    """Note that these threads were looked at; those whose record is not there go on waiting."""
+    for waiting in (True, False):
+        named = {f.of for thread in threads if (thread.found is None) is waiting for f in thread.followers}
+        if named:
+            cursor.execute(SETTLED, _arrays(named) | {"waiting": waiting})
 
 
 def give_up(cursor: Cursor, key: Key) -> None:

@@ -153,10 +153,10 @@ class Settling:
         for thread in threads:
             entries += self._settle(thread, accounts[thread.key], fates)
         post(self.cursor, entries)
+        settled(self.cursor, threads)
         record_fates(self.cursor, fates, now=self.now)
 
     def _settle(self, thread: Thread, account: Account, fates: dict[Key, Fate]) -> list[Counted]:
-        settled(self.cursor, thread, waiting=thread.found is None)
         if thread.found is None:
             fates.update({f.key: WAITING for f in thread.followers if not f.code})
             return []
