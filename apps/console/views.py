@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.console import queries
+from apps.console.alarms import alarms_page
 from apps.refunds.queries import RunMissing
 
 View = Callable[..., HttpResponse]
@@ -41,3 +42,10 @@ def run(request: HttpRequest, year: int, number: int) -> HttpResponse:
     except RunMissing as error:
         raise Http404(str(error)) from error
     return render(request, "console/run.html", {"found": found})
+
+
+@auditors_only
+def alarms(request: HttpRequest) -> HttpResponse:
+    """What looks wrong."""
+    found = alarms_page(kind=request.GET.get("kind", ""), page=request.GET.get("page"))
+    return render(request, "console/alarms.html", {"found": found})

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accruals.models import Entry, Total
 from apps.accruals.operations.years import start_year
+from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.catalogue import CATALOGUE
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
@@ -291,6 +292,21 @@ def test_the_auditors_pages_cost_the_same_for_any_number_of_residents(client: Cl
 
 
 # --- error codes and failures ---
+
+
+def test_auditors_see_alarms_in_words_and_by_kind(client: Client, db: None) -> None:
+    client.force_login(User.objects.get(username=auditor()))
+    english = {"Accept-Language": "en"}
+    assert "No alarm was raised." in client.get("/console/alarms", headers=english).content.decode()
+    now = timezone.now()
+    raise_alarms([Cause("chain_fork", f"till-1:{n}", {"seq": n}) for n in range(60)], at=now)
+    raise_alarms([Cause("closing_differs", "till-1:9", {"reported": {"reduced": 5}})], at=now)
+    page = client.get("/console/alarms?kind=closing_differs", headers=english).content.decode()
+    assert "A closing differs from the records" in page
+    assert "till-1:9" in page
+    assert "till-1:59" not in page
+    assert "till-1:5<" in client.get("/console/alarms?kind=chain_fork&page=2", headers=english).content.decode()
+    assert "封印済みの記録が異なる内容で再送されました" in client.get("/console/alarms").content.decode()
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
