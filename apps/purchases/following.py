@@ -18,6 +18,7 @@ MENDABLE: Final = frozenset(
     {"record_malformed", "year_not_open", "year_closed", "from_the_future", "tier_unknown", "tier_not_in_force",
      "amount_invalid"}
 )  # fmt: skip
+MENDABLE_RETURNS: Final = frozenset({"tier_unknown", "amount_invalid"})
 Amounts = Mapping[str, int]  # tier: amount_minor
 
 
@@ -99,9 +100,9 @@ def follow(sale: Original, followers: Sequence[Follower], years: Sequence[YearRu
     return done
 
 
-def follow_other(of: Key, followers: Sequence[Follower]) -> Followed:
+def follow_other(followers: Sequence[Follower]) -> Followed:
     """The fates of records that name something that is neither a sale nor a return."""
-    return Followed(fates={follower.key: NOT_A_SALE for follower in followers if follower.of == of})
+    return Followed(fates={follower.key: NOT_A_SALE for follower in followers})
 
 
 def _by_number(followers: Iterable[Follower]) -> list[Follower]:

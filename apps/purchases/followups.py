@@ -1,19 +1,19 @@
 """Returns, voids and corrections on their way to the sale they name. Functions run inside the worker's transaction.
 
 A follow-up is filed when its batch is counted and looked at (`due`) then, and again whenever the record that it names
-is counted. Whoever looks locks that record's batch for sharing first, and whoever counts a batch has it locked: so no
-follow-up is left waiting for a record that is there.
+is counted. Whoever looks waits for who is counting that record's batch: so no follow-up is left waiting for a record
+that is there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from apps.purchases.following import Fate, Follower, Key, Original
+from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original
 from apps.purchases.lanes import LANES, lane_of
 from apps.purchases.outbox import Claim, Cursor
-from apps.purchases.records import FOLLOWING
+from apps.purchases.records import FOLLOWING, read_line
 
 THREADS_PER_CLAIM: Final = 500
 NAMED: Final = "unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[]) AS k (lane, terminal_id, seq)"
@@ -30,7 +30,7 @@ WITH filed AS (
         SELECT lane, terminal_id, seq, batch_id, of_terminal_id, of_seq, convert_from(record, 'UTF8'), code
         FROM purchases_rejection
         WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = 'return' AND of_seq IS NOT NULL
-              AND code IN ('tier_unknown', 'amount_invalid')
+              AND code = ANY(%(mendable)s)
     ) r JOIN purchases_batch b ON b.lane = r.lane AND b.id = r.batch_id
     ORDER BY r.batch_id, r.seq
     RETURNING lane, terminal_id, seq, code
@@ -92,16 +92,17 @@ class Thread:
 
     @property
     def original(self) -> Original | None:
-        """The sale, if that is what the thread hangs from."""
-        if self.found and self.found.kind == "sale" and self.found.line is not None:
-            return Original(self.key, self.found.line, self.found.code)
+        """The sale, if that is what the thread hangs from, and its line can be read."""
+        if self.found and self.found.kind == "sale" and _is_readable(self.found.line):
+            return Original(self.key, self.found.line or "", self.found.code)
         return None
 
 
 def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
     """File the returns, voids and corrections of the claimed batches, as waiting for what they name."""
     for lane, batch_ids in claim.items():
-        place = {"lane": lane, "batches": batch_ids, "kinds": sorted(FOLLOWING), "all_lanes": LANES, "now": now}
+        place = {"lane": lane, "batches": batch_ids, "kinds": sorted(FOLLOWING), "all_lanes": LANES, "now": now,
+                 "mendable": sorted(MENDABLE_RETURNS)}  # fmt: skip
         cursor.execute(FILE, place)
 
 
@@ -120,25 +121,33 @@ def due_keys(cursor: Cursor) -> list[Key]:
 
 
 def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
-    """The threads that these records belong to, locked until commit; a return belongs to its sale's thread."""
-    found = _find(cursor, keys)
-    roots = list(dict.fromkeys(_root(key, found) for key in keys))
-    found |= _find(cursor, [root for root in roots if root not in found])
-    counted = _lock_batches(cursor, found)
-    threads = {root: Thread(root) for root in roots}
-    for root in roots:
-        if root in found and (lane_of(root.terminal_id), found[root].batch_id) in counted:
-            threads[root].found = found[root]
+    """The threads that these records belong to, locked until commit; a return belongs to its sale's thread.
+
+    Locks are taken in the order batches, threads, follow-ups. What is found is read again under them: a record that
+    came meanwhile has marked its follow-ups due, or waits for our locks to do so.
+    """
+    before = _roots(cursor, keys)
+    _lock_batches(cursor, before.found)
+    for root in sorted(before.roots):
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (root.terminal_id << 32 | root.seq,))
+    threads = {root: Thread(root) for root in sorted(before.roots)}
     _add_followers(cursor, threads)
-    for key, outcome in _lock_outcomes(cursor, roots).items():
+    now = _roots(cursor, keys)
+    counted = _counted(cursor, now.found)
+    for root, thread in threads.items():
+        record = now.found.get(root)
+        if record and (lane_of(root.terminal_id), record.batch_id) in counted:
+            thread.found = record
+    for key, outcome in _lock_outcomes(cursor, list(threads)).items():
         threads[key].outcome = outcome
-    return list(threads.values())
+    return [thread for thread in threads.values() if thread.key in now.roots]
 
 
-def settled(cursor: Cursor, threads: Iterable[Thread]) -> None:
+def settled(cursor: Cursor, threads: Collection[Thread]) -> None:
     """Note that these threads were looked at; those whose record is not there go on waiting."""
     for waiting in (True, False):
-        named = {f.of for thread in threads if (thread.found is None) is waiting for f in thread.followers}
+        alike = [thread for thread in threads if (thread.found is None) is waiting]
+        named = {f.of for thread in alike for f in thread.followers} | {thread.key for thread in alike}
         if named:
             cursor.execute(SETTLED, _arrays(named) | {"waiting": waiting})
 
@@ -204,21 +213,55 @@ def _find(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Found]:
 
 
 def _root(key: Key, found: Mapping[Key, Found]) -> Key:
-    """The sale of a return; any other record itself."""
+    """The sale of a return that was filed; any other record itself."""
     record = found.get(key)
-    return record.of if record and record.kind == "return" and record.of else key
+    filed = record and record.kind == "return" and (not record.code or record.code in MENDABLE_RETURNS)
+    return record.of if record and record.of and filed else key
 
 
-def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> set[tuple[int, int]]:
-    """Lock the batches of these records for sharing. Returns those that are counted, as (lane, id)."""
-    batches = sorted({(lane_of(key.terminal_id), record.batch_id) for key, record in found.items()})
-    rows = cursor.execute(
-        "SELECT b.lane, b.id, b.counted_at IS NOT NULL FROM purchases_batch b"
-        " JOIN unnest(%s::int2[], %s::int8[]) AS k (lane, id) ON (k.lane, k.id) = (b.lane, b.id)"
-        " ORDER BY b.lane, b.id FOR SHARE OF b",
-        ([lane for lane, _ in batches], [batch_id for _, batch_id in batches]),
+def _is_readable(line: str | None) -> bool:
+    try:
+        read_line(line or "")
+    except ValueError:
+        return False
+    return True
+
+
+class _Roots(NamedTuple):
+    """The sales (or other records) that threads hang from, and all that was found of them and of what names them."""
+
+    roots: set[Key]
+    found: dict[Key, Found]
+
+
+def _roots(cursor: Cursor, keys: Sequence[Key]) -> _Roots:
+    found = _find(cursor, keys)
+    roots = {_root(key, found) for key in keys}
+    return _Roots(roots, found | _find(cursor, [root for root in roots if root not in found]))
+
+
+def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> None:
+    """Wait for who is counting these records' batches, and keep others from it."""
+    cursor.execute(
+        "SELECT FROM purchases_batch b JOIN unnest(%s::int2[], %s::int8[]) AS k (lane, id)"
+        " ON (k.lane, k.id) = (b.lane, b.id) ORDER BY b.lane, b.id FOR SHARE OF b",
+        _batches(found),
     )
-    return {(lane, batch_id) for lane, batch_id, counted in rows if counted}
+
+
+def _counted(cursor: Cursor, found: Mapping[Key, Found]) -> set[tuple[int, int]]:
+    """Which of these records' batches are counted, as (lane, id)."""
+    rows = cursor.execute(
+        "SELECT b.lane, b.id FROM purchases_batch b JOIN unnest(%s::int2[], %s::int8[]) AS k (lane, id)"
+        " ON (k.lane, k.id) = (b.lane, b.id) WHERE b.counted_at IS NOT NULL",
+        _batches(found),
+    )
+    return {(lane, batch_id) for lane, batch_id in rows}
+
+
+def _batches(found: Mapping[Key, Found]) -> tuple[list[int], list[int]]:
+    batches = sorted({(lane_of(key.terminal_id), record.batch_id) for key, record in found.items()})
+    return [lane for lane, _ in batches], [batch_id for _, batch_id in batches]
 
 
 def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread]) -> None:

@@ -42,7 +42,6 @@ from apps.residents.recognition import Recognised, SealedTap, recognise
 logger = logging.getLogger(__name__)
 # The database went away, a deadlock was broken, or this process lacks keys: the work is fine and waits.
 NOT_THE_BATCHES_FAULT = (OperationalError, InterfaceError, KanpuError)
-NAMED_KINDS = frozenset({"sale", "return"})  # what a later record may name
 Sale = tuple[Claimed, SentLine]
 
 
@@ -106,7 +105,7 @@ def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
             if refused or any(line.kind in FOLLOWING for _, line in sent):
                 file_followups(cursor, claim, now=now)
             mark_closings_due(cursor, claim)
-            mark_due(cursor, [Key(p.terminal_id, p.seq) for p, line in sent if line.kind in NAMED_KINDS] + refused)
+            mark_due(cursor, [Key(p.terminal_id, p.seq) for p in purchases] + refused)
             mark_counted(cursor, claim, at=now)
     return len(purchases) + len(refused)
 

@@ -162,7 +162,7 @@ class Settling:
             return []
         sale = thread.original
         if sale is None:
-            fates.update(follow_other(thread.key, thread.followers).fates)
+            fates.update(follow_other(thread.followers).fates)
             return []
         followed = follow(sale, thread.followers, self.rules)
         entries = []
