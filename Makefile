@@ -2,11 +2,12 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+CASES ?= 2000
 DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-proof serve test check requirements clean
+.PHONY: help demo demo-proof serve test fuzz check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -23,6 +24,9 @@ serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until 
 
 test: .venv/dev ## all tests, on a real PostgreSQL, Redis, workers, web server and browser
 	@KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest $(ARGS)
+
+fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz CASES=2000 ARGS="--seed 1"
+	@KANPU_FUZZ_CASES="$(CASES)" KANPU_FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest -s tests/integration/test_openapi.py -k however_long
 
 check: .venv/dev ## lint, types, import rules, migrations
 	$(BIN)/ruff check .

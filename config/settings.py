@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "csp",
+    "drf_spectacular_sidecar",
     "pgtrigger",
     "rest_framework",
     "apps.audit",
@@ -151,6 +152,19 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "apps.merchants.requests.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS says nothing that the OpenAPI document does not say
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Kanpu POS API",
+    "VERSION": "1",
+    "DESCRIPTION": "Tills report purchases by tax tier, never by item, and read back what became of them.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "TAGS": [{"name": name} for name in ("purchases", "terminals", "tiers", "keys and cards")],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "kp_test_… or kp_live_…"}}
+    },
 }
 
 LOGGING = {

@@ -19,6 +19,9 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "key_invalid": Entry(401, _("The API key is missing, unknown or revoked. Send it as 'Authorization: Bearer kp_…'.")),
     "terminal_not_yours": Entry(403, _("The terminal {value!r} is not enrolled for this key's merchant and mode.")),
     "test_mode_only": Entry(403, _("This address is for test keys (kp_test_…) only.")),
+    "scope_missing": Entry(403, _("The API key lacks the scope {value}. Use a key that has it, or ask for one.")),
+    "merchant_not_yours": Entry(403, _("The merchant {value} has not authorised this key. A software maker's key names the merchant that it acts for.")),
+    "enrolment_code_invalid": Entry(403, _("The one-time code is unknown, used or expired. Ask for a new one.")),
     "not_found": Entry(404, _("There is nothing at this address.")),
     "method_not_allowed": Entry(405, _("This address does not take that method.")),
     "batch_too_large": Entry(413, _("A batch has at most 1,000 records and 1 MiB after decompression. Send it in parts.")),
@@ -26,6 +29,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "seal_missing": Entry(422, _("This terminal is enrolled with a key: its batches need a seal.")),
     "chain_broken": Entry(422, _("The batch does not continue the terminal's records. Go on from number {value}, and repeat known records exactly.")),
     "seal_mismatch": Entry(422, _("The seal does not fit the batch: {reason}.")),
+    "rate_limited": Entry(429, _("More requests came than this key may send. Send the same again after {value} seconds.")),
     "unavailable": Entry(503, _("The service cannot answer now. Send the same again after Retry-After seconds: nothing is counted twice.")),
     # One record
     "seq_conflict": Entry(0, _("The number {value} was sent before with other content, which stands. Numbers are never used twice.")),
@@ -37,6 +41,9 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "tier_not_in_force": Entry(0, _("The tier {value!r} had no rate on that day.")),
     "amount_invalid": Entry(0, _("The amount {value} is not from 1 to 1,000,000,000,000.")),
     "card_and_claim": Entry(0, _("A sale has a card or a claim, not both.")),
+    # One terminal to enrol
+    "terminal_invalid": Entry(0, _("The terminal cannot be enrolled: {reason}.")),
+    "terminal_code_taken": Entry(0, _("The terminal code {value!r} is enrolled with other data, or by somebody else. Codes are never used twice: choose another.")),
     # Decided by workers, seen when records are read back
     "card_unknown": Entry(0, _("No card of ours was read.")),
     "cryptogram_wrong": Entry(0, _("The token does not prove a tap of a card at this terminal with this number.")),

@@ -4,11 +4,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from apps.kernel.errors import KanpuError
 from apps.merchants.keys import key_hash
-from apps.merchants.models import ApiKey, Merchant, Terminal
+from apps.merchants.models import ApiKey, Merchant, Store, Terminal, Vendor
 
 
 class MerchantUnknown(KanpuError):
@@ -17,26 +19,114 @@ class MerchantUnknown(KanpuError):
     code = "merchant_unknown"
 
 
-class KeyHolder(NamedTuple):
-    """The merchant that a valid key speaks for."""
+class VendorUnknown(KanpuError):
+    """No vendor has this name."""
 
-    merchant_id: int
+    code = "vendor_unknown"
+
+
+class StoreUnknown(KanpuError):
+    """The merchant has no store of this name."""
+
+    code = "store_unknown"
+
+
+class KeyUnknown(KanpuError):
+    """No key, or more than one, has this number or hint."""
+
+    code = "key_unknown"
+
+
+class KeyHolder(NamedTuple):
+    """Whom a valid key speaks for, a merchant or a vendor, and what it may do. No `stores` means all of them."""
+
+    key_id: int
     mode: str
+    merchant_id: int | None
+    vendor_id: int | None
+    scopes: Collection[str]
+    stores: Collection[int]
+    last_used_at: datetime | None
 
 
 def holder_of(key: str) -> KeyHolder | None:
-    """Who a key speaks for, or None when it is unknown or revoked: one query."""
+    """Who a key speaks for, or None when it is unknown, revoked or expired: one query."""
+    limited_to = ApiKey.stores.through.objects.filter(apikey=OuterRef("pk")).values("store_id")
     row = (
         ApiKey.objects.filter(sha256=key_hash(key), revoked_at=None)
-        .values_list("merchant_id", "merchant__mode")
+        .exclude(expires_at__lte=timezone.now())
+        .annotate(limited_to=ArraySubquery(limited_to))
+        .values_list("pk", "mode", "merchant_id", "vendor_id", "scopes", "limited_to", "last_used_at")
         .first()
     )
     return KeyHolder(*row) if row else None
 
 
-def terminal_id_of(code: str, holder: KeyHolder) -> int | None:
-    """The number of the holder's terminal, or None when there is none of that code or it is another's."""
-    return Terminal.objects.filter(code=code, merchant_id=holder.merchant_id).values_list("pk", flat=True).first()
+def visible_terminals(holder: KeyHolder) -> QuerySet[Terminal]:
+    """The terminals that a key may report for and read: of its merchant, or of those that authorised its vendor."""
+    found = Terminal.objects.filter(_of_holder(holder, "merchant__"))
+    return found.filter(store_id__in=holder.stores) if holder.stores else found
+
+
+def _of_holder(holder: KeyHolder, merchant: str) -> Q:
+    """The condition that a merchant, named by the path `merchant`, is one the key speaks for."""
+    mode = Q(**{f"{merchant}mode": holder.mode})
+    if holder.merchant_id is not None:
+        return mode & Q(**{f"{merchant}pk": holder.merchant_id})
+    authorised = {f"{merchant}authorisations__vendor": holder.vendor_id}
+    return mode & Q(**authorised, **{f"{merchant}authorisations__withdrawn_at": None})
+
+
+class TerminalSeen(NamedTuple):
+    """A terminal as a key may see it. `public_key` (32 bytes of Ed25519) is set when it must seal."""
+
+    id: int
+    code: str
+    merchant_id: int
+    public_key: bytes | None
+
+
+def terminal_of(code: str, holder: KeyHolder) -> TerminalSeen | None:
+    """The holder's terminal of that code, or None when there is none or it is another's: one query."""
+    row = visible_terminals(holder).filter(code=code).values_list("pk", "merchant_id", "public_key").first()
+    return TerminalSeen(row[0], code, row[1], bytes(row[2]) if row[2] else None) if row else None
+
+
+def terminals_of_merchant(codes: Collection[str], merchant_id: int) -> dict[str, int]:
+    """The numbers of these terminals, those of the merchant only: one query."""
+    rows = Terminal.objects.filter(code__in=codes, merchant_id=merchant_id)
+    return dict(rows.values_list("code", "pk"))
+
+
+class TerminalDetail(NamedTuple):
+    """What a merchant knows of a terminal. `replaced_by` is the code of the terminal that took its place."""
+
+    code: str
+    store: str
+    region: str
+    enrolled_at: datetime
+    sealed: bool
+    replaced_by: str | None
+
+
+def terminal_seen(terminal_id: int) -> TerminalDetail:
+    """The terminal's particulars: one query."""
+    columns = ("code", "store__name", "region", "enrolled_at", "public_key", "replaced_by__code")
+    code, store, region, enrolled_at, public_key, replaced_by = Terminal.objects.values_list(*columns).get(
+        pk=terminal_id
+    )
+    return TerminalDetail(code, store, region, enrolled_at, public_key is not None, replaced_by)
+
+
+def terminal_count(holder: KeyHolder) -> int:
+    """How many terminals the holder has: one query, which takes the longer the more there are."""
+    return Terminal.objects.filter(_of_holder(holder, "merchant__")).count()
+
+
+def merchant_of(holder: KeyHolder, number: int | None) -> Merchant | None:
+    """The merchant that a key acts for: its own, or for a vendor the one of that number that authorised it."""
+    named = holder.merchant_id if number is None else number
+    return Merchant.objects.filter(_of_holder(holder, ""), pk=named).first() if named is not None else None
 
 
 def find_merchant(number_or_name: str) -> Merchant:
@@ -47,6 +137,36 @@ def find_merchant(number_or_name: str) -> Merchant:
     if len(found) != 1:
         raise MerchantUnknown(
             f"{len(found)} merchants are called {number_or_name!r}. Give the number from create_merchant."
+        )
+    return found[0]
+
+
+def find_vendor(name: str) -> Vendor:
+    """The vendor of that name. Raises VendorUnknown."""
+    vendor = Vendor.objects.filter(name=name).first()
+    if vendor is None:
+        raise VendorUnknown(f"No vendor is called {name!r}. Enter it with create_vendor.")
+    return vendor
+
+
+def find_stores(merchant: Merchant, names: Collection[str]) -> list[Store]:
+    """The merchant's stores of these names. Raises StoreUnknown."""
+    found = list(Store.objects.filter(merchant=merchant, name__in=names))
+    if missing := set(names) - {store.name for store in found}:
+        raise StoreUnknown(f"{merchant} has no store {', '.join(sorted(missing))}. Write it as it was enrolled.")
+    return found
+
+
+def find_key(number_or_hint: str) -> ApiKey:
+    """The key of that number, or the one not yet revoked that begins so. Raises KeyUnknown."""
+    found = ApiKey.objects.filter(hint=number_or_hint, revoked_at=None)
+    if number_or_hint.isdigit():
+        found = ApiKey.objects.filter(pk=int(number_or_hint))
+    if len(found) != 1:
+        numbers = ", ".join(str(key.pk) for key in found)
+        raise KeyUnknown(
+            f"{len(found)} keys are called {number_or_hint!r}{f': numbers {numbers}' if numbers else ''}. "
+            "Give the number or the hint (the first 12 characters) of one."
         )
     return found[0]
 
@@ -75,46 +195,3 @@ def store_names(terminal_ids: Collection[int]) -> dict[int, StoreName]:
     """The store in which each of these terminals stands: one query."""
     rows = Terminal.objects.filter(pk__in=terminal_ids).values_list("pk", "store__name", "merchant__name")
     return {pk: StoreName(store, merchant) for pk, store, merchant in rows}
-
-
-class TerminalSeen(NamedTuple):
-    """A terminal as a key may see it. `public_key` (32 bytes of Ed25519) is set when it must seal."""
-
-    id: int
-    code: str
-    merchant_id: int
-    public_key: bytes | None
-
-
-def terminal_of(code: str, holder: KeyHolder) -> TerminalSeen | None:
-    """The holder's terminal of that code, or None when there is none or it is another's."""
-    row = Terminal.objects.filter(code=code, merchant_id=holder.merchant_id).values_list("pk", "merchant_id").first()
-    return TerminalSeen(row[0], code, row[1], None) if row else None
-
-
-def terminals_of_merchant(codes: Collection[str], merchant_id: int) -> dict[str, int]:
-    """The numbers of these terminals, those of the merchant only: one query."""
-    rows = Terminal.objects.filter(code__in=codes, merchant_id=merchant_id)
-    return dict(rows.values_list("code", "pk"))
-
-
-def visible_terminals(holder: KeyHolder) -> "QuerySet[Terminal]":
-    """The terminals that the holder's key may see."""
-    return Terminal.objects.filter(merchant_id=holder.merchant_id)
-
-
-class TerminalDetail(NamedTuple):
-    """What a merchant knows of a terminal. `replaced_by` is the code of the terminal that took its place."""
-
-    code: str
-    store: str
-    region: str
-    enrolled_at: datetime
-    sealed: bool
-    replaced_by: str | None
-
-
-def terminal_seen(terminal_id: int) -> TerminalDetail:
-    """The terminal's particulars: one query."""
-    row = Terminal.objects.values_list("code", "store__name", "region", "enrolled_at").get(pk=terminal_id)
-    return TerminalDetail(*row, sealed=False, replaced_by=None)

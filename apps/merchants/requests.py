@@ -5,9 +5,10 @@ import re
 import uuid
 import zlib
 from collections.abc import Callable, Mapping
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
@@ -16,7 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.merchants.catalogue import CATALOGUE, error_object
+from apps.merchants.operations import note_use
 from apps.merchants.queries import KeyHolder, holder_of
+from apps.merchants.rate_limit import rate_limiter
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +30,21 @@ BEARER: Final = re.compile(r"Bearer (kp_(?:live|test)_[A-Za-z0-9_-]{20,100})")
 
 
 class ApiError(Exception):
-    """A whole-request error of the catalogue."""
+    """A whole-request error of the catalogue. `extra` goes into the error object, `headers` beside it."""
 
-    def __init__(self, code: str, *, param: str = "", value: str = "", reason: str = "", **extra: object) -> None:
+    def __init__(
+        self,
+        code: str,
+        *,
+        param: str = "",
+        value: str = "",
+        reason: str = "",
+        headers: Mapping[str, str] | None = None,
+        **extra: object,
+    ) -> None:
         super().__init__(code)
         self.code = code
+        self.headers = headers or {}
         self.body = {**error_object(code, param=param, value=value, reason=reason), **extra}
 
 
@@ -50,14 +63,34 @@ class RequestIdMiddleware:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer kp_…`: the request's `auth` is the KeyHolder."""
+    """`Authorization: Bearer kp_…`: the request's `auth` is the KeyHolder.
+
+    The view's `scopes` say by method which the key must have, or several of which one will do; any key else.
+    """
 
     def authenticate(self, request: Request) -> tuple[None, KeyHolder]:
         match = BEARER.fullmatch(request.headers.get("Authorization", ""))
         holder = holder_of(match[1]) if match else None
         if holder is None:
             raise ApiError("key_invalid")
+        if wait_s := rate_limiter.spend(holder):
+            raise ApiError("rate_limited", value=str(wait_s), headers={"Retry-After": str(wait_s)})
+        note_use(holder, at=timezone.now())
+        _check_scope(holder, request)
         return None, holder
+
+
+def _check_scope(holder: KeyHolder, request: Request) -> None:
+    method = "GET" if request.method == "HEAD" else request.method
+    scope: str | tuple[str, ...] = getattr(request.parser_context["view"], "scopes", {}).get(method, ())
+    enough = (scope,) if isinstance(scope, str) else scope
+    if enough and not set(enough) & set(holder.scopes):
+        raise ApiError("scope_missing", value=" / ".join(enough))
+
+
+def holder_in(request: Request) -> KeyHolder:
+    """Whose key the request bears, as ApiKeyAuthentication found it."""
+    return cast("KeyHolder", request.auth)
 
 
 class BodyParser(BaseParser):
@@ -116,7 +149,7 @@ def _gunzip(body: bytes) -> bytes:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:  # noqa: ARG001 - DRF's signature
     """Every error as the protocol's error object; what we did not foresee is logged and answered 503."""
     if isinstance(error, ApiError):
-        return _error_response(error.code, error.body)
+        return _error_response(error.code, error.body, error.headers)
     code = _code_of(error)
     if code == "unavailable":
         logger.error("Unavailable: %s", type(error).__name__, exc_info=error)
@@ -136,8 +169,8 @@ def _code_of(error: Exception) -> str:
     return "unavailable"
 
 
-def _error_response(code: str, body: Mapping[str, object]) -> Response:
-    response = Response({"error": body}, status=CATALOGUE[code].status)
+def _error_response(code: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Response:
+    response = Response({"error": body}, status=CATALOGUE[code].status, headers=headers)
     if code == "unavailable":
         response["Retry-After"] = str(RETRY_AFTER_S)
     if code == "key_invalid":

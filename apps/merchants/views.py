@@ -1,16 +1,25 @@
 """Pages and last-resort answers of the API."""
 
+from operator import attrgetter
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views import defaults
 
 from apps.merchants.catalogue import CATALOGUE, error_object
+from apps.merchants.remedies import REMEDIES
 from apps.merchants.requests import RETRY_AFTER_S
 
 
 def errors_page(request: HttpRequest) -> HttpResponse:
-    """Every error code in words: what `doc_url` points to."""
-    return render(request, "merchants/errors.html", {"catalogue": CATALOGUE.items()})
+    """Every error code in words, with what to do: what `doc_url` points to."""
+    words = attrgetter(get_language() or "ja")
+    groups = [
+        (words(group), [(code, CATALOGUE[code], words(remedy)) for code, remedy in remedies.items()])
+        for group, remedies in REMEDIES.items()
+    ]
+    return render(request, "merchants/errors.html", {"groups": groups})
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -3,7 +3,9 @@
 from datetime import date
 from typing import cast
 
+import msgspec
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,6 +17,7 @@ from apps.purchases.chain import ChainBroken, SealMismatch, SealMissing
 from apps.purchases.doorbell import doorbell
 from apps.purchases.following import Key
 from apps.purchases.lanes import lane_of
+from apps.purchases.openapi import READ_BACK, READ_TERMINAL, READ_TIERS, REPORT
 from apps.purchases.operations import Answer, accept_batch
 from apps.purchases.paging import PageQuery, QueryInvalid, read_query
 from apps.purchases.queries import chain_of, last_closing
@@ -41,6 +44,7 @@ class PurchasesView(APIView):
     parser_classes = (BodyParser,)
     scopes = {"GET": "read", "POST": "report"}
 
+    @extend_schema(operation=READ_BACK)
     def get(self, request: Request) -> Response:
         """What became of the key's records: by terminal and number, a page at a time."""
         query = _query(request)
@@ -51,6 +55,7 @@ class PurchasesView(APIView):
         wanted = Wanted(list(terminals), after, query.status, query.changed_after, query.limit + 1)
         return Response(page_json(records_page(wanted), terminals, query.limit))
 
+    @extend_schema(operation=REPORT)
     def post(self, request: Request) -> Response:
         envelope = read_envelope(body_of(request))
         terminal = own_terminal(request, envelope.terminal)
@@ -66,6 +71,7 @@ class TerminalView(APIView):
     authentication_classes = (ApiKeyAuthentication,)
     scopes = {"GET": ("read", "report")}
 
+    @extend_schema(operation=READ_TERMINAL)
     def get(self, request: Request, code: str) -> Response:
         terminal = own_terminal(request, code)
         return Response(
@@ -78,11 +84,12 @@ class TiersView(APIView):
 
     authentication_classes = (ApiKeyAuthentication,)
 
+    @extend_schema(operation=READ_TIERS)
     def get(self, request: Request) -> Response:
         text = request.query_params.get("on")
         try:
-            day = date.fromisoformat(text) if text else timezone.localdate()
-        except ValueError as error:
+            day = timezone.localdate() if text is None else msgspec.convert(text, date)
+        except msgspec.ValidationError as error:
             raise ApiError("malformed", param="on", reason="on: a date such as 2017-04-03") from error
         scheme = scheme_on(day)
         if scheme is None:

@@ -1,8 +1,9 @@
 """The parameters of `GET /v1/purchases`, and where the next page starts. Pure."""
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -45,6 +46,9 @@ class PageQuery:
 
 def read_query(params: dict[str, str]) -> PageQuery:
     """The parameters of the address. Raises QueryInvalid."""
+    empty = next((name for name, value in params.items() if not value), None)
+    if empty:
+        raise QueryInvalid(empty, "a value; leave the parameter out if there is none")
     status = params.get("status", "")
     if status and status not in STATUSES:
         raise QueryInvalid("status", f"one of {', '.join(STATUSES)}")
@@ -92,6 +96,7 @@ def _time(params: dict[str, str], name: str) -> datetime | None:
     if text is None:
         return None
     at = instant_of(text.replace(" ", "+"))  # a plus sign that was not escaped in the address
-    if at is None:
-        raise QueryInvalid(name, "an RFC 3339 time with an offset, such as 2017-04-03T09:30:00+09:00")
-    return at
+    with suppress(OverflowError):
+        if at:
+            return at.astimezone(UTC)  # the database knows no offset of 16 hours or more
+    raise QueryInvalid(name, "an RFC 3339 time with an offset, such as 2017-04-03T09:30:00+09:00")

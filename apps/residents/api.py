@@ -4,6 +4,7 @@ import base64
 from typing import Any, cast
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,6 +13,7 @@ from apps.merchants.models import Mode
 from apps.merchants.queries import KeyHolder
 from apps.merchants.requests import ApiError, ApiKeyAuthentication
 from apps.residents.models import SealingKey, TestCard
+from apps.residents.openapi import CARDS, KEYS
 from apps.residents.published import PUBLISHED
 from apps.residents.queries import published_cards, sealing_keys
 
@@ -19,8 +21,11 @@ from apps.residents.queries import published_cards, sealing_keys
 class SealingKeysView(APIView):
     """`GET /v1/keys`: readers seal to the newest key whose `seal_until` is ahead. `?mode=test` for test cards."""
 
+    @extend_schema(operation=KEYS)
     def get(self, request: Request) -> Response:
-        mode = Mode.TEST if request.query_params.get("mode") == "test" else Mode.LIVE
+        mode = request.query_params.get("mode", Mode.LIVE)
+        if mode not in Mode.values:
+            raise ApiError("malformed", param="mode", reason="mode: live or test")
         answer = Response([_as_json(key) for key in sealing_keys(mode, now=timezone.now())])
         answer["Cache-Control"] = "public, max-age=3600"
         return answer
@@ -32,6 +37,7 @@ class TestCardsView(APIView):
     __test__ = False  # no test class, whatever its name
     authentication_classes = (ApiKeyAuthentication,)
 
+    @extend_schema(operation=CARDS)
     def get(self, request: Request) -> Response:
         if cast("KeyHolder", request.auth).mode != Mode.TEST:
             raise ApiError("test_mode_only")

@@ -26,7 +26,7 @@ from apps.residents.operations import issue_cards, make_keys, register_residents
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator import database
 from apps.simulator.baskets import YEAR
-from apps.simulator.tills import terminal_code
+from apps.simulator.tills import make_key, terminal_code
 
 ACTOR = "demo"
 DEADLINE_AHEAD = timedelta(days=2 * 365)
@@ -66,7 +66,7 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> 
     make_test_cards(at=now, actor=ACTOR)
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
     merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)
-    _enrol(merchant, store_ids)
+    _enrol(merchant, store_ids, folder / "tills")
     test_merchant, test_api_key = create_merchant("Test merchant", mode=Mode.TEST, at=now, actor=ACTOR)
     enrol_terminal(test_merchant, "test-1", at=now, actor=ACTOR)
     return Cast(residents, _chips(folder / "cards.csv", residents), api_key, test_api_key)
@@ -79,10 +79,13 @@ def _keyring() -> Path:
 
 
 @transaction.atomic
-def _enrol(merchant: Merchant, store_ids: Iterable[int]) -> None:
+def _enrol(merchant: Merchant, store_ids: Iterable[int], spool: Path) -> None:
+    """A till a store, each with a key of its own in `spool`."""
     now = timezone.now()
     for store in store_ids:
-        enrol_terminal(merchant, terminal_code(store), store_name=f"Store {store}", at=now, actor=ACTOR)
+        code = terminal_code(store)
+        key = make_key(spool, code)
+        enrol_terminal(merchant, code, store_name=f"Store {store}", public_key=key, at=now, actor=ACTOR)
 
 
 def _chips(path: Path, residents: dict[int, UUID]) -> dict[int, tuple[bytes, bytes]]:

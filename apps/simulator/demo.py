@@ -15,7 +15,7 @@ from django.db import connection
 from rich.progress import Progress, TaskID
 
 from apps.kernel.errors import KanpuError
-from apps.purchases.models import Outcome
+from apps.purchases.models import Closing, Outcome
 from apps.purchases.queries import counted_records
 from apps.refunds.models import Run
 from apps.refunds.operations import assess_run, freeze, verify_run
@@ -81,9 +81,11 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     progress.update(bar, total=len(year), completed=len(year))
     with _servers(stage) as url:
         server = Server(url, players.api_key, spool)
-        figures = _send_and_count(stage, server, players, stores, len(year))
+        records = len(year) + len(stores)  # each till closes
+        figures = _send_and_count(stage, server, players, stores, records)
+        figures["closings"] = _closings_that_agree(len(stores))
         if options.twice:
-            figures["sent_again_duplicates"] = _send_twice(stage, server, len(year))
+            figures["sent_again_duplicates"] = _send_twice(stage, server, records)
         run = _year_end(stage, len(household_ids))
     cast.write_refunds(folder / "refunds.csv", run, players.residents)
     logins = cast.create_logins(folder / "accounts.json", run)
@@ -125,7 +127,7 @@ def _start_workers(processes: Processes) -> None:
 def _send_and_count(
     stage: Stage, server: Server, players: cast.Cast, stores: list[tuple[int, list[Basket]]], total: int
 ) -> dict[str, float]:
-    """Tills report while workers count, until all is counted. Returns seconds for each."""
+    """Tills report while workers count, until all records are counted. Returns seconds for each."""
     started_s = time.monotonic()
     watch = threading.Thread(target=_watch_counting, args=(stage, total), daemon=True)
     watch.start()
@@ -133,15 +135,25 @@ def _send_and_count(
     sent = _follow(stage, "sending", total, play(server, taps, processes=TILL_PROCESSES))
     sent_s = time.monotonic() - started_s
     if sent.accepted + sent.duplicates != total:  # a batch whose answer was lost is sent again: duplicates
-        raise DemoFailed(f"Of {total} purchases {sent.accepted} were accepted, {sent.rejected} rejected.")
+        raise DemoFailed(f"Of {total} records {sent.accepted} were accepted, {sent.rejected} rejected.")
     while watch.is_alive():
         stage.processes.check()
         watch.join(POLL_S)
     if counted_records() != total:
-        raise DemoFailed(f"Of {total} purchases {counted_records()} were counted: see {stage.processes.logs}.")
+        raise DemoFailed(f"Of {total} records {counted_records()} were counted: see {stage.processes.logs}.")
     if decided := Outcome.objects.count():
         raise DemoFailed(f"{decided} purchases were held or rejected: see {stage.processes.logs}.")
     return {"sent_s": sent_s, "counted_s": time.monotonic() - started_s}
+
+
+def _closings_that_agree(total: int) -> int:
+    """Wait until every till's closing is compared. Raises DemoFailed when one differs."""
+    end_s = time.monotonic() + 60
+    while (agreeing := Closing.objects.filter(agrees=True).count()) < total:
+        if time.monotonic() > end_s or Closing.objects.filter(agrees=False).exists():
+            raise DemoFailed(f"Of {total} closings {agreeing} agree with the records.")
+        time.sleep(POLL_S)
+    return agreeing
 
 
 def _follow(stage: Stage, label: str, total: int, tills: Iterator[Reported]) -> Reported:
@@ -188,7 +200,7 @@ def _strike(stage: Stage, counted: int) -> None:
 def _send_twice(stage: Stage, server: Server, total: int) -> int:
     again = _follow(stage, "sending all again", total, send_again(server, processes=TILL_PROCESSES))
     if again.duplicates != total:
-        raise DemoFailed(f"Sent again, {again.duplicates} of {total} purchases were duplicates.")
+        raise DemoFailed(f"Sent again, {again.duplicates} of {total} records were duplicates.")
     return again.duplicates
 
 
@@ -208,6 +220,7 @@ def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, floa
     return {
         "purchases": len(year),
         "lines": sum(basket.lines for basket in year),
+        "closings_that_agree": int(figures["closings"]),
         "spend_yen": sum(sum(basket.amounts) for basket in year),
         "residents": run.residents,
         "refunds_yen": run.refund_minor,

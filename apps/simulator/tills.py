@@ -1,4 +1,4 @@
-"""Virtual tills: each rings up its store's purchases, keeps every record, and reports them over HTTP.
+"""Virtual tills: each rings up its store's purchases, closes, keeps every record, and reports them sealed over HTTP.
 
 It uses the till's library and nothing else of Kanpu, as a shop would.
 """
@@ -12,9 +12,23 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from kanpu_pos import Client, Report, Sale, VirtualCard, VirtualReader
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from kanpu_pos import (
+    Client,
+    Closing,
+    Report,
+    Sale,
+    VirtualCard,
+    VirtualReader,
+    digest_0,
+    digests,
+    from_json,
+    line,
+    sign,
+)
 
-from apps.simulator.baskets import Basket
+from apps.residents.keyring import write_private
+from apps.simulator.baskets import YEAR, Basket
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +79,32 @@ def send_again(server: Server, *, processes: int) -> Iterator[Reported]:
             yield till.result()
 
 
+def make_key(spool: Path, terminal: str) -> bytes:
+    """Give a till a key of its own. Returns the public half, 32 bytes."""
+    private_key = Ed25519PrivateKey.generate()
+    write_private(_key_file(spool, terminal), private_key.private_bytes_raw().hex())
+    return private_key.public_key().public_bytes_raw()
+
+
 def ring_up_and_report(server: Server, terminal: str, taps: list[Tap]) -> Reported:
-    """One till's year: seal and keep every record first, then report."""
+    """One till's year: seal the cards and keep every record first, then report."""
     reader = _reader(server)
     now = datetime.now(UTC)
-    records = [_ring_up(reader, terminal, tap, now) for tap in taps]
+    records = [_ring_up(reader, terminal, tap, now) for tap in taps] + [_close(taps)]
     (server.spool / f"{terminal}.ndjson").write_bytes(b"".join(record + b"\n" for record in records))
     return report_kept(server, terminal)
 
 
 def report_kept(server: Server, terminal: str) -> Reported:
-    """Report the records that a till has kept, until all are acknowledged."""
+    """Report the records that a till has kept, sealed, until all are acknowledged."""
     records = (server.spool / f"{terminal}.ndjson").read_bytes().splitlines()
-    return _reported(terminal, _client(server).report(terminal, records))
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(_key_file(server.spool, terminal).read_text()))
+    chain = list(digests(digest_0(terminal), (line(from_json(record)) for record in records)))
+    return _reported(terminal, _client(server).report(terminal, records, seal_at=lambda index: sign(key, chain[index])))
+
+
+def _key_file(spool: Path, terminal: str) -> Path:
+    return spool / f"{terminal}.key"
 
 
 @cache
@@ -98,6 +125,16 @@ def _ring_up(reader: VirtualReader, terminal: str, tap: Tap, now: datetime) -> b
     token = reader.seal(card, terminal=terminal, seq=basket.seq, now=now)
     lines = tuple(zip(basket.tiers, basket.amounts, strict=True))
     return Sale(seq=basket.seq, at=basket.at, lines=lines, card=token).to_json()
+
+
+def _close(taps: list[Tap]) -> bytes:
+    """The year's closing: all that the till has sold."""
+    totals: dict[str, int] = {}
+    for tap in taps:
+        for tier, amount in zip(tap.basket.tiers, tap.basket.amounts, strict=True):
+            totals[tier] = totals.get(tier, 0) + amount
+    last = taps[-1].basket
+    return Closing(seq=last.seq + 1, at=last.at, year=YEAR, totals=tuple(totals.items())).to_json()
 
 
 def _reported(terminal: str, report: Report) -> Reported:

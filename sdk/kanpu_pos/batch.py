@@ -1,17 +1,18 @@
 """Stored records cut into request bodies that the server takes: at most 1,000 records and 1 MiB each."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from kanpu_pos.errors import KanpuPosError
 from kanpu_pos.fields import check_terminal
+from kanpu_pos.seal import Seal
 
 MAX_RECORDS: Final = 1_000
 MAX_BODY_BYTES: Final = 1_048_576  # of JSON, before any compression
 
-_TAIL: Final = b"]}"
+_SEAL_BYTES: Final = len(b',"seal":' + Seal(bytes(32), bytes(64)).to_json())
 
 
 class StoredRecordError(KanpuPosError, ValueError):
@@ -35,18 +36,23 @@ class Batch:
     body: bytes = field(repr=False)
 
 
-def split(terminal: str, records: Iterable[bytes]) -> Iterator[Batch]:
+def split(terminal: str, records: Iterable[bytes], *, seal_at: Callable[[int], Seal] | None = None) -> Iterator[Batch]:
     """Yield the batches of `records`, in order, each record's bytes as they are; takes a batch's worth at a
     time.
 
-    Raises FieldError for a bad terminal code, and StoredRecordError at the first record that would spoil its
-    batch for the others: it is raised before that batch is yielded.
+    `seal_at(index)` gives the seal of a batch that ends with the record at that position; without it the batches
+    bear none. Raises FieldError for a bad terminal code, and StoredRecordError at the first record that would
+    spoil its batch for the others: it is raised before that batch is yielded.
     """
     check_terminal(terminal)
     head = b'{"terminal":"%b","purchases":[' % terminal.encode("ascii")
+    room_bytes = MAX_BODY_BYTES - len(head) - len(b"]}") - (_SEAL_BYTES if seal_at else 0)
     first_index = 0
-    for group in _groups(records, room_bytes=MAX_BODY_BYTES - len(head) - len(_TAIL)):
-        yield Batch(first_index=first_index, count=len(group), body=head + b",".join(group) + _TAIL)
+    for group in _groups(records, room_bytes=room_bytes):
+        last_index = first_index + len(group) - 1
+        seal = b',"seal":' + seal_at(last_index).to_json() if seal_at else b""
+        body = head + b",".join(group) + b"]" + seal + b"}"
+        yield Batch(first_index=first_index, count=len(group), body=body)
         first_index += len(group)
 
 

@@ -1,84 +1,27 @@
-"""The POS API over HTTP: reports stored records until the server has acknowledged every one."""
+"""The POS API's addresses: report records, read them back, enrol terminals, fetch keys and tiers."""
 
 import gzip
 import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import httpx
 
+from kanpu_pos import base64url
 from kanpu_pos.batch import Batch, split
-from kanpu_pos.errors import KanpuPosError
+from kanpu_pos.connection import Connection
+from kanpu_pos.fields import check_terminal
+from kanpu_pos.outcomes import Outcome
 from kanpu_pos.reader import SealingKey
-from kanpu_pos.report import Report, UnexpectedAnswerError, parse_report, shifted_param, text_or_none
-from kanpu_pos.retry import RETRIED_STATUSES, Clock, wait_s
-from kanpu_pos.version import VERSION
-
-_API_KEY = re.compile(r"kp_(?:live|test)_[!-~]+")
-_SOFTWARE = re.compile(r"[!-.0-~]+/[!-.0-~]+/[!-.0-~]+")
-
-# The request may or may not have been carried out: only sending it again can tell.
-_LOST: Final = (
-    httpx.TimeoutException,
-    httpx.NetworkError,
-    httpx.RemoteProtocolError,
-    httpx.ProxyError,
-    httpx.DecodingError,
-)
-
-
-class SetupError(KanpuPosError, ValueError):
-    """The client was given an address, key, software name or time limit that cannot be right."""
-
-
-class ApiError(KanpuPosError):
-    """The server refuses the whole request: the error object of its answer. A 4xx took nothing of the batch.
-
-    Raised to the caller where sending it again would not help. `code` is for programs (empty when the answer
-    has no error object), `message` for people, `request_id` for the support desk; positions in `param` count
-    from what was passed in. `retry_after` is the header of that name as it came.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        *,
-        param: str | None = None,
-        message: str = "",
-        doc_url: str | None = None,
-        request_id: str | None = None,
-        retry_after: str | None = None,
-    ) -> None:
-        super().__init__(status, code)
-        self.status = status
-        self.code = code
-        self.param = param
-        self.message = message
-        self.doc_url = doc_url
-        self.request_id = request_id
-        self.retry_after = retry_after
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.code}: {self.message} (request {self.request_id or 'unknown'})"
-
-
-class GaveUpError(KanpuPosError):
-    """The server could not be reached, or stayed busy, for `give_up_after_s`; the last reason is `__cause__`.
-
-    Whether the last batch was taken is not known: report its records again later, the same bytes.
-    """
-
-    def __init__(self, attempts: int, elapsed_s: float, reason: str) -> None:
-        super().__init__(attempts, elapsed_s, reason)
-        self.attempts = attempts
-        self.elapsed_s = elapsed_s
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"gave up after {self.attempts} attempts in {self.elapsed_s:.1f} s: {self.reason}"
+from kanpu_pos.report import Report, parse_report
+from kanpu_pos.retry import Clock
+from kanpu_pos.seal import Seal
+from kanpu_pos.shape import UnexpectedAnswerError, json_of, list_of, object_of, text_in, text_or_none
+from kanpu_pos.terminals import Enrolment, Terminal
+from kanpu_pos.testing import TestCard
+from kanpu_pos.tiers import Tiers
 
 
 class Client:
@@ -87,6 +30,8 @@ class Client:
     Make one per process and share it between threads; they share its connections, and it holds nothing else
     that changes. After a fork make a new one. Two threads should not report the same terminal at once: it
     does no harm, but each sends what the other has sent. Close it, or use it in a `with` statement.
+
+    Every method raises ApiError, GaveUpError and UnexpectedAnswerError.
     """
 
     def __init__(
@@ -97,6 +42,7 @@ class Client:
         timeout_s: float,
         give_up_after_s: float = 120.0,
         software: str | None = None,
+        language: str = "en",
         compress: bool = True,
         transport: httpx.BaseTransport | None = None,
         clock: Clock | None = None,
@@ -105,28 +51,35 @@ class Client:
 
         `timeout_s` bounds each wait for the network (to connect, to send, to receive). `give_up_after_s`
         bounds the retries of one batch: no attempt starts later than that after its first. `software` is
-        `vendor/product/version`. `compress` sends bodies as gzip. Raises SetupError.
+        `vendor/product/version`. `language` (`ja` or `en`) is that of the server's messages. `compress` sends bodies
+        as gzip. Raises SetupError.
         """
-        _check_setup(base_url, api_key, software=software, limits_s=(timeout_s, give_up_after_s))
-        self._authorization = f"Bearer {api_key}"
+        self._connection = Connection(
+            base_url,
+            api_key,
+            limits_s=(timeout_s, give_up_after_s),
+            software=software,
+            language=language,
+            transport=transport,
+            clock=clock or Clock(),
+        )
         self._keys_of_mode = {"mode": "test"} if api_key.startswith("kp_test_") else {}
-        self._give_up_after_s = give_up_after_s
         self._compress = compress
-        self._clock = clock or Clock()
-        self._http = httpx.Client(base_url=base_url, headers=_headers(software), timeout=timeout_s, transport=transport)
 
     def report(
         self,
         terminal: str,
         records: Iterable[bytes],
         *,
+        seal_at: Callable[[int], Seal] | None = None,
         on_batch: Callable[[Report], None] | None = None,
     ) -> Report:
         """Send the stored `records` of `terminal`, in order, and return what became of them.
 
-        Records are read and sent a batch at a time (1,000 records, 1 MiB). `on_batch` gets each batch's
-        report as soon as the server has acknowledged it and before the next is sent: mark its records as
-        reported there, for an error later on takes the final report with it.
+        Records are read and sent a batch at a time (1,000 records, 1 MiB). A terminal that is enrolled with a key
+        needs `seal_at(index)`: the seal after the record at that position. `on_batch` gets each batch's report as
+        soon as the server has acknowledged it and before the next is sent: mark its records as reported there, for
+        an error later on takes the final report with it.
 
         A batch is sent again, the same bytes, after a lost connection, a time-out, 429, 500, 502, 503 or 504,
         with full jitter after what `Retry-After` asks for. If only the answer was lost, the server has the
@@ -135,7 +88,7 @@ class Client:
         Raises FieldError (terminal), StoredRecordError, ApiError, GaveUpError and UnexpectedAnswerError.
         """
         total = Report()
-        for batch in split(terminal, records):
+        for batch in split(terminal, records, seal_at=seal_at):
             answered = self._report_batch(batch)
             total = total.followed_by(answered)
             if on_batch is not None:
@@ -146,17 +99,75 @@ class Client:
         """Return the sealing keys for readers (`GET /v1/keys`), to be kept until their `seal_until`.
 
         They are those of the API key's mode: test cards have sealing keys of their own. The API key itself is not
-        sent. Raises ApiError, GaveUpError and UnexpectedAnswerError.
+        sent.
         """
-        response = self._answer(self._http.build_request("GET", "/v1/keys", params=self._keys_of_mode), first_index=0)
+        rows = json_of(self._connection.get("/v1/keys", params=self._keys_of_mode, with_key=False))
         try:
-            return tuple(SealingKey.from_json(row) for row in response.json())
-        except (ValueError, TypeError, AttributeError) as error:
+            return tuple(SealingKey.from_json(object_of(row, "keys")) for row in list_of(rows, "keys"))
+        except ValueError as error:
             raise UnexpectedAnswerError(f"GET /v1/keys did not answer with a list of keys: {error}") from error
+
+    def tiers(self, on: date | None = None) -> Tiers:
+        """Return the tiers in force `on` a day, by default today, with their rates and names (`GET /v1/tiers`)."""
+        return Tiers.from_json(self._connection.get("/v1/tiers", params={"on": on.isoformat()} if on else None))
+
+    def terminal(self, code: str) -> Terminal:
+        """Return where a terminal stands: next seq, head, missing ranges, last closing (`GET /v1/terminals/{code}`)."""
+        check_terminal(code)
+        return Terminal.from_json(self._connection.get(f"/v1/terminals/{code}"))
+
+    def purchases(
+        self,
+        terminal: str,
+        *,
+        from_seq: int | None = None,
+        status: str | None = None,
+        changed_after: datetime | None = None,
+    ) -> Iterator[Outcome]:
+        """Yield what became of a terminal's records (`GET /v1/purchases`), 1,000 at a time; scope `read`."""
+        check_terminal(terminal)
+        asked = {"terminal": terminal, "limit": "1000", "from_seq": from_seq, "status": status, "cursor": None}
+        asked["changed_after"] = changed_after.isoformat() if changed_after else None
+        while True:
+            params = {name: str(value) for name, value in asked.items() if value is not None}
+            answer = object_of(json_of(self._connection.get("/v1/purchases", params=params)), "answer")
+            yield from map(Outcome.from_row, list_of(answer.get("purchases"), "purchases"))
+            asked["cursor"] = text_or_none(answer.get("next_cursor"))
+            if asked["cursor"] is None:
+                return
+
+    def enrol_terminals(self, terminals: Sequence[Mapping[str, object]]) -> tuple[Enrolment, ...]:
+        """Enrol up to 1,000 terminals and return what became of each (`POST /v1/terminals`, scope `enrol`).
+
+        Each has `code` and `store`, and may have `region`, `latitude`, `longitude`, `public_key` (base64url) and
+        `replaces`. Without a key, the answer has a one-time code with which the till registers its own.
+        """
+        answer = object_of(json_of(self._post("/v1/terminals", {"terminals": list(terminals)})), "answer")
+        return tuple(Enrolment.from_row(row) for row in list_of(answer.get("results"), "results"))
+
+    def enrolment_code(self, code: str) -> str:
+        """Return a new one-time code for the terminal's till to register a key with; scope `enrol`."""
+        check_terminal(code)
+        answer = json_of(self._post(f"/v1/terminals/{code}/enrolment-codes", {}))
+        return text_in(object_of(answer, "answer"), "enrolment_code")
+
+    def register_key(self, code: str, *, enrolment_code: str, public_key: bytes) -> None:
+        """Make an Ed25519 public key (32 bytes) the terminal's. The one-time code proves the right: no API key is sent.
+
+        From then on the server takes only sealed batches of this terminal.
+        """
+        check_terminal(code)
+        body = {"enrolment_code": enrolment_code, "public_key": base64url.encode(public_key)}
+        self._post(f"/v1/terminals/{code}/key", body, with_key=False)
+
+    def test_cards(self) -> tuple[TestCard, ...]:
+        """Return the published test cards and what each is for (`GET /v1/test/cards`); test keys only."""
+        rows = list_of(json_of(self._connection.get("/v1/test/cards")), "cards")
+        return tuple(TestCard.from_row(row) for row in rows)
 
     def close(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
-        self._http.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -167,81 +178,13 @@ class Client:
         self.close()
 
     def _report_batch(self, batch: Batch) -> Report:
-        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
-        content = batch.body
+        content, headers = batch.body, {}
         if self._compress:
             headers["Content-Encoding"] = "gzip"
             content = gzip.compress(batch.body, compresslevel=6, mtime=0)
-        request = self._http.build_request("POST", "/v1/purchases", content=content, headers=headers)
-        response = self._answer(request, first_index=batch.first_index)
-        return parse_report(response.content, first_index=batch.first_index, count=batch.count)
+        first_index = batch.first_index
+        answer = self._connection.post("/v1/purchases", content, headers=headers, first_index=first_index)
+        return parse_report(answer, first_index=first_index, count=batch.count)
 
-    def _answer(self, request: httpx.Request, *, first_index: int) -> httpx.Response:
-        """Return the 200 that `request` gets in the end, sending it again where that may help."""
-        started_s = self._clock.monotonic_s()
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                return _accepted(self._http.send(request), first_index=first_index)
-            except _LOST as error:
-                self._pause(attempts, started_s, reason=error, retry_after=None)
-            except ApiError as error:
-                if error.status not in RETRIED_STATUSES:
-                    raise
-                self._pause(attempts, started_s, reason=error, retry_after=error.retry_after)
-
-    def _pause(self, attempts: int, started_s: float, *, reason: Exception, retry_after: str | None) -> None:
-        """Sleep before the next attempt, or raise GaveUpError at once when that would start too late."""
-        pause_s = wait_s(attempts, retry_after=retry_after, clock=self._clock)
-        elapsed_s = self._clock.monotonic_s() - started_s
-        if elapsed_s + pause_s > self._give_up_after_s:
-            raise GaveUpError(attempts, elapsed_s, str(reason) or repr(reason)) from reason
-        self._clock.sleep_s(pause_s)
-
-
-def _accepted(response: httpx.Response, *, first_index: int) -> httpx.Response:
-    """Return `response` if it is a 200; raise ApiError for 4xx and 5xx, UnexpectedAnswerError for others."""
-    if response.status_code == httpx.codes.OK:
-        return response
-    if response.is_error:
-        raise _api_error(response, first_index=first_index)
-    raise UnexpectedAnswerError(f"{response.request.url} answered {response.status_code}: is it the POS API's address?")
-
-
-def _api_error(response: httpx.Response, *, first_index: int) -> ApiError:
-    error = _error_object(response.content)
-    return ApiError(
-        response.status_code,
-        text_or_none(error.get("code")) or "",
-        param=shifted_param(text_or_none(error.get("param")), first_index),
-        message=text_or_none(error.get("message")) or f"{response.reason_phrase}, without an error object",
-        doc_url=text_or_none(error.get("doc_url")),
-        request_id=response.headers.get("Request-Id"),
-        retry_after=response.headers.get("Retry-After"),
-    )
-
-
-def _error_object(body: bytes) -> dict[str, object]:
-    """Return the answer's `error`; empty when something on the way, such as a proxy, answered instead."""
-    try:
-        error = json.loads(body)["error"]
-    except (ValueError, TypeError, KeyError):
-        return {}
-    return error if isinstance(error, dict) else {}
-
-
-def _headers(software: str | None) -> dict[str, str]:
-    headers = {"Accept": "application/json", "User-Agent": f"kanpu-pos/{VERSION}"}
-    return headers if software is None else {**headers, "Kanpu-Software": software}
-
-
-def _check_setup(base_url: str, api_key: str, *, software: str | None, limits_s: tuple[float, float]) -> None:
-    if not base_url.startswith(("https://", "http://")):
-        raise SetupError(f"the base address starts with https:// (or http:// in a test), not {base_url!r}")
-    if not _API_KEY.fullmatch(api_key):
-        raise SetupError("the API key is none: it starts with kp_live_ or kp_test_ and has no spaces")
-    if software is not None and not _SOFTWARE.fullmatch(software):
-        raise SetupError(f"the software is named vendor/product/version, not {software!r}")
-    if not all(limit_s > 0 for limit_s in limits_s):
-        raise SetupError("timeout_s and give_up_after_s are more than 0 seconds")
+    def _post(self, path: str, fields: Mapping[str, object], *, with_key: bool = True) -> bytes:
+        return self._connection.post(path, json.dumps(fields).encode("utf-8"), with_key=with_key)

@@ -38,6 +38,11 @@ class SealingKey:
         until = parse_time(seal_until if isinstance(seal_until, str) else "", param=f"seal_until of key {key_id}")
         return cls(id=key_id, public_key=_public_key(row.get("public_key"), key_id), seal_until=until)
 
+    def to_row(self) -> dict[str, object]:
+        """Return the object that `from_json` takes, for keeping the key while the server is out of reach."""
+        public_key = base64url.encode(self.public_key.public_bytes_raw())
+        return {"id": self.id, "public_key": public_key, "seal_until": self.seal_until.isoformat()}
+
 
 class VirtualReader:
     """Seals taps with the newest sealing key. Threads may share it; new keys need a new reader."""
@@ -48,6 +53,11 @@ class VirtualReader:
         """Take the keys as `Client.keys()` returns them or as the JSON objects of `GET /v1/keys`."""
         parsed = [key if isinstance(key, SealingKey) else SealingKey.from_json(key) for key in keys]
         self._newest = max(parsed, key=lambda key: (key.seal_until, key.id), default=None)
+
+    @property
+    def seal_until(self) -> datetime | None:
+        """Until when this reader can seal, an aware time; None without keys."""
+        return self._newest.seal_until if self._newest else None
 
     def sealing_key(self, now: datetime) -> SealingKey:
         """Return the key with the latest `seal_until` (then the highest id), if that is after `now`.

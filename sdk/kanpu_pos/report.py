@@ -1,19 +1,14 @@
 """What became of the records: the server's answer, checked against what was sent."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from kanpu_pos.errors import KanpuPosError
+from kanpu_pos.shape import UnexpectedAnswerError, count_in, json_of, list_of, object_of, ranges_in, text_or_none
 
 _REJECTED: Final = "rejected"
 _DUPLICATE: Final = "duplicate"
 _POSITION = re.compile(r"purchases\[([0-9]+)\]")
-
-
-class UnexpectedAnswerError(KanpuPosError):
-    """An answer that is not the protocol's. Its batch is not counted; sending it again does no harm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +60,20 @@ def parse_report(body: bytes, *, first_index: int, count: int) -> Report:
 
     Raises UnexpectedAnswerError when it has not the protocol's shape or does not add up to `count`.
     """
-    answer = _object(_json(body), "answer")
-    terminal = _object(answer.get("terminal"), "terminal")
-    rows = [_object(row, "results") for row in _list(answer.get("results"), "results")]
+    answer = object_of(json_of(body), "answer")
+    terminal = object_of(answer.get("terminal"), "terminal")
+    rows = [object_of(row, "results") for row in list_of(answer.get("results"), "results")]
     refused_before = [row for row in rows if row.get("status") == _DUPLICATE and "error" in row]
     report = Report(
         first_index=first_index,
         count=count,
-        accepted=_count(answer, "accepted"),
-        duplicates=_count(answer, "duplicates") - len(refused_before),
+        accepted=count_in(answer, "accepted"),
+        duplicates=count_in(answer, "duplicates") - len(refused_before),
         rejected=_rejections(rows, first_index=first_index, count=count),
-        next_seq=_count(terminal, "next_seq"),
-        missing=tuple(_range(pair) for pair in _list(terminal.get("missing"), "missing")),
+        next_seq=count_in(terminal, "next_seq"),
+        missing=ranges_in(terminal, "missing"),
     )
-    _check_sums(report, rejected_count=_count(answer, "rejected") + len(refused_before))
+    _check_sums(report, rejected_count=count_in(answer, "rejected") + len(refused_before))
     return report
 
 
@@ -87,11 +82,6 @@ def shifted_param(param: str | None, first_index: int) -> str | None:
     if param is None:
         return None
     return _POSITION.sub(lambda match: f"purchases[{int(match[1]) + first_index}]", param, count=1)
-
-
-def text_or_none(value: object) -> str | None:
-    """Return a JSON value if it is a string."""
-    return value if isinstance(value, str) else None
 
 
 def _check_sums(report: Report, *, rejected_count: int) -> None:
@@ -112,10 +102,10 @@ def _rejections(rows: list[dict[str, object]], *, first_index: int, count: int) 
 
 
 def _rejection(row: dict[str, object], *, first_index: int, count: int) -> Rejected:
-    index, seq = _count(row, "index"), row.get("seq")
+    index, seq = count_in(row, "index"), row.get("seq")
     if index >= count:
         raise UnexpectedAnswerError(f"the answer rejects record {index} of a batch of {count}")
-    error = _object(row.get("error"), "error")
+    error = object_of(row.get("error"), "error")
     return Rejected(
         index=first_index + index,
         seq=seq if type(seq) is int else None,
@@ -124,37 +114,3 @@ def _rejection(row: dict[str, object], *, first_index: int, count: int) -> Rejec
         message=text_or_none(error.get("message")) or "",
         doc_url=text_or_none(error.get("doc_url")),
     )
-
-
-def _json(body: bytes) -> object:
-    try:
-        value: object = json.loads(body)
-    except ValueError:
-        raise UnexpectedAnswerError(f"the answer is not JSON: {body[:80]!r}") from None
-    return value
-
-
-def _object(value: object, name: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise UnexpectedAnswerError(f"the answer's {name!r} is not an object")
-    return value
-
-
-def _list(value: object, name: str) -> list[object]:
-    if not isinstance(value, list):
-        raise UnexpectedAnswerError(f"the answer's {name!r} is not a list")
-    return value
-
-
-def _count(row: dict[str, object], name: str) -> int:
-    value = row.get(name)
-    if not (type(value) is int and value >= 0):
-        raise UnexpectedAnswerError(f"the answer's {name!r} is not a count")
-    return value
-
-
-def _range(pair: object) -> tuple[int, int]:
-    match pair:
-        case [int(low), int(high)] if low <= high:
-            return low, high
-    raise UnexpectedAnswerError("the answer's 'missing' holds something that is not a range")

@@ -1,246 +1,48 @@
-"""Writes the test vectors beside it, `card_token.json` and `lines.json`: `PYTHONPATH=sdk python
-sdk/vectors/make.py`.
+"""Writes the test vectors beside it: `PYTHONPATH=sdk python sdk/vectors/make.py [NAME.json …]`.
 
-All keys are SHA-256 of a name, so everything comes out the same each time, but for the tokens: HPKE draws a
-new key for each, so a new run writes other tokens that open to the same plaintexts.
+All keys are SHA-256 of a name, so everything comes out the same each time, but for the card tokens: HPKE draws a new
+key for each, so a new run writes other tokens that open to the same plaintexts.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from kanpu_pos import base64url
-from kanpu_pos.card import MAX_COUNTER, VirtualCard
-from kanpu_pos.fields import MAX_AMOUNT_MINOR, MAX_LINES, MAX_SEQ
-from kanpu_pos.records import Lines, Sale, line
-from kanpu_pos.token import PREFIX, seal_token, token_context
-from reference import CRYPTOGRAM_WRONG, KEY_UNKNOWN, MALFORMED, REASONS, UNOPENABLE, derive_card_key
+from batches import batches_document
+from card_tokens import card_token_document
+from chains import chains_document, signatures_document
+from claims import claims_document
+from closings import closings_document
+from lines import lines_document
 
 HERE: Final = Path(__file__).parent
-TERMINAL: Final = "tokyo-0001-03"
-KEY_IDS: Final = (1, 2, 255)
-
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-
-class Purchase(NamedTuple):
-    """A tap to make a token of; `counter` is the card's before it."""
-
-    name: str
-    issuer: str
-    card: str
-    counter: int
-    terminal: str
-    seq: int
-    key_id: int
+LINE_LENGTH: Final = 120
+DOCUMENTS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "card_token.json": card_token_document,
+    "lines.json": lines_document,
+    "chains.json": chains_document,
+    "signatures.json": signatures_document,
+    "closings.json": closings_document,
+    "claims.json": claims_document,
+    "batches.json": batches_document,
+}
 
 
-_LONGEST: Final = "9" + "z" * 62
-_OPENING: Final = (
-    Purchase("a new card's first tap", "issuer 1", "card 1", 0, TERMINAL, 1042, 1),
-    Purchase("the same card's next tap, sealed to the next key", "issuer 1", "card 1", 1, TERMINAL, 1043, 2),
-    Purchase("another card of another master key", "issuer 2", "card 2", 77, "osaka-0042-1", 9, 255),
-    Purchase("a counter of four different bytes", "issuer 1", "card 3", 0x01020303, TERMINAL, 10, 1),
-    Purchase("the last counter and seq", "issuer 1", "card 1", MAX_COUNTER - 1, _LONGEST, MAX_SEQ, 1),
-    Purchase("the shortest terminal and the first seq", "issuer 1", "card 1", 2, "0", 1, 2),
-)
-
-
-def fixed_bytes(name: str, size: int = 32) -> bytes:
-    """Return the bytes that stand for a secret in these vectors; they protect nothing."""
-    return hashlib.sha256(b"kanpu test vectors: " + name.encode()).digest()[:size]
-
-
-def private_key(key_id: int) -> X25519PrivateKey:
-    """Return the recipient's key of that id."""
-    return X25519PrivateKey.from_private_bytes(fixed_bytes(f"sealing key {key_id}"))
-
-
-def issued_card(issuer: str, card: str, counter: int) -> VirtualCard:
-    """Return a card as the issuer makes it; `counter` is that of its last tap."""
-    card_id = fixed_bytes(card, 16)
-    return VirtualCard(card_id, derive_card_key(fixed_bytes(issuer), card_id), counter)
-
-
-def sealed(plaintext: bytes, key_id: int, context: bytes) -> str:
-    """Return the token of `plaintext` for the recipient's key of that id."""
-    return seal_token(plaintext, key_id=key_id, public_key=private_key(key_id).public_key(), context=context)
-
-
-def card_token_document() -> dict[str, Any]:
-    """Return `card_token.json`."""
-    return {
-        "about": "Card token kt1. Bytes are in hex. The keys are made up and protect nothing. "
-        "Each run of make.py writes other tokens; all else stays.",
-        "reasons": REASONS,
-        "sealing_keys": [_sealing_key(key_id) for key_id in KEY_IDS],
-        "opens": [_opening(purchase) for purchase in _OPENING],
-        "does_not_open": list(_refusals()),
-    }
-
-
-def _sealing_key(key_id: int) -> dict[str, Any]:
-    key = private_key(key_id)
-    return {
-        "id": key_id,
-        "private_key": key.private_bytes_raw().hex(),
-        "public_key": key.public_key().public_bytes_raw().hex(),
-    }
-
-
-def _opening(purchase: Purchase) -> dict[str, Any]:
-    card = issued_card(purchase.issuer, purchase.card, purchase.counter)
-    context = token_context(purchase.terminal, purchase.seq)
-    plaintext = card.tap(context)
-    return {
-        "name": purchase.name,
-        "issuer_key": fixed_bytes(purchase.issuer).hex(),
-        "card_id": card.card_id.hex(),
-        "card_key": card.card_key.hex(),
-        "counter": card.counter,
-        "terminal": purchase.terminal,
-        "seq": purchase.seq,
-        "context": context.hex(),
-        "cryptogram": plaintext[20:].hex(),
-        "plaintext": plaintext.hex(),
-        "key_id": purchase.key_id,
-        "private_key": private_key(purchase.key_id).private_bytes_raw().hex(),
-        "token": sealed(plaintext, purchase.key_id, context),
-    }
-
-
-def _refusals() -> Iterator[dict[str, Any]]:
-    """Yield tokens that do not open for (TERMINAL, 1042) and issuer 1, each with one thing wrong."""
-    context = token_context(TERMINAL, 1042)
-    plaintext = issued_card("issuer 1", "card 1", 0).tap(context)
-    token = sealed(plaintext, 1, context)
-    changes = [
-        *_of_another_purchase(token),
-        *_wrongly_sealed(plaintext, context, data=base64url.decode(token.removeprefix(PREFIX))),
-        *_wrongly_spelt(token),
-    ]
-    for name, reason, fields in changes:
-        yield {
-            "name": name,
-            "reason": reason,
-            "issuer_key": fixed_bytes("issuer 1").hex(),
-            "terminal": TERMINAL,
-            "seq": 1042,
-            **fields,
-        }
-
-
-_Change = tuple[str, str, dict[str, Any]]
-
-
-def _of_another_purchase(token: str) -> list[_Change]:
-    return [
-        ("another terminal", UNOPENABLE, {"token": token, "terminal": "tokyo-0001-04"}),
-        ("another seq", UNOPENABLE, {"token": token, "seq": 1043}),
-        (
-            "another issuer key",
-            CRYPTOGRAM_WRONG,
-            {"token": token, "issuer_key": fixed_bytes("issuer 2").hex()},
-        ),
-    ]
-
-
-def _wrongly_sealed(plaintext: bytes, context: bytes, *, data: bytes) -> list[_Change]:
-    other_answer = issued_card("issuer 1", "card 1", 0).tap(token_context(TERMINAL, 1041))
-    raised_counter = plaintext[:16] + (2).to_bytes(4, "big") + plaintext[20:]
-    flips = {"the encapsulated key": 1, "the ciphertext": 40, "the ciphertext's tag": 84}
-    return [
-        *((f"a bit flipped in {place}", UNOPENABLE, _token(_flipped(data, at))) for place, at in flips.items()),
-        ("an encapsulated key of zeros", UNOPENABLE, _token(data[:1] + bytes(32) + data[33:])),
-        ("the id of another key", UNOPENABLE, _token(b"\x02" + data[1:])),
-        ("an unknown key id", KEY_UNKNOWN, _token(b"\x63" + data[1:])),
-        ("key id 0, which is none", KEY_UNKNOWN, _token(b"\x00" + data[1:])),
-        (
-            "a card's answer to another purchase",
-            CRYPTOGRAM_WRONG,
-            {"token": sealed(other_answer, 1, context)},
-        ),
-        ("a counter raised after the tap", CRYPTOGRAM_WRONG, {"token": sealed(raised_counter, 1, context)}),
-        ("a byte too few", MALFORMED, _token(data[:-1])),
-        ("a byte too many", MALFORMED, _token(data + b"\x00")),
-    ]
-
-
-def _wrongly_spelt(token: str) -> list[_Change]:
-    spare_bit_set = token[:-1] + _ALPHABET[_ALPHABET.index(token[-1]) + 1]
-    spellings = {
-        "a character too few": token[:-1],
-        "a character too many": token + "A",
-        "spare trailing bits that are not zero": spare_bit_set,
-        "padding": token + "==",
-        "a newline at the end": token + "\n",
-        "a space inside": token[:60] + " " + token[61:],
-        "a character of the standard alphabet": token[:60] + "+" + token[61:],
-        "a character outside ASCII": token[:60] + "é" + token[61:],
-        "the prefix of another version": "kt2." + token.removeprefix(PREFIX),
-        "the prefix in upper case": "KT1." + token.removeprefix(PREFIX),
-        "no prefix": token.removeprefix(PREFIX),
-        "nothing but the prefix": PREFIX,
-        "nothing": "",
-    }
-    return [(name, MALFORMED, {"token": spelling}) for name, spelling in spellings.items()]
-
-
-def _token(data: bytes) -> dict[str, Any]:
-    return {"token": PREFIX + base64url.encode(data)}
-
-
-def _flipped(data: bytes, at: int) -> bytes:
-    return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
-
-
-def sales() -> dict[str, Sale]:
-    """Return the sales of `lines.json` by name; the tokens have the right form but open with no key."""
-    tokyo = timezone(timedelta(hours=9))
-    two: Lines = (("reduced", 1080), ("food2", 550))
-    card, claim = PREFIX + base64url.encode(bytes(range(85))), base64url.encode(fixed_bytes("claim"))
-    noon = datetime(2017, 4, 3, 12, 0, tzinfo=tokyo)
-    return {
-        "a sale with a card": Sale(seq=1042, at="2017-04-03T09:30:00+09:00", card=card, lines=two),
-        "a sale with a claim": Sale(seq=1043, at="2017-04-03T09:31:00+09:00", claim=claim, lines=two),
-        "a sale with neither": Sale(seq=1044, at="2017-04-03T09:32:00+09:00", lines=(("standard", 1),)),
-        "lines in the order sent": Sale(seq=1045, at=noon, lines=two[::-1]),
-        "an aware time in its own offset": Sale(seq=1046, at=noon, lines=two),
-        "the same moment in UTC": Sale(seq=1046, at=noon.astimezone(UTC), lines=two),
-        "the same moment with Z, as sent": Sale(seq=1046, at="2017-04-03T03:00:00Z", lines=two),
-        "a fraction of a second, as sent": Sale(seq=1047, at="2017-04-03T12:00:00.250+09:00", lines=two),
-        "an offset west of UTC": Sale(seq=1048, at="2017-04-02T22:30:00-04:30", lines=two),
-        "the largest seq and amount": Sale(seq=MAX_SEQ, at=noon, lines=(("z" * 32, MAX_AMOUNT_MINOR),)),
-        "the smallest seq and amount": Sale(seq=1, at=noon, lines=(("a", 1),)),
-        "fifty lines": Sale(seq=2, at=noon, lines=tuple((f"tier_{n}", n + 1) for n in range(MAX_LINES))),
-    }
-
-
-def lines_document() -> dict[str, Any]:
-    """Return `lines.json`."""
-    return {
-        "about": "Records, the bytes this library stores for them (UTF-8), and their canonical line.",
-        "records": [
-            {
-                "name": name,
-                "record": json.loads(sale.to_json()),
-                "json": sale.to_json().decode(),
-                "line": line(sale),
-            }
-            for name, sale in sales().items()
-        ],
-    }
-
-
-def _write(name: str, document: dict[str, Any]) -> None:
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    (HERE / name).write_text(text + "\n", encoding="utf-8")
+def text_of(value: Any, *, indent: str = "") -> str:
+    """Return JSON as the documents are written: what fits on a line is put on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(indent + line) <= LINE_LENGTH:
+        return line
+    inner = indent + " "
+    if isinstance(value, dict):
+        rows = [f"{json.dumps(name)}: {text_of(item, indent=inner)}" for name, item in value.items()]
+        return "{\n" + ",\n".join(inner + row for row in rows) + f"\n{indent}}}"
+    rows = [text_of(item, indent=inner) for item in value]
+    return "[\n" + ",\n".join(inner + row for row in rows) + f"\n{indent}]"
 
 
 if __name__ == "__main__":
-    _write("card_token.json", card_token_document())
-    _write("lines.json", lines_document())
+    for name in sys.argv[1:] or DOCUMENTS:
+        (HERE / name).write_text(text_of(DOCUMENTS[name]()) + "\n", encoding="utf-8")

@@ -14,6 +14,22 @@ from typing import Any
 
 PUBLIC_KEY = "36jSzn5SczQkt2DHbpDXMseTa_y8KbSXjuR0-l-9OFY"
 KEYS = [{"id": 1, "public_key": PUBLIC_KEY, "seal_until": "2099-01-01T00:00:00Z"}]
+TIERS = {
+    "on": "2017-04-03",
+    "currency": "JPY",
+    "minor_unit_digits": 0,
+    "collected": "0.10",
+    "tiers": [{"code": "reduced", "rate": "0.08", "name": {"ja": "飲食料品", "en": "Food and drink"}}],
+}
+CARDS = [
+    {
+        "name": "standard",
+        "card_id": "0a" * 16,
+        "card_key": "0b" * 32,
+        "expect": {"status": "counted", "code": None},
+        "purpose": {"ja": "数えられます", "en": "is counted"},
+    }
+]
 
 
 @dataclass(frozen=True)
@@ -33,9 +49,10 @@ DROP_AFTER_STORING = Fault(stores=True)
 TRUNCATED_ANSWER = Fault(stores=True, truncates=True)
 
 
-def refusal(status: int, code: str = "unavailable", **headers: str) -> Fault:
+def refusal(status: int, code: str = "unavailable", *, details: dict[str, Any] | None = None, **headers: str) -> Fault:
     """An answer with the protocol's error object; `Retry_After="3"` becomes the header Retry-After."""
     error = {"code": code, "param": "purchases[0]", "message": f"{code}!", "doc_url": f"/docs/errors#{code}"}
+    error |= details or {}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Fault(status, json.dumps({"error": error}).encode(), {"Request-Id": "req-1", **named})
 
@@ -103,7 +120,7 @@ class PosServer(ThreadingHTTPServer):
         status = "duplicate" if self.records.get(key) == record else "accepted"
         self.records.setdefault(key, record)
         row = {"index": index, "seq": record["seq"], "status": status}
-        if record["lines"][0]["tier"] == "unknown":
+        if record.get("lines", [{"tier": ""}])[0]["tier"] == "unknown":
             param = f"purchases[{index}].lines[0].tier"
             error = {"code": "tier_unknown", "param": param, "message": "no such tier", "doc_url": "/docs"}
             row |= {"status": "rejected", "error": error}
@@ -144,7 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = fault.truncates or not fault.status
 
     def _good_answer(self, request: Request) -> bytes:
-        return json.dumps(KEYS).encode() if request.path.startswith("/v1/keys") else self.server.take(request)
+        for path, answer in (("/v1/keys", KEYS), ("/v1/tiers", TIERS), ("/v1/test/cards", CARDS)):
+            if request.path.startswith(path):
+                return json.dumps(answer).encode()
+        return self.server.take(request)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str], *, length: int | None = None) -> None:
         self.send_response(status)

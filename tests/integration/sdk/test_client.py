@@ -100,6 +100,7 @@ def test_a_request_carries_the_stored_bytes_key_and_software(server: PosServer) 
     assert request.headers["authorization"] == f"Bearer {API_KEY}"
     assert request.headers["content-type"] == "application/json"
     assert request.headers["kanpu-software"] == "acme/till/4.2"
+    assert request.headers["accept-language"] == "en"
     assert request.headers["user-agent"].startswith("kanpu-pos/")
 
 

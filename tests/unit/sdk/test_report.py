@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from kanpu_pos.batch import StoredRecordError
-from kanpu_pos.client import ApiError, GaveUpError
+from kanpu_pos.connection import ApiError, GaveUpError
 from kanpu_pos.fields import FieldError
-from kanpu_pos.report import Rejected, Report, UnexpectedAnswerError, parse_report, shifted_param
+from kanpu_pos.report import Rejected, Report, parse_report, shifted_param
+from kanpu_pos.shape import UnexpectedAnswerError
 
 REFUSAL = {
     "index": 1,

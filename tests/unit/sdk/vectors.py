@@ -1,4 +1,4 @@
-"""The SDK's test vectors and the reference code beside them, which is no package of its own."""
+"""The SDK's test vectors and the code beside them that writes them, which is no package of its own."""
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ def document(name: str) -> Any:
 
 
 def module(name: str) -> ModuleType:
-    """`make` imports `reference` by its bare name, as a script does: hence the entry in sys.modules."""
+    """They import each other by bare names, as scripts do: hence the entry in sys.modules, and the order below."""
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
         assert spec is not None
@@ -26,4 +26,6 @@ def module(name: str) -> ModuleType:
 
 
 reference = module("reference")
+for _name in ("fixed", "steps", "card_tokens", "lines", "chains", "claims", "closings", "unsealed", "batches"):
+    module(_name)
 make = module("make")
