@@ -32,7 +32,7 @@ class AlarmRow:
 
     alarm: Alarm
     kind: str | Promise
-    detail: tuple[tuple[str, object], ...]
+    detail: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +60,13 @@ def alarms_page(*, kind: str, page: str | None) -> AlarmsPage:
 
 def _row(alarm: Alarm) -> AlarmRow:
     detail: dict[str, Any] = alarm.detail
-    return AlarmRow(alarm, KINDS.get(alarm.kind, alarm.kind), tuple(detail.items()))
+    return AlarmRow(
+        alarm, KINDS.get(alarm.kind, alarm.kind), tuple((name, _words(value)) for name, value in detail.items())
+    )
+
+
+def _words(value: Any) -> str:
+    """A particular as people read it: amounts per tier with their thousands apart."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {amount:,}" for name, amount in value.items()) or "0"
+    return str(value)
