@@ -18,6 +18,8 @@ KINDS: Final[dict[str, Promise]] = {
     "seal_mismatch": _("A seal does not fit its batch"),
     "seal_missing": _("A sealed terminal sent without a seal"),
     "closing_differs": _("A closing differs from the records: a lost tail?"),
+    "closing_unreadable": _("Records that cannot be read keep closings from being compared"),
+    "closing_failed": _("A closing cannot be compared"),
     "terminal_rekeyed": _("A terminal was enrolled again with a new key"),
     "card_cloned": _("A card's counter was used twice: a copy?"),
     "claim_guessing": _("A resident tried too many claim codes"),

@@ -46,12 +46,13 @@ class Books:
         try:
             sent = read_line(line or "")
             at = instant_of(sent.at)
-        except ValueError:
-            at = None
-        if at is None:
+            year = at and at.astimezone(self.zone).year
+        except (ValueError, OverflowError):  # the year 1 has no day before it
+            year = None
+        if year is None:
             self.unknown.add(seq)
             return
-        of_this_year = seq >= self.counted_from and at.astimezone(self.zone).year == self.year
+        of_this_year = seq >= self.counted_from and year == self.year
         for tier, amount in self._change(sent).items():
             if of_this_year:
                 self.totals[tier] = self.totals.get(tier, 0) + amount

@@ -1,12 +1,13 @@
 """Closings: taken up when they are counted, compared as soon as no lower number is missing."""
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.queries import terminal_names
@@ -17,7 +18,9 @@ from apps.purchases.records import SentLine
 from apps.purchases.store import raw_connection
 from apps.schemes.queries import scheme_of, started_years
 
+logger = logging.getLogger(__name__)
 CLOSINGS_PER_CLAIM: Final = 50
+UNREADABLE_NAMED: Final = 20
 LINES: Final = """
 SELECT seq, line FROM purchases_purchase WHERE lane = %(lane)s AND terminal_id = %(terminal)s
     AND seq >= %(first)s AND seq < %(end)s AND tax_year = %(year)s
@@ -55,12 +58,15 @@ def add_closings(cursor: Cursor, closings: Sequence[tuple[Claimed, SentLine]]) -
 
 
 def mark_closings_due(cursor: Cursor, claim: Claim) -> None:
-    """Have the closings looked at that wait for records of the claimed batches' terminals."""
+    """Have the closings of the claimed batches' terminals looked at below which no number is missing any more."""
     for lane, batch_ids in claim.items():
         cursor.execute(
-            "UPDATE purchases_closing SET due = true WHERE lane = %s AND recorded IS NULL AND NOT due"
-            " AND terminal_id IN (SELECT terminal_id FROM purchases_batch WHERE lane = %s AND id = ANY(%b))",
-            (lane, lane, batch_ids),
+            "UPDATE purchases_closing c SET due = true FROM purchases_terminalstate s"
+            " WHERE c.lane = %(lane)s AND c.recorded IS NULL AND s.lane = c.lane AND s.terminal_id = c.terminal_id"
+            " AND c.terminal_id IN"
+            " (SELECT terminal_id FROM purchases_batch WHERE lane = %(lane)s AND id = ANY(%(ids)s))"
+            " AND s.received @> int8range(1, c.seq)",
+            {"lane": lane, "ids": batch_ids},
         )
 
 
@@ -80,8 +86,22 @@ def _compare_some(now: datetime) -> int:
             (CLOSINGS_PER_CLAIM,),
         ).fetchall()
         for lane, terminal_id, seq, tax_year, reported in rows:
-            _compare(cursor, Due(lane, terminal_id, seq, tax_year, json.loads(reported)), now)
+            _compare_or_set_aside(cursor, Due(lane, terminal_id, seq, tax_year, json.loads(reported)), now)
     return len(rows)
+
+
+def _compare_or_set_aside(cursor: Cursor, due: Due, now: datetime) -> None:
+    """Compare one closing; one that fails is left open with an alarm and keeps no other waiting."""
+    try:
+        with transaction.atomic():
+            _compare(cursor, due, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        logger.exception("Closing %s of terminal %s cannot be compared.", due.seq, due.terminal_id)
+        _keep(cursor, due, None, None)
+        detail: dict[str, object] = {"reason": type(error).__name__}
+        raise_alarms([Cause("closing_failed", f"{due.terminal_id}:{due.seq}", detail)], at=now)
 
 
 def _compare(cursor: Cursor, due: Due, now: datetime) -> None:
@@ -92,9 +112,13 @@ def _compare(cursor: Cursor, due: Due, now: datetime) -> None:
     books = _books(cursor, due, code)
     agrees = None if books.unknown else not differences(due.reported, books.totals)
     _keep(cursor, due, books.totals, agrees)
+    detail: dict[str, object] = {"terminal": code, "reported": due.reported, "recorded": books.totals}
     if agrees is False:
-        detail: dict[str, object] = {"terminal": code, "reported": due.reported, "recorded": books.totals}
         raise_alarms([Cause("closing_differs", f"{code}:{due.seq}", detail)], at=now)
+    if agrees is None:  # a record that nobody can read must not blind the books in silence
+        numbers = sorted(books.unknown)[:UNREADABLE_NAMED]
+        cause = Cause("closing_unreadable", f"{code}:{numbers[0]}", {"terminal": code, "seqs": str(numbers)})
+        raise_alarms([cause], at=now)
 
 
 def _keep(cursor: Cursor, due: Due, recorded: dict[str, int] | None, agrees: bool | None) -> None:

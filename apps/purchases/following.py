@@ -18,7 +18,7 @@ MENDABLE: Final = frozenset(
     {"record_malformed", "year_not_open", "year_closed", "from_the_future", "tier_unknown", "tier_not_in_force",
      "amount_invalid"}
 )  # fmt: skip
-MENDABLE_RETURNS: Final = frozenset({"tier_unknown", "amount_invalid"})
+MENDABLE_RETURNS: Final = frozenset({"record_malformed", "tier_unknown", "amount_invalid"})
 Amounts = Mapping[str, int]  # tier: amount_minor
 
 
@@ -90,8 +90,8 @@ def follow(sale: Original, followers: Sequence[Follower], years: Sequence[YearRu
     void = _correct_sale(done, sale, _by_number(of.get(sale.key, ())), years)
     left = dict(done.sold.amounts) if done.sold else {}
     for follower in of.get(sale.key, ()):
-        if _kind(follower) == "return":
-            _take_return(done, follower, _by_number(of.get(follower.key, ())), left)
+        if kind_of(follower) == "return":
+            _take_return(done, follower, _in_time(done, _by_number(of.get(follower.key, ())), years), left)
         elif follower is void:
             left = {}
     for follower in followers:
@@ -107,10 +107,11 @@ def follow_other(followers: Sequence[Follower]) -> Followed:
 
 def _by_number(followers: Iterable[Follower]) -> list[Follower]:
     """The voids and corrections among them, by their numbers."""
-    return sorted((f for f in followers if _kind(f) in ("void", "correction")), key=lambda f: f.key.seq)
+    return sorted((f for f in followers if kind_of(f) in ("void", "correction")), key=lambda f: f.key.seq)
 
 
-def _kind(follower: Follower) -> str:
+def kind_of(follower: Follower) -> str:
+    """The kind of a follow-up, from its line."""
     return follower.line.split("\n", 3)[2]
 
 
@@ -124,7 +125,7 @@ def _correct_sale(
     for change in changes:
         if void:
             done.fates[change.key] = ALREADY_VOID
-        elif _kind(change) == "void":
+        elif kind_of(change) == "void":
             void = change
             done.fates[change.key] = COUNTED
         else:
@@ -171,10 +172,18 @@ def _corrected(
     return lines_defect(line.tiers, sold_at, rules) or Version(sold_at, rules.year, amounts)
 
 
+def _in_time(done: Followed, changes: Sequence[Follower], years: Sequence[YearRules]) -> list[Follower]:
+    """The changes of a return that came before the sale's filing deadline: later ones would raise a closed year."""
+    rules = done.sold and year_of(done.sold.at, years)
+    late = [change for change in changes if rules and change.received_at >= rules.deadline_at]
+    done.fates.update({change.key: Fate("rejected", "year_closed", str(rules and rules.year)) for change in late})
+    return [change for change in changes if change not in late]
+
+
 def _take_return(done: Followed, returned: Follower, changes: Sequence[Follower], left: dict[str, int]) -> None:
     """Take a return from what is left, in the newest of its versions that fits; its void takes nothing."""
-    void = next((change for change in changes if _kind(change) == "void"), None)
-    corrections = [change for change in changes if _kind(change) == "correction"]
+    void = next((change for change in changes if kind_of(change) == "void"), None)
+    corrections = [change for change in changes if kind_of(change) == "correction"]
     for change in changes:
         late = void is not None and change is not void and change.key.seq > void.key.seq
         done.fates[change.key] = ALREADY_VOID if late else COUNTED
@@ -182,16 +191,16 @@ def _take_return(done: Followed, returned: Follower, changes: Sequence[Follower]
         done.fates[returned.key] = VOIDED
         return
     for version in [*reversed(corrections), returned]:
-        wanted = read_line(version.line).amounts
         if version.code:
             done.fates[version.key] = Fate("rejected", version.code)
-        elif all(amount <= left.get(tier, 0) for tier, amount in wanted.items()):
+            break
+        wanted = read_line(version.line).amounts
+        if all(amount <= left.get(tier, 0) for tier, amount in wanted.items()):
             for tier, amount in wanted.items():
                 left[tier] -= amount
             done.fates[returned.key] = COUNTED
             return
-        else:
-            done.fates[version.key] = Fate("rejected", "return_exceeds_sale", _left_text(wanted, left))
+        done.fates[version.key] = Fate("rejected", "return_exceeds_sale", _left_text(wanted, left))
 
 
 def _left_text(wanted: Amounts, left: Amounts) -> str:

@@ -8,14 +8,16 @@ that is there.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original
+from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original, kind_of
 from apps.purchases.lanes import LANES, lane_of
 from apps.purchases.outbox import Claim, Cursor
 from apps.purchases.records import FOLLOWING, read_line
 
 THREADS_PER_CLAIM: Final = 500
+MOST_HOPS: Final = 10  # of returns that wrongly name returns
 NAMED: Final = "unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[]) AS k (lane, terminal_id, seq)"
 FILE: Final = """
 WITH filed AS (
@@ -38,6 +40,12 @@ WITH filed AS (
 INSERT INTO purchases_outcome (lane, terminal_id, seq, status, code, decided_at)
 SELECT lane, terminal_id, seq, 'waiting', '', %(now)s FROM filed WHERE code = ''
 """
+# Looked up one by one in the index of what waits, however much that is.
+NAMED_AND_OPEN: Final = f"""
+SELECT k.terminal_id, k.seq FROM {NAMED} WHERE EXISTS (
+    SELECT FROM purchases_followup f WHERE f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq
+        AND (f.due OR f.waiting) OFFSET 0)
+"""
 MARK_DUE: Final = f"""
 WITH open AS (
     SELECT f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FROM purchases_followup f
@@ -50,7 +58,10 @@ WHERE (f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq)
     = (o.of_lane, o.of_terminal_id, o.of_seq, o.terminal_id, o.seq)
 """
 FIND: Final = f"""
-SELECT k.terminal_id, k.seq, r.kind, r.of_terminal_id, r.of_seq, r.line, r.code, r.batch_id FROM {NAMED} JOIN LATERAL (
+SELECT k.terminal_id, k.seq, r.kind, r.of_terminal_id, r.of_seq, r.line, r.code, r.batch_id,
+       r.batch_id IS NULL OR EXISTS (
+           SELECT FROM purchases_batch b WHERE b.lane = k.lane AND b.id = r.batch_id AND b.counted_at IS NOT NULL)
+FROM {NAMED} JOIN LATERAL (
     SELECT kind, of_terminal_id, of_seq, line, '' AS code, batch_id FROM purchases_purchase p
     WHERE p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq
     UNION ALL
@@ -65,20 +76,33 @@ FROM purchases_followup f
 JOIN {NAMED} ON k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
 ORDER BY f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FOR UPDATE OF f
 """
+# The advisory lock keeps other workers from the same records; what they have is left out here.
+DUE: Final = """
+WITH first AS MATERIALIZED (
+    SELECT of_terminal_id, of_seq, position FROM purchases_followup WHERE due AND NOT failed
+    ORDER BY position LIMIT 2000
+)
+SELECT of_terminal_id, of_seq FROM first
+WHERE pg_try_advisory_xact_lock(of_terminal_id::int8 << 32 | of_seq) LIMIT %s
+"""
 SETTLED: Final = f"""
-UPDATE purchases_followup f SET due = false, waiting = %(waiting)s FROM {NAMED}
+UPDATE purchases_followup f SET due = false, failed = false, waiting = %(waiting)s FROM {NAMED}
 WHERE k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
 """
 
 
 class Found(NamedTuple):
-    """A record that a follow-up names. `line` is None when it was refused and has not the shape of a record."""
+    """A record that a follow-up names. `line` is None when it was refused and has not the shape of a record.
+
+    `batch_id` is None for what was refused before batches were kept for it.
+    """
 
     kind: str
     of: Key | None
     line: str | None
     code: str
-    batch_id: int
+    batch_id: int | None
+    is_counted: bool
 
 
 @dataclass(slots=True)
@@ -108,15 +132,14 @@ def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
 
 def mark_due(cursor: Cursor, keys: Iterable[Key]) -> None:
     """Have the follow-ups that wait for these records looked at."""
-    cursor.execute(MARK_DUE, _arrays(keys))
+    named = cursor.execute(NAMED_AND_OPEN, _arrays(keys)).fetchall()
+    if named:
+        cursor.execute(MARK_DUE, _arrays([Key(*row) for row in named]))
 
 
 def due_keys(cursor: Cursor) -> list[Key]:
-    """Some of the records that due follow-ups name, the longest waiting first."""
-    rows = cursor.execute(
-        "SELECT of_terminal_id, of_seq FROM purchases_followup WHERE due ORDER BY position LIMIT %s",
-        (THREADS_PER_CLAIM,),
-    )
+    """Some of the records that due follow-ups name, the longest waiting first, that no other worker looks at."""
+    rows = cursor.execute(DUE, (THREADS_PER_CLAIM,)).fetchall()
     return list(dict.fromkeys(Key(*row) for row in rows))
 
 
@@ -133,11 +156,9 @@ def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
     threads = {root: Thread(root) for root in sorted(before.roots)}
     _add_followers(cursor, threads)
     now = _roots(cursor, keys)
-    counted = _counted(cursor, now.found)
     for root, thread in threads.items():
         record = now.found.get(root)
-        if record and (lane_of(root.terminal_id), record.batch_id) in counted:
-            thread.found = record
+        thread.found = record if record and record.is_counted else None
     for key, outcome in _lock_outcomes(cursor, list(threads)).items():
         threads[key].outcome = outcome
     return [thread for thread in threads.values() if thread.key in now.roots]
@@ -153,10 +174,10 @@ def settled(cursor: Cursor, threads: Collection[Thread]) -> None:
 
 
 def give_up(cursor: Cursor, key: Key) -> None:
-    """Look no more at what names this record, until it is marked due again."""
+    """Look no more at what names this record until it is taken up again; a freeze says that it is not settled."""
     cursor.execute(
-        "UPDATE purchases_followup SET due = false, waiting = true"
-        " WHERE of_lane = %s AND of_terminal_id = %s AND of_seq = %s",
+        "UPDATE purchases_followup SET failed = true WHERE due"
+        " AND of_lane = %s AND of_terminal_id = %s AND of_seq = %s",
         (lane_of(key.terminal_id), *key),
     )
 
@@ -206,17 +227,18 @@ def _arrays(keys: Iterable[Key]) -> dict[str, object]:
 
 def _find(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Found]:
     found = {}
-    for terminal_id, seq, kind, of_terminal_id, of_seq, line, code, batch_id in cursor.execute(FIND, _arrays(keys)):
+    for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(FIND, _arrays(keys)):
         of = Key(of_terminal_id, of_seq) if of_seq else None
-        found[Key(terminal_id, seq)] = Found(kind, of, line, code, batch_id)
+        found[Key(terminal_id, seq)] = Found(kind, of, *rest)
     return found
 
 
 def _root(key: Key, found: Mapping[Key, Found]) -> Key:
-    """The sale of a return that was filed; any other record itself."""
+    """The sale of a return that was filed, as its counting does; any other record itself."""
     record = found.get(key)
-    filed = record and record.kind == "return" and (not record.code or record.code in MENDABLE_RETURNS)
-    return record.of if record and record.of and filed else key
+    if record is None or record.of is None or record.kind != "return" or not record.is_counted:
+        return key
+    return record.of if not record.code or record.code in MENDABLE_RETURNS else key
 
 
 def _is_readable(line: str | None) -> bool:
@@ -235,9 +257,16 @@ class _Roots(NamedTuple):
 
 
 def _roots(cursor: Cursor, keys: Sequence[Key]) -> _Roots:
+    """Follow returns to what they name, and that again if it is a return itself."""
     found = _find(cursor, keys)
-    roots = {_root(key, found) for key in keys}
-    return _Roots(roots, found | _find(cursor, [root for root in roots if root not in found]))
+    roots = set(keys)
+    for _ in range(MOST_HOPS):
+        further = {_root(key, found) for key in roots}
+        if further == roots:
+            break
+        found |= _find(cursor, [key for key in further if key not in found])
+        roots = further
+    return _Roots(roots, found)
 
 
 def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> None:
@@ -249,30 +278,27 @@ def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> None:
     )
 
 
-def _counted(cursor: Cursor, found: Mapping[Key, Found]) -> set[tuple[int, int]]:
-    """Which of these records' batches are counted, as (lane, id)."""
-    rows = cursor.execute(
-        "SELECT b.lane, b.id FROM purchases_batch b JOIN unnest(%s::int2[], %s::int8[]) AS k (lane, id)"
-        " ON (k.lane, k.id) = (b.lane, b.id) WHERE b.counted_at IS NOT NULL",
-        _batches(found),
-    )
-    return {(lane, batch_id) for lane, batch_id in rows}
-
-
 def _batches(found: Mapping[Key, Found]) -> tuple[list[int], list[int]]:
-    batches = sorted({(lane_of(key.terminal_id), record.batch_id) for key, record in found.items()})
+    batches = sorted({(lane_of(key.terminal_id), r.batch_id) for key, r in found.items() if r.batch_id is not None})
     return [lane for lane, _ in batches], [batch_id for _, batch_id in batches]
 
 
 def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread]) -> None:
-    """Lock and add what names the threads' sales, and what names their returns."""
-    first = cursor.execute(FOLLOWERS, _arrays(threads)).fetchall()
-    thread_of = {Key(*row[2:4]): threads[Key(*row[:2])] for row in first}
-    second = cursor.execute(FOLLOWERS, _arrays(thread_of)).fetchall()
-    taken_up = [(row[4], threads[Key(*row[:2])], row) for row in first]
-    taken_up += [(row[4], thread_of[Key(*row[:2])], row) for row in second]
-    for _, thread, row in sorted(taken_up, key=lambda taken: taken[0]):
-        thread.followers.append(Follower(Key(*row[2:4]), Key(*row[:2]), row[5], row[6], row[7]))
+    """Lock and add what names the threads' records, what names a return among that, and so on."""
+    level, known = dict(threads), set(threads)
+    taken_up: list[tuple[int, Thread, Follower]] = []
+    for _ in range(MOST_HOPS + 1):
+        rows = cursor.execute(FOLLOWERS, _arrays(level)).fetchall() if level else []
+        further: dict[Key, Thread] = {}
+        for of_terminal_id, of_seq, terminal_id, seq, position, *rest in rows:
+            follower = Follower(Key(terminal_id, seq), Key(of_terminal_id, of_seq), *rest)
+            taken_up.append((position, level[follower.of], follower))
+            if kind_of(follower) == "return" and follower.key not in known:
+                further[follower.key] = level[follower.of]
+        level = further
+        known |= further.keys()
+    for _, thread, follower in sorted(taken_up, key=itemgetter(0)):
+        thread.followers.append(follower)
 
 
 def _lock_outcomes(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Fate]:

@@ -117,7 +117,8 @@ class Followup(models.Model):
     """A return, void or correction under the record that it names.
 
     `position` is the order in which workers took them up: returns are fitted to their sale in it. `due`: a worker has
-    to look at it; `waiting`: the record that it names has not come yet. `code` says why a return was refused.
+    to look at it, unless it `failed`; `waiting`: the record that it names has not come yet. `code` says why a return
+    was refused.
     """
 
     pk = models.CompositePrimaryKey("of_lane", "of_terminal_id", "of_seq", "terminal_id", "seq")
@@ -133,6 +134,7 @@ class Followup(models.Model):
     code = models.TextField()
     due = models.BooleanField()
     waiting = models.BooleanField()
+    failed = models.BooleanField(default=False)
 
 
 class Closing(models.Model):

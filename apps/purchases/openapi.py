@@ -363,6 +363,7 @@ READ_TIERS: Final = operation(
                 "scheme": {"type": "string"},
                 "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
                 "minor_unit_digits": {"type": "integer", "minimum": 0},
+                "time_zone": {"type": "string", "minLength": 1},
                 "collected": RATE | {"description": "The rate that everyone pays at the till."},
                 "tiers": {
                     "type": "array",
@@ -376,6 +377,7 @@ READ_TIERS: Final = operation(
                 "scheme": "jp-2015",
                 "currency": "JPY",
                 "minor_unit_digits": 0,
+                "time_zone": "Asia/Tokyo",
                 "collected": "0.10",
                 "tiers": [
                     {

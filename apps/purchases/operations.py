@@ -22,7 +22,7 @@ from apps.purchases.chain import (
 from apps.purchases.decisions import Decided, decide_all, new_seqs
 from apps.purchases.queries import MISSING_AT_MOST, what_stands, year_rules
 from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
-from apps.purchases.records import Malformed, Record, read_record
+from apps.purchases.records import Malformed, Record, named_by, read_record
 from apps.purchases.store import (
     Cursor,
     Sender,
@@ -68,7 +68,7 @@ def accept_batch(sender: Sender, raws: Iterable[bytes], *, seal: Seal | None = N
     try:
         return _accept(arrival)
     except (SealMissing, ChainBroken, SealMismatch) as error:
-        raise_alarms([_seal_alarm(sender, seal, error)], at=now)
+        raise_alarms([_seal_alarm(arrival, error)], at=now)
         raise
 
 
@@ -91,7 +91,7 @@ def _accept(arrival: _Arrival) -> Answer:
 
 def _named_terminals(sender: Sender, records: Records) -> dict[str, int]:
     """The number of each terminal of the same merchant that these records name: a query only if it is another."""
-    others = {r.of.terminal for r in records if isinstance(r, Record) and r.of} - {sender.terminal_code}
+    others = {of.terminal for of in map(named_by, records) if of} - {sender.terminal_code}
     named = terminals_of_merchant(others, sender.merchant_id) if others else {}
     return named | {sender.terminal_code: sender.terminal_id}
 
@@ -123,11 +123,13 @@ def _known_head(cursor: Cursor, arrival: _Arrival, state: State) -> bytes:
     return head_after(digest, lines_between(cursor, sender, start, last + 1))
 
 
-def _seal_alarm(sender: Sender, seal: Seal | None, error: SealMissing | ChainBroken | SealMismatch) -> Cause:
+def _seal_alarm(arrival: _Arrival, error: SealMissing | ChainBroken | SealMismatch) -> Cause:
+    sender, seal, now = arrival.sender, arrival.seal, arrival.now
     detail: dict[str, object] = {"terminal": sender.terminal_code, "request_id": str(sender.request_id)}
     if isinstance(error, ChainBroken):
-        return Cause(error.kind, f"{sender.terminal_code}:{error.seq}", detail | {"seq": error.seq})
-    head = seal.head.hex() if seal else "none"
+        head = seal.head.hex() if seal else "none"
+        return Cause(error.kind, f"{sender.terminal_code}:{error.seq}:{head[:16]}", detail | {"seq": error.seq})
+    head = seal.head.hex() if seal else f"none on {now:%Y-%m-%d}"
     return Cause(error.code, f"{sender.terminal_code}:{head[:32]}", detail | {"head": head, "reason": str(error)})
 
 

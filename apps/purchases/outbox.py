@@ -86,8 +86,11 @@ def set_aside(lane: int, batch_id: int, *, at: datetime, reason: str) -> None:
 
 
 def take_up_again() -> int:
-    """Put the batches that were set aside back on the queue, and look again at all that waits. Returns how many."""
-    Followup.objects.filter(waiting=True).update(due=True)
+    """Put the batches that were set aside back on the queue. Returns how many.
+
+    What could not be settled is looked at again, too.
+    """
+    Followup.objects.filter(failed=True).update(failed=False)
     return Batch.objects.filter(counted_at=None, failed_at__isnull=False).update(failed_at=None)
 
 

@@ -76,6 +76,10 @@ class _Loose(msgspec.Struct, frozen=True):
     sold_at: str | None = None
 
 
+class _Naming(msgspec.Struct, frozen=True):
+    of: Of
+
+
 class _Numbered(msgspec.Struct, frozen=True):
     seq: Seq
 
@@ -255,8 +259,11 @@ class SentLine(NamedTuple):
 
     @property
     def amounts(self) -> dict[str, int]:
-        """Each tier's amount in minor units."""
-        return dict(zip(self.tiers, self.amounts_minor, strict=True))
+        """Each tier's amount in minor units; of a refused record that has a tier twice, their sum."""
+        amounts: dict[str, int] = {}
+        for tier, amount in zip(self.tiers, self.amounts_minor, strict=True):
+            amounts[tier] = amounts.get(tier, 0) + amount
+        return amounts
 
 
 def read_line(line: str) -> SentLine:
@@ -290,4 +297,14 @@ def instant_of(text: str) -> datetime | None:
     try:
         return _instant(text)
     except msgspec.ValidationError:
+        return None
+
+
+def named_by(record: Record | Malformed) -> Of | None:
+    """The earlier record that a record names; of a malformed one, as far as it has the shape of one."""
+    if isinstance(record, Record):
+        return record.of
+    try:
+        return msgspec.json.decode(record.raw, type=_Naming).of
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

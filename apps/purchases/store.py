@@ -15,7 +15,7 @@ from apps.purchases.acceptance import Defect
 from apps.purchases.chain import Seal
 from apps.purchases.decisions import Decided, new_seqs
 from apps.purchases.ranges import Ranges, next_number, to_ranges
-from apps.purchases.records import Malformed, Record
+from apps.purchases.records import Malformed, Record, named_by
 
 Cursor = psycopg.Cursor[Any]
 
@@ -194,6 +194,5 @@ def _as_sent(record: Record | Malformed) -> tuple[bool, bytes]:
 def _named(record: Record | Malformed, of_terminals: dict[str, int]) -> tuple[str, int | None, int | None]:
     """The kind of a record, and what it names, as far as that can be told."""
     kind = record.line.split("\n")[2] if record.line else ""
-    if isinstance(record, Record) and record.of and record.of.terminal in of_terminals:
-        return kind, of_terminals[record.of.terminal], record.of.seq
-    return kind, None, None
+    of = named_by(record)
+    return (kind, of_terminals[of.terminal], of.seq) if of and of.terminal in of_terminals else (kind, None, None)

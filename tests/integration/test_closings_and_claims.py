@@ -23,6 +23,7 @@ from apps.accruals.operations.claiming import (
 )
 from apps.accruals.operations.counting import count_all
 from apps.audit.models import Alarm, Event
+from apps.kernel.errors import KanpuError
 from apps.purchases.models import Closing, Outcome
 from apps.schemes.models import TaxYear
 from tests.integration.test_following import send, totals
@@ -90,6 +91,35 @@ def test_a_record_that_cannot_be_read_leaves_the_closing_open_until_it_is_correc
     send(till)
     count_all()
     assert closings() == {2: None, 4: True}
+
+
+def test_a_record_that_nobody_can_read_is_an_alarm_when_the_day_is_closed(world: World, till: RawTill) -> None:
+    till.records.append({"seq": 1, "at": "x", "lines": [{"tier": "reduced", "amount": 1}]})
+    till.close(reduced=99_999)
+    send(till)
+    count_all()
+    assert (closings(), Alarm.objects.get(kind="closing_unreadable").detail["seqs"]) == ({2: None}, "[1]")
+
+
+def test_a_record_of_the_first_year_keeps_no_closing_waiting(world: World, till: RawTill) -> None:
+    till.sale(at="0001-01-01T00:00:00+09:00", reduced=1)
+    till.close(reduced=1)
+    other = RawTill(world, "rival-1")
+    other.sale(reduced=5)
+    other.close(reduced=6)
+    send(till)
+    send(other)
+    count_all()
+    assert set(Alarm.objects.values_list("kind", flat=True)) == {"closing_unreadable", "closing_differs"}
+
+
+def test_a_refused_sale_with_a_tier_twice_is_in_the_totals_twice(world: World, till: RawTill) -> None:
+    sale = till.sale(reduced=100)
+    sale["lines"].append({"tier": "reduced", "amount": 200})
+    till.close(reduced=300)
+    assert send(till) == [(1, "record_malformed")]
+    count_all()
+    assert closings() == {2: True}
 
 
 def test_a_closing_counts_the_records_of_its_own_year(world: World, till: RawTill) -> None:
@@ -164,6 +194,21 @@ def test_a_claim_on_two_sales_is_on_none(world: World, till: RawTill) -> None:
     count_all()
     with pytest.raises(ClaimUnknown):
         claim(world, code)
+
+
+def test_guesses_made_at_once_are_counted_one_by_one(world: World) -> None:
+    def guess(_: int) -> str:
+        try:
+            claim(world, a_claim()[0])
+        except KanpuError as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return "claimed"
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(guess, range(2 * GUESSES)))
+    assert (codes.count("claim_unknown"), codes.count("rate_limited")) == (GUESSES, GUESSES)
 
 
 def test_a_voided_sale_has_nothing_to_claim(world: World, till: RawTill) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from apps.accruals.models import CardCounter, Entry, Total
 from apps.accruals.operations.counting import count_all, count_some
+from apps.accruals.operations.settling import settle_due
 from apps.accruals.operations.years import freeze_run
 from apps.audit.models import Alarm
 from apps.merchants.models import Merchant, Terminal
@@ -24,10 +25,14 @@ from apps.merchants.operations import enrol_terminal
 from apps.purchases.lanes import lane_of
 from apps.purchases.models import Followup, Outcome
 from apps.purchases.operations import accept_batch
+from apps.purchases.outbox import take_up_again
+from apps.purchases.queries import uncounted
 from apps.purchases.store import Sender
 from apps.refunds.models import Refund, Run
-from apps.refunds.operations import assess_run, freeze, verify_run
+from apps.refunds.operations import OutboxNotEmpty, assess_run, freeze, verify_run
 from apps.residents.models import Card
+from apps.schemes.models import TaxYear
+from tests.integration.test_counting import wait_until
 from tests.till import RawTill, Record, forget_all
 from tests.world import TERMINAL, World
 
@@ -270,6 +275,134 @@ def test_what_names_a_record_that_cannot_be_mended_is_refused_and_does_not_wait(
     assert rejected == {3, 5, 7, 8, 9}
 
 
+def test_a_void_of_a_correction_books_nothing_twice(world: World, tills: tuple[RawTill, RawTill]) -> None:
+    till, _ = tills
+    sale = till.sale(reduced=1000)
+    corrected = till.correct(sale, reduced=100_000)
+    send(till)
+    count_all()
+    send(till, till.void(corrected), till.give_back(sale, reduced=1))
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (99_999, 1)}
+    assert fates()[TERMINAL, 3] == "rejected of_not_a_sale"
+
+
+def test_a_return_of_a_return_books_nothing_and_hides_nothing(world: World, tills: tuple[RawTill, RawTill]) -> None:
+    till, _ = tills
+    sale = till.sale(reduced=1000)
+    returned = till.give_back(sale, reduced=400)
+    wrong = till.give_back(returned, reduced=400)
+    send(till)
+    count_all()
+    send(till, till.void(wrong), till.void(returned))
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (1000, 1)}
+    assert fates()[TERMINAL, 3] == fates()[TERMINAL, 4] == "rejected of_not_a_sale"
+    assert not Followup.objects.filter(due=True).exists()
+
+
+def test_a_void_may_be_counted_while_its_return_is_not(world: World, tills: tuple[RawTill, RawTill]) -> None:
+    till, _ = tills
+    sale = till.sale(reduced=1000)
+    returned = till.give_back(sale, reduced=400)
+    void = till.void(returned)
+    send(till, void)
+    count_all()
+    send(till, sale)
+    count_all()
+    send(till, returned)
+    Followup.objects.update(due=True)
+    assert settle_due() == 1  # the return is accepted and not counted: the void goes on waiting
+    assert Followup.objects.get().waiting
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (1000, 1)}
+
+
+@pytest.mark.parametrize("spelling", ["XYZ", "x" * 9000])
+@pytest.mark.parametrize("field", ["card", "claim"])
+def test_a_card_that_was_none_is_none_when_its_sale_is_mended(
+    world: World, tills: tuple[RawTill, RawTill], field: str, spelling: str
+) -> None:
+    till, other = tills
+    wrong = till.sale(reduced=1)
+    del wrong["card"]
+    wrong[field] = spelling
+    till.correct(wrong, reduced=1000)
+    good = other.sale(reduced=50)
+    other.give_back(good, reduced=20)
+    send(till)
+    send(other)
+    count_all()
+    assert fates()[TERMINAL, 1] == "rejected cryptogram_wrong"
+    assert totals() == {(2017, 1, 8, "reduced"): (30, 1)}
+
+
+def test_a_card_is_judged_at_the_time_that_a_correction_gives(world: World, tills: tuple[RawTill, RawTill]) -> None:
+    till, _ = tills
+    june, march, august = "2017-06-01T00:00:00+09:00", "2017-03-01T09:00:00+09:00", "2017-08-01T09:00:00+09:00"
+    Card.objects.filter(resident_id=world.residents[0]).update(valid_from=datetime.fromisoformat(june))
+    early = till.sale(at=march, reduced=100)
+    refused = till.sale(at=march, foood=100)
+    send(till)
+    send(till, till.correct(refused, reduced=1000))
+    count_all()
+    assert totals() == {}
+    assert fates()[TERMINAL, 1] == fates()[TERMINAL, 3] == "rejected card_not_valid"
+    send(till, till.correct(refused, reduced=1000, sold_at=august), till.correct(early, reduced=100, sold_at=august))
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (1100, 2)}
+    assert {fates()[TERMINAL, seq] for seq in range(1, 6)} == {"counted"}
+    send(till, till.correct(early, reduced=100, sold_at=march))
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (1000, 1)}
+    assert fates()[TERMINAL, 1] == "rejected card_not_valid"
+
+
+def test_after_the_deadline_nothing_raises_a_closed_year(world: World, tills: tuple[RawTill, RawTill]) -> None:
+    till, _ = tills
+    sale = till.sale(reduced=1000)
+    returned = till.give_back(sale, reduced=1000)
+    send(till)
+    count_all()
+    TaxYear.objects.filter(year=2017).update(deadline_at=timezone.now())
+    now = f"{timezone.now().year}-01-02T10:00:00+09:00"
+    send(till, till.void(returned, at=now), till.correct(returned, at=now, reduced=1))
+    count_all()
+    assert totals() == {}
+    assert fates()[TERMINAL, 3] == fates()[TERMINAL, 4] == "rejected year_closed 2017"
+
+
+def test_a_return_refused_as_malformed_is_mended_too(world: World, tills: tuple[RawTill, RawTill]) -> None:
+    till, _ = tills
+    sale = till.sale(reduced=1000)
+    returned = till.give_back(sale, reduced=100)
+    returned["lines"] = returned["lines"] * 2
+    till.correct(returned, reduced=150)
+    assert send(till) == [(2, "record_malformed")]
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (850, 1)}
+
+
+def test_what_was_given_up_holds_up_the_freeze_until_it_is_taken_up_again(
+    world: World, tills: tuple[RawTill, RawTill]
+) -> None:
+    till, _ = tills
+    till.give_back(till.sale(reduced=1000), reduced=100)
+    send(till)
+    while count_some(now=timezone.now()):
+        pass
+    line = Followup.objects.get().line
+    Followup.objects.update(line="damaged")
+    count_all()
+    with pytest.raises(OutboxNotEmpty):
+        freeze(2017, actor="test", drain_timeout_s=1)
+    Followup.objects.update(line=line)
+    take_up_again()
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (900, 1)}
+    freeze(2017, actor="test", drain_timeout_s=1)
+
+
 def test_workers_that_count_and_settle_at_once_lose_nothing(world: World, tills: tuple[RawTill, RawTill]) -> None:
     rng = random.Random(11)
     records = [sent for _ in range(25) for sent in merchants_books(rng, world, tills)]
@@ -278,12 +411,16 @@ def test_workers_that_count_and_settle_at_once_lose_nothing(world: World, tills:
     forget_all()
     rng.shuffle(records)
     stop = threading.Event()
+    failures: list[BaseException] = []
 
     def work() -> None:
         try:
             while not stop.is_set():
                 with suppress(OperationalError):  # a deadlock was broken: the sweep would try again
                     count_all()
+        except BaseException as error:
+            failures.append(error)
+            raise
         finally:
             connections.close_all()
 
@@ -292,10 +429,11 @@ def test_workers_that_count_and_settle_at_once_lose_nothing(world: World, tills:
         worker.start()
     for till, record in records:
         send(till, record)
+    wait_until(lambda: uncounted() == (0, 0), timeout_s=60)
     stop.set()
     for worker in workers:
         worker.join()
-    count_all()
+    assert (failures, count_all()) == ([], 0)
     assert {ref: totals(ref) for ref in world.residents} == expected
     assert not Followup.objects.filter(waiting=True).exists()
 
@@ -374,7 +512,10 @@ def merchants_books(rng: random.Random, world: World, tills: tuple[RawTill, RawT
         for _ in range(rng.randint(1 if refused else 0, 2)):
             left = {"reduced": rng.randint(1, 500), "standard": rng.randint(1, 500)}
             moved: dict[str, Any] = {"sold_at": "2017-11-30T23:00:00+09:00"} if rng.random() < 0.3 else {}
-            sent.append((till, till.correct(sale, **left, **moved)))
+            corrected = till.correct(sale, **left, **moved)
+            sent.append((till, corrected))
+            if rng.random() < 0.2:
+                sent.append((till, till.void(corrected)))
         for _ in range(rng.randint(0, 3)):
             chosen = [tier for tier, most in left.items() if most and rng.random() < 0.7]
             back: dict[str, Any] = {tier: rng.randint(1, left[tier]) for tier in chosen}
@@ -383,6 +524,9 @@ def merchants_books(rng: random.Random, world: World, tills: tuple[RawTill, RawT
             by = rng.choice(tills)
             returned = by.give_back(sale, terminal=till.terminal, **back)
             sent.append((by, returned))
+            if rng.random() < 0.2:
+                wrong = by.give_back(returned, **back)  # a return of a return, and its void: neither is anything
+                sent += [(by, wrong), (by, by.void(wrong))]
             if rng.random() < 0.3:
                 sent.append((by, by.void(returned)))
             else:

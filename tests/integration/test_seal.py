@@ -113,6 +113,26 @@ def test_a_fork_is_a_fault_though_it_is_sealed(world: World, till: RawTill) -> N
     assert Purchase.objects.get(seq=2).amount_minor == 200
 
 
+def test_every_other_fork_is_an_alarm_of_its_own(world: World, till: RawTill) -> None:
+    till.sale(reduced=1)
+    send(till.batch())
+    for amount in (2, 3, 3):
+        forked = copy.deepcopy(till)
+        forked.records[0]["lines"][0]["amount"] = amount
+        with pytest.raises(ChainBroken):
+            send(forked.batch())
+    assert Alarm.objects.filter(kind="chain_fork").count() == 2
+
+
+def test_a_seal_that_is_no_base64url_is_refused_with_an_alarm(world: World, till: RawTill) -> None:
+    till.sale(reduced=1)
+    content = json.loads(till.batch())
+    content["seal"]["signature"] += "="
+    with pytest.raises(SealMismatch):
+        send(json.dumps(content).encode())
+    assert alarms() == {"seal_mismatch"}
+
+
 def test_somebody_elses_signature_is_refused(world: World, till: RawTill) -> None:
     till.sale(reduced=100)
     till.private_key = OTHER_KEY

@@ -23,7 +23,7 @@ EXPORT = """
 COPY (SELECT resident_ref, terminal_id, seq, run, part, month, at AT TIME ZONE 'UTC' AS sold_at,
              array_to_string(tiers, ' ') AS tiers, array_to_string(amounts_minor, ' ') AS amounts_minor
       FROM accruals_entry WHERE tax_year = {year:d} AND part = {part:d} AND run = {run:d}
-      ORDER BY month, resident_ref, terminal_id, seq) TO STDOUT (FORMAT csv)
+      ORDER BY month, resident_ref, terminal_id, seq, at) TO STDOUT (FORMAT csv)
 """
 READ = """
 CREATE TABLE entries AS SELECT resident_ref, terminal_id, seq, run, part, month, sold_at,
@@ -33,7 +33,7 @@ FROM read_csv(?, header = false, columns = {
     'month': 'TINYINT', 'sold_at': 'TIMESTAMP', 'tiers': 'VARCHAR', 'amounts_minor': 'VARCHAR'})
 """
 WRITE = """
-COPY (SELECT * FROM entries WHERE month = {month:d} ORDER BY resident_ref, terminal_id, seq)
+COPY (SELECT * FROM entries WHERE month = {month:d} ORDER BY resident_ref, terminal_id, seq, sold_at)
 TO '{path}' (FORMAT parquet, COMPRESSION zstd)
 """
 

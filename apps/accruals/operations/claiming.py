@@ -21,6 +21,7 @@ from apps.purchases.store import raw_connection
 from apps.residents.queries import mode_of_resident
 
 GUESSES: Final = 10
+GUESS_LOCK: Final = 20150901  # the class of the advisory locks taken by resident
 GUESSES_WITHIN: Final = timedelta(hours=24)
 
 
@@ -66,23 +67,29 @@ def claim_purchase(resident_ref: UUID, code: str, *, now: datetime, actor: str) 
     ClaimTooLate.
     """
     claim = claim_of(code)
-    _check_guesses(resident_ref, now)
+    attempt = _count_guess(resident_ref, now)
     try:
         key = _claim(resident_ref, claim, now, actor)
-    except (ClaimUnknown, ClaimTaken):
-        ClaimAttempt.objects.create(resident_ref=resident_ref, at=now, succeeded=False)
+    except (ClaimVoid, ClaimTooLate):  # the code is right
+        attempt.delete()
         raise
+    ClaimAttempt.objects.filter(pk=attempt.pk).update(succeeded=True)
     doorbell.ring()  # its returns, if there are any
     return key
 
 
-def _check_guesses(resident_ref: UUID, now: datetime) -> None:
-    wrong = ClaimAttempt.objects.filter(resident_ref=resident_ref, succeeded=False, at__gt=now - GUESSES_WITHIN)
-    latest = list(wrong.order_by("-at").values_list("at", flat=True)[:GUESSES])
-    if len(latest) == GUESSES:
-        day = f"{now:%Y-%m-%d}"
-        raise_alarms([Cause("claim_guessing", f"{resident_ref}:{day}", {"resident_ref": str(resident_ref)})], at=now)
-        raise TooManyGuesses(latest[-1] + GUESSES_WITHIN)
+def _count_guess(resident_ref: UUID, now: datetime) -> ClaimAttempt:
+    """Count a guess before it is looked at, one at a time a resident. Raises TooManyGuesses, with an alarm."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [GUESS_LOCK, str(resident_ref)])
+        wrong = ClaimAttempt.objects.filter(resident_ref=resident_ref, succeeded=False, at__gt=now - GUESSES_WITHIN)
+        latest = list(wrong.order_by("-at").values_list("at", flat=True)[:GUESSES])
+        if len(latest) < GUESSES:
+            return ClaimAttempt.objects.create(resident_ref=resident_ref, at=now, succeeded=False)
+    cause = Cause("claim_guessing", f"{resident_ref}:{now:%Y-%m-%d}", {"resident_ref": str(resident_ref)})
+    raise_alarms([cause], at=now)
+    raise TooManyGuesses(latest[-1] + GUESSES_WITHIN)
 
 
 def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
@@ -97,7 +104,6 @@ def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
         post(cursor, [sale_entry(holder, thread.key, sold, years[sold.year])])
         record_fates(cursor, {thread.key: Fate("counted")}, now=now)
         mark_all_due(cursor, thread.key)
-        ClaimAttempt.objects.create(resident_ref=resident_ref, at=now, succeeded=True)
         subject, detail = f"purchase:{thread.key.terminal_id}:{thread.key.seq}", {"resident_ref": str(resident_ref)}
         record_event(at=now, actor=actor, action="purchase.claim", subject=subject, detail=detail)
     return thread.key

@@ -9,14 +9,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.accruals.operations.posting import Cursor, OpenYear, Use, hold_years, post, sale_entry, spend_counters
+from apps.accruals.operations.posting import (
+    Cursor,
+    OpenYear,
+    Use,
+    hold_years,
+    is_nobodys_fault,
+    post,
+    sale_entry,
+    spend_counters,
+)
 from apps.accruals.operations.settling import settle_due
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
-from apps.kernel.errors import KanpuError
 from apps.merchants.queries import terminal_names
 from apps.purchases.comparing import add_closings, compare_due, mark_closings_due
 from apps.purchases.following import Key, Version
@@ -40,8 +48,6 @@ from apps.residents.queries import checked_keyring
 from apps.residents.recognition import Recognised, SealedTap, recognise
 
 logger = logging.getLogger(__name__)
-# The database went away, a deadlock was broken, or this process lacks keys: the work is fine and waits.
-NOT_THE_BATCHES_FAULT = (OperationalError, InterfaceError, KanpuError)
 Sale = tuple[Claimed, SentLine]
 
 
@@ -63,9 +69,9 @@ def count_all() -> int:
 def _count_or_set_aside() -> int:
     try:
         return count_some(now=timezone.now())
-    except NOT_THE_BATCHES_FAULT:
-        raise
-    except Exception:
+    except Exception as error:
+        if is_nobodys_fault(error):
+            raise
         logger.exception("Counting failed: the waiting batches are now counted one by one.")
     return sum(_count_one(lane, batch_id) for lane, batch_ids in waiting_batches().items() for batch_id in batch_ids)
 
@@ -75,9 +81,9 @@ def _count_one(lane: int, batch_id: int) -> int:
     now = timezone.now()
     try:
         return count_some(now=now, only=(lane, batch_id))
-    except NOT_THE_BATCHES_FAULT:
-        raise
     except Exception as error:
+        if is_nobodys_fault(error):
+            raise
         logger.exception("Batch %s of lane %s is set aside.", batch_id, lane)
         set_aside(lane, batch_id, at=now, reason=type(error).__name__)
         return 1

@@ -11,11 +11,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
+from django.db import InterfaceError, OperationalError
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
 from apps.accruals.models import TEST_RUN
 from apps.accruals.tallies import Counted, TotalKey, first_uses, tally
+from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
 from apps.purchases.ranges import to_ranges
@@ -29,6 +31,16 @@ ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
     "text[]", "int8[]", "int2[]",
 )  # fmt: skip
+
+
+def is_nobodys_fault(error: Exception) -> bool:
+    """Whether work that failed is fine and waits: the database went away, a deadlock was broken, keys are missing.
+
+    What is too large for the database (SQLSTATE class 54) counts as an operational error there; it is the work's fault.
+    """
+    if isinstance(error, OperationalError):
+        return not str(getattr(error.__cause__, "sqlstate", None) or "").startswith("54")
+    return isinstance(error, InterfaceError | KanpuError)
 
 
 class OpenYear(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.accruals.models import TEST_RUN
@@ -24,13 +24,13 @@ from apps.accruals.operations.posting import (
     Use,
     change_entry,
     hold_years,
+    is_nobodys_fault,
     post,
     sale_entry,
     spend_counters,
 )
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
-from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.merchants.queries import terminal_names
 from apps.purchases.acceptance import YearRules
@@ -45,14 +45,13 @@ from apps.purchases.followups import (
     settled,
 )
 from apps.purchases.queries import year_rules
-from apps.purchases.records import read_line
+from apps.purchases.records import CLAIM, read_line
 from apps.purchases.store import raw_connection
-from apps.residents.judging import CARD_CLONED, Judgement, Verdict
+from apps.residents.judging import CARD_CLONED, Verdict
 from apps.residents.queries import checked_keyring
 from apps.residents.recognition import SealedTap, recognise
 
 logger = logging.getLogger(__name__)
-NOT_THE_THREADS_FAULT = (OperationalError, InterfaceError, KanpuError)
 WAITING = Fate("waiting")
 FOLLOWS_ITS_SALE = frozenset({"held", "unclaimed", "rejected"})
 
@@ -98,9 +97,9 @@ def settle_due() -> int:
 def _settle_or_give_up() -> int:
     try:
         return settle_some(now=timezone.now())
-    except NOT_THE_THREADS_FAULT:
-        raise
-    except Exception:
+    except Exception as error:
+        if is_nobodys_fault(error):
+            raise
         logger.exception("Settling failed: what is due is now settled sale by sale.")
     with Cursor(raw_connection()) as cursor:
         keys = due_keys(cursor)
@@ -111,9 +110,9 @@ def _settle_one(key: Key) -> int:
     now = timezone.now()
     try:
         return settle_some(now=now, only=key)
-    except NOT_THE_THREADS_FAULT:
-        raise
     except Exception as error:
+        if is_nobodys_fault(error):
+            raise
         logger.exception("What names number %s of terminal %s cannot be settled.", key.seq, key.terminal_id)
         with transaction.atomic(), Cursor(raw_connection()) as cursor:
             give_up(cursor, key)
@@ -131,9 +130,8 @@ def settle_some(*, now: datetime, only: Key | None = None) -> int:
             return 0
         rules = year_rules()
         settling = Settling(cursor, rules, hold_years(cursor, {year.year for year in rules}), now)
-        threads = lock_threads(cursor, keys)
-        settling.settle(threads)
-    return len(threads)
+        settling.settle(lock_threads(cursor, keys))
+    return len(keys)
 
 
 @dataclass(slots=True)
@@ -166,15 +164,18 @@ class Settling:
             return []
         followed = follow(sale, thread.followers, self.rules)
         entries = []
-        if sale.code and followed.sold and not followed.voided and account.holder is None:
-            entries = self._mend(thread, sale, followed.sold, account)
-        fates.update(_fates(thread, sale, followed))
+        judged = _is_judged_again(thread, sale) and followed.sold is not None and not followed.voided
+        if judged and followed.sold:
+            entries = self._judge(thread, sale, followed.sold, account)
+        fates.update(_fates(thread, sale, followed, judged=judged))
         if account.holder:
             entries += self._difference(thread, followed, account, account.holder)
         return entries
 
     def _accounts(self, threads: Sequence[Thread]) -> dict[Key, Account]:
-        thread_of = {key: thread.key for thread in threads for key in (thread.key, *(f.key for f in thread.followers))}
+        """The account of each sale. A record may hang from a sale and have a thread of its own: the sale's is meant."""
+        sales = [thread for thread in threads if thread.original]
+        thread_of = {key: sale.key for sale in sales for key in (sale.key, *(f.key for f in sale.followers))}
         accounts = {thread.key: Account() for thread in threads}
         rows = self.cursor.execute(
             "SELECT terminal_id, seq, resident_ref, tax_year, run, at, card, counter, tiers, amounts_minor"
@@ -189,37 +190,41 @@ class Settling:
             account.add(entry, entry.key)
         return accounts
 
-    def _mend(self, thread: Thread, sale: Original, sold: Version, account: Account) -> list[Counted]:
-        """The entry of a sale that was refused and now stands corrected, if its card is good; else why not."""
+    def _judge(self, thread: Thread, sale: Original, sold: Version, account: Account) -> list[Counted]:
+        """Judge a sale at the time it now has; the entry of one that is on no account yet and turns out good."""
         line = read_line(sale.line)
-        if thread.outcome is None and line.token:
+        on_account = account.holder is not None
+        if line.token:
             thread.outcome = self._recognise(line.token, sale, sold, account)
-        elif thread.outcome is None and line.claim:
+        elif line.claim and CLAIM.fullmatch(line.claim) and thread.outcome is None:
             add_claim(self.cursor, sale.key, line.claim, sold.year)
             thread.outcome = Fate("unclaimed")
-        if account.holder is None:
+        elif line.claim and not CLAIM.fullmatch(line.claim):  # a card or claim that was none
+            thread.outcome = Fate("rejected", "cryptogram_wrong")
+        if on_account or account.holder is None:
             return []
         entry = sale_entry(account.holder, sale.key, sold, self.years[sold.year])
         account.add(entry, sale.key)
         return [entry]
 
     def _recognise(self, token: str, sale: Original, sold: Version, account: Account) -> Fate | None:
+        """Why the sale is on no account at its time, or None. A counter is spent when it first comes on one."""
         code, mode = terminal_names([sale.key.terminal_id])[sale.key.terminal_id]
         keyring = checked_keyring(settings.KANPU_KEYRING)
         seen = recognise(keyring, [SealedTap(token, code, sale.key.seq, sold.at, mode)])[0]
-        judgement: Judgement = seen.judgement
-        if judgement.verdict is Verdict.COUNTED and seen.card:
-            use = Use(seen.card, seen.counter)
-            if spend_counters(self.cursor, [use])[0]:
-                account.holder = use.holder
-                return None
-            judgement = CARD_CLONED
-        return Fate(judgement.verdict, judgement.code)
+        if seen.judgement.verdict is not Verdict.COUNTED or seen.card is None:
+            return Fate(seen.judgement.verdict, seen.judgement.code)
+        use = Use(seen.card, seen.counter)
+        if account.holder is None:
+            if not spend_counters(self.cursor, [use])[0]:
+                return Fate(CARD_CLONED.verdict, CARD_CLONED.code)
+            account.holder = use.holder
+        return None
 
     def _difference(self, thread: Thread, followed: Followed, account: Account, holder: Holder) -> list[Counted]:
         """Entries for what the account should show and does not, under the latest follow-up that has none yet."""
         sold = followed.sold
-        wanted = {(sold.year, sold.at): followed.left} if sold else {}
+        wanted = {(sold.year, sold.at): followed.left} if sold and not _is_off_account(thread) else {}
         entries = []
         for place in sorted({*account.shown, *wanted}):
             shown, left = account.shown.get(place, {}), wanted.get(place, {})
@@ -237,16 +242,25 @@ def _cause(thread: Thread, account: Account, at: datetime) -> Follower:
     return next(f for f in reversed(thread.followers) if (f.key, at) not in account.taken)
 
 
-def _fates(thread: Thread, sale: Original, followed: Followed) -> dict[Key, Fate]:
+def _is_judged_again(thread: Thread, sale: Original) -> bool:
+    """Whether the sale was refused and may be mended, or a correction gives it another time."""
+    return bool(sale.code) or any("@" in follower.line.rpartition("\n")[2] for follower in thread.followers)
+
+
+def _is_off_account(thread: Thread) -> bool:
+    return thread.outcome is not None and thread.outcome.status in FOLLOWS_ITS_SALE
+
+
+def _fates(thread: Thread, sale: Original, followed: Followed, *, judged: bool) -> dict[Key, Fate]:
     """What became of the sale and its follow-ups: those of a sale that is on no account share its fate."""
     fates = dict(followed.fates)
     of_sale = fates.pop(sale.key, None)
     outcome = thread.outcome
-    if outcome and outcome.status in FOLLOWS_ITS_SALE:
+    if outcome and _is_off_account(thread):
         shared = Fate(outcome.status, outcome.code)
         fates = {key: shared if fate.status == "counted" else fate for key, fate in fates.items()}
     if of_sale and of_sale.status == "voided" and not (outcome and outcome.status == "rejected"):
         fates[sale.key] = of_sale
-    elif sale.code and of_sale:  # mended
+    elif judged and of_sale:
         fates[sale.key] = outcome or of_sale
     return fates

@@ -22,6 +22,8 @@ ALTER TABLE purchases_rejection
     ADD COLUMN kind text NOT NULL DEFAULT 'sale',
     ADD COLUMN of_terminal_id integer,
     ADD COLUMN of_seq integer;
+-- Until now sales only were well-formed, and their lines were kept.
+UPDATE purchases_rejection SET has_line = true WHERE spends_seq AND code <> 'record_malformed';
 CREATE INDEX purchases_rejection_batch ON purchases_rejection (lane, batch_id) WHERE batch_id IS NOT NULL;
 ALTER TABLE purchases_outcome
     DROP CONSTRAINT purchases_outcome_status_check,
@@ -51,9 +53,10 @@ CREATE TABLE purchases_followup (
     code text NOT NULL,
     due boolean NOT NULL,
     waiting boolean NOT NULL,
+    failed boolean NOT NULL DEFAULT false,
     PRIMARY KEY (of_lane, of_terminal_id, of_seq, terminal_id, seq)
 );
-CREATE INDEX purchases_followup_due ON purchases_followup (position) WHERE due;
+CREATE INDEX purchases_followup_due ON purchases_followup (position) WHERE due AND NOT failed;
 CREATE INDEX purchases_followup_open ON purchases_followup (of_lane, of_terminal_id, of_seq) WHERE due OR waiting;
 CREATE TABLE purchases_closing (
     lane smallint NOT NULL,
@@ -141,6 +144,7 @@ class Migration(migrations.Migration):
                         ("code", models.TextField()),
                         ("due", models.BooleanField()),
                         ("waiting", models.BooleanField()),
+                        ("failed", models.BooleanField(default=False)),
                     ],
                 ),
                 migrations.CreateModel(
