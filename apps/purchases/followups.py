@@ -85,9 +85,13 @@ WITH first AS MATERIALIZED (
 SELECT of_terminal_id, of_seq FROM first
 WHERE pg_try_advisory_xact_lock(of_terminal_id::int8 << 32 | of_seq) LIMIT %s
 """
-SETTLED: Final = f"""
-UPDATE purchases_followup f SET due = false, failed = false, waiting = %(waiting)s FROM {NAMED}
+# Only what was looked at: more may have been filed meanwhile.
+SETTLED: Final = """
+UPDATE purchases_followup f SET due = false, failed = false, waiting = %(waiting)s
+FROM unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[], %(by)s::int4[], %(by_seqs)s::int4[])
+    AS k (lane, terminal_id, seq, by_terminal_id, by_seq)
 WHERE k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
+    AND k.by_terminal_id = f.terminal_id AND k.by_seq = f.seq
 """
 
 
@@ -167,10 +171,10 @@ def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
 def settled(cursor: Cursor, threads: Collection[Thread]) -> None:
     """Note that these threads were looked at; those whose record is not there go on waiting."""
     for waiting in (True, False):
-        alike = [thread for thread in threads if (thread.found is None) is waiting]
-        named = {f.of for thread in alike for f in thread.followers} | {thread.key for thread in alike}
-        if named:
-            cursor.execute(SETTLED, _arrays(named) | {"waiting": waiting})
+        looked_at = [f for thread in threads if (thread.found is None) is waiting for f in thread.followers]
+        if looked_at:
+            by = {"by": [f.key.terminal_id for f in looked_at], "by_seqs": [f.key.seq for f in looked_at]}
+            cursor.execute(SETTLED, _arrays([f.of for f in looked_at]) | by | {"waiting": waiting})
 
 
 def give_up(cursor: Cursor, key: Key) -> None:

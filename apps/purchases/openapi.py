@@ -263,7 +263,11 @@ READ_BACK: Final = operation(
         _query("terminal", "Of this terminal only.", TERMINAL),
         _query("from_seq", "From this number on; needs a terminal.", SEQ),
         _query("status", "Of this status only.", {"type": "string", "enum": list(STATUSES)}),
-        _query("changed_after", "What changed after this time.", {"type": "string", "format": "date-time"}),
+        _query(
+            "changed_after",
+            "What changed after this time. To poll: a minute before the newest `changed_at` seen.",
+            {"type": "string", "format": "date-time"},
+        ),
         _query("cursor", "`next_cursor` of the page before.", {"type": "string", "minLength": 1}),
         _query("limit", "A page's length.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}),
     ],
