@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
+from apps.merchants.models import Merchant
+from apps.merchants.operations import enrol_terminal
 from apps.residents.keyring import load_keyring
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
+from tests.till import SECOND, RawTill
 from tests.world import World, build_world
 
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
@@ -57,6 +61,13 @@ def world(transactional_db: None, tmp_path: Path, settings: Any, archive: Path) 
     settings.KANPU_KEYRING = tmp_path / "keyring.json"
     load_keyring.cache_clear()
     return build_world(tmp_path)
+
+
+@pytest.fixture
+def tills(world: World) -> tuple[RawTill, RawTill]:
+    """Two tills of one merchant."""
+    enrol_terminal(Merchant.objects.get(name="Shop"), SECOND, at=timezone.now(), actor="test")
+    return RawTill(world), RawTill(world, SECOND)
 
 
 @pytest.fixture(scope="session")

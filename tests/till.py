@@ -6,13 +6,21 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
+from django.utils import timezone
 
+from apps.accruals.models import Total
+from apps.merchants.models import Terminal
+from apps.purchases.lanes import lane_of
+from apps.purchases.models import Outcome
+from apps.purchases.operations import accept_batch
+from apps.purchases.store import Sender
 from tests.world import TERMINAL, World
 
+SECOND = "shop-2"  # another terminal of the shop, which the fixture `tills` enrols
 DAY = "2017-08-03T09:30:00+09:00"
 Record = dict[str, Any]
 CAUSED_BY_TILLS = (
@@ -114,3 +122,30 @@ class RawTill:
     def _add(self, record: Record) -> Record:
         self.records.append(record)
         return record
+
+
+def send(till: RawTill, *records: Record, now: datetime | None = None) -> list[tuple[int | None, str]]:
+    """Report records of a till (all of them by default). Returns the codes of those refused."""
+    terminal = Terminal.objects.get(code=till.terminal)
+    sender = Sender(lane_of(terminal.pk), terminal.pk, till.terminal, terminal.merchant_id, None, uuid4(), "")
+    chosen = list(records) or till.records
+    answer = accept_batch(sender, [json.dumps(record).encode() for record in chosen], now=now or timezone.now())
+    return [(refusal.seq, refusal.defect.code) for refusal in answer.decided.refusals]
+
+
+def totals(resident: UUID | None = None) -> dict[tuple[int, int, int, str], tuple[int, int]]:
+    """(year, run, month, tier) → (amount, purchases), without those at nothing."""
+    rows = Total.objects.filter(**({"resident_ref": resident} if resident else {}))
+    return {
+        (t.tax_year, t.run, t.month, t.tier): (t.amount_minor, t.purchases)
+        for t in rows
+        if t.amount_minor or t.purchases
+    }
+
+
+def fates() -> dict[tuple[str, int], str]:
+    codes = dict(Terminal.objects.values_list("pk", "code"))
+    return {
+        (codes[o.terminal_id], o.seq): " ".join(filter(None, [o.status, o.code, o.value]))
+        for o in Outcome.objects.all()
+    }

@@ -26,8 +26,7 @@ from apps.audit.models import Alarm, Event
 from apps.kernel.errors import KanpuError
 from apps.purchases.models import Closing, Outcome
 from apps.schemes.models import TaxYear
-from tests.integration.test_following import send, totals
-from tests.till import RawTill, Record
+from tests.till import RawTill, Record, send, totals
 from tests.world import TEST_TERMINAL, World
 
 pytestmark = pytest.mark.django_db(transaction=True)

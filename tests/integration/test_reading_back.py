@@ -16,8 +16,7 @@ from apps.merchants.models import Merchant
 from apps.merchants.operations import enrol_terminal
 from apps.purchases.models import Batch
 from apps.residents.models import Card
-from tests.integration.test_following import SECOND, send
-from tests.till import DAY, RawTill
+from tests.till import DAY, SECOND, RawTill, send
 from tests.world import OTHER_TERMINAL, TERMINAL, TEST_TERMINAL, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
