@@ -69,13 +69,9 @@ def test_a_published_seal_holds(vector: dict[str, str]) -> None:
 @pytest.mark.parametrize("vector", SIGNATURES["does_not_verify"], ids=named)
 def test_a_published_false_seal_does_not(vector: dict[str, str]) -> None:
     head, key = bytes.fromhex(SIGNATURES["expected_head"]), bytes.fromhex(vector["public_key"])
-    if vector["reason"] == "seal_malformed":
-        with pytest.raises(ApiError) as refused:
-            seal_of(vector)
-        assert refused.value.code == "seal_mismatch"
-    else:
-        with pytest.raises(SealMismatch, match=vector["reason"].removesuffix("_wrong")):
-            check_seal(seal_of(vector), head, key)
+    named = "" if vector["reason"] == "seal_malformed" else vector["reason"].removesuffix("_wrong")
+    with pytest.raises(SealMismatch, match=named):
+        check_seal(seal_of(vector), head, key)
 
 
 @pytest.mark.parametrize("vector", CLAIMS["claims"], ids=named)
