@@ -39,7 +39,7 @@ class Fate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A sale or return as it was sent; `code` says why it was refused, if it was."""
+    """A sale as it was sent; `code` says why it was refused, if it was."""
 
     key: Key
     line: str
