@@ -13,9 +13,10 @@ from apps.accruals.models import ArchivePart
 from apps.accruals.queries import YearSpend, archive_parts, spend_of_all
 from apps.refunds.models import Run, RunState
 from apps.refunds.queries import all_runs, refunds_by_step, run_of
-from apps.schemes.document import Scheme, Words, dated
+from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import SchemeVersion
 from apps.schemes.queries import OpenYear, scheme_of, started_years
+from apps.schemes.rates import dated
 
 AUDITORS: Final = "auditor"  # the group whose members see the console
 STEPS: Final = 10  # of the cap, in the distribution of refunds
@@ -128,6 +129,7 @@ class RunPage:
     differences: tuple[Difference, ...]
     version: SchemeVersion
     scheme: Scheme
+    cap_minor: int | None
     collected: RatedTier
     tiers: tuple[RatedTier, ...]
     months: tuple[MonthRow, ...]
@@ -148,6 +150,7 @@ def run_page(year: int, number: int) -> RunPage:
         differences=tuple(Difference(**row) for row in run.differences),
         version=version,
         scheme=scheme,
+        cap_minor=year_cap_minor(scheme),
         collected=RatedTier("", None, None, "", _rates(scheme.collected)),
         tiers=tuple(RatedTier(t.code, t.name, t.examples, t.reference, _rates(t.rates)) for t in scheme.tiers),
         months=months,
@@ -209,12 +212,12 @@ def _sums(months: Sequence[MonthRow]) -> MonthRow:
 
 def _distribution(run: Run, scheme: Scheme) -> tuple[Bucket, ...]:
     """Refunds of 0, of each tenth of the cap, and of the cap; nothing without a cap or an assessment."""
-    cap = scheme.refund.cap
-    if not cap or not cap.amount or not run.residents:
+    cap_minor = year_cap_minor(scheme)
+    if not cap_minor or not run.residents:
         return ()
-    found = refunds_by_step(run, cap.amount)
-    edges = [max(1, -(-cap.amount * step // STEPS)) for step in range(STEPS + 1)]
-    spans = [(0, 0), *((edges[i], edges[i + 1] - 1) for i in range(STEPS)), (cap.amount, cap.amount)]
+    found = refunds_by_step(run, cap_minor)
+    edges = [max(1, -(-cap_minor * step // STEPS)) for step in range(STEPS + 1)]
+    spans = [(0, 0), *((edges[i], edges[i + 1] - 1) for i in range(STEPS)), (cap_minor, cap_minor)]
     most = max(found.values(), default=1)
     return tuple(
         Bucket(first, last, found.get(step, 0), found.get(step, 0) * 1000 // most)

@@ -24,7 +24,14 @@ def refund_fraction_jp(exact: Fraction) -> int:
     return floor(exact)
 
 
+def half_up(exact: Fraction) -> int:
+    """To the nearest minor unit, halves away from 0."""
+    rounded = floor(abs(exact) + Fraction(1, 2))
+    return rounded if exact >= 0 else -rounded
+
+
 ROUNDING_RULES: Final[dict[str, Callable[[Fraction], int]]] = {
     "floor": floor_to_minor_unit,
     "kokuzei-tsusoku-120": refund_fraction_jp,
+    "half_up": half_up,
 }

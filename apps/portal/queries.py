@@ -20,7 +20,8 @@ from apps.portal.models import Account
 from apps.refunds.assessment import Assessment
 from apps.refunds.models import Refund, Run
 from apps.refunds.queries import refund_of, refund_so_far, run_of
-from apps.schemes.document import Scheme, Words
+from apps.refunds.rules import rules_of
+from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import scheme_of, started_years, tax_year
 
@@ -205,7 +206,7 @@ def _stored(refund: Refund, year: int) -> Calculation:
 
 def _live(found: Assessment, scheme: Scheme, row: TaxYear) -> Calculation:
     """From an assessment made for this page."""
-    names = _names(scheme)
+    names, rules = _names(scheme), rules_of(scheme, row.year)
     lines = [
         Line(
             names[rate.tier],
@@ -214,18 +215,19 @@ def _live(found: Assessment, scheme: Scheme, row: TaxYear) -> Calculation:
             spend_minor,
             rate.collected,
             rate.rate,
-            exact,
+            rate.share * spend_minor,
         )
-        for rate, spend_minor, exact in found.lines
+        for rate, spend_minor in zip(rules.lines, found.spend_minor, strict=True)
+        if spend_minor
     ]
-    return _calculation(scheme, lines, found.exact, found.at_cap, found.refund_minor)
+    exact = Fraction(found.brought, rules.denominator)
+    return _calculation(scheme, lines, exact, found.at_cap, found.refund_minor)
 
 
 def _calculation(
     scheme: Scheme, lines: Sequence[Line], exact: Fraction, at_cap: bool, refund_minor: int
 ) -> Calculation:
-    cap = scheme.refund.cap
-    return Calculation(tuple(lines), exact, cap.amount if cap else None, at_cap, scheme.refund.rounding, refund_minor)
+    return Calculation(tuple(lines), exact, year_cap_minor(scheme), at_cap, scheme.refund.rounding, refund_minor)
 
 
 def _decision(refund: Refund, run: Run, spent_minor: int) -> Decision:

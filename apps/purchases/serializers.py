@@ -20,7 +20,8 @@ from apps.purchases.paging import cursor_text
 from apps.purchases.queries import ChainState, ClosingSeen
 from apps.purchases.reading import RecordSeen
 from apps.purchases.records import read_line
-from apps.schemes.document import Scheme, Words, rate_on
+from apps.schemes.document import Scheme, Words
+from apps.schemes.rates import rate_on
 
 MAX_RECORDS: Final = 1000
 

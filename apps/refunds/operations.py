@@ -20,7 +20,6 @@ from apps.accruals.operations.years import freeze_run
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.purchases.queries import uncounted
-from apps.refunds.assessment import lines_json
 from apps.refunds.models import Refund, Run, RunState
 from apps.refunds.queries import (
     AssessedResident,
@@ -29,9 +28,11 @@ from apps.refunds.queries import (
     assessed_residents,
     earlier_entitlements,
     latest_run,
+    lines_json,
     results_of_run,
     spend_text,
 )
+from apps.refunds.rules import Rules, rules_of
 from apps.refunds.verification import SecondRefund, entries_in, refunds_from_archive
 from apps.schemes.queries import tax_year
 
@@ -118,9 +119,10 @@ def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
         Refund.objects.filter(tax_year=year, run=run.number).delete()
         digest, earlier = hashlib.sha256(), earlier_entitlements(run)
         run.residents = run.refunded = run.at_cap = run.refund_minor = 0
+        rules = rules_of(run.tax_year.scheme_version.scheme(), year)
         for shard in _chunks(assessed_residents(run), 10_000):
-            _write_refunds(run, shard, earlier)
-            _add_figures(run, shard, digest.update)
+            _write_refunds(run, shard, earlier, rules)
+            _add_figures(run, shard, rules, digest.update)
             seen(run.residents)
         run.assessed_digest = digest.hexdigest()
         run.state, run.assessed_at = RunState.ASSESSED, timezone.now()
@@ -130,7 +132,7 @@ def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
     return run
 
 
-def _write_refunds(run: Run, shard: list[AssessedResident], earlier: dict[UUID, int]) -> None:
+def _write_refunds(run: Run, shard: list[AssessedResident], earlier: dict[UUID, int], rules: Rules) -> None:
     version = run.tax_year.scheme_version_id
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         statement = (
@@ -140,20 +142,20 @@ def _write_refunds(run: Run, shard: list[AssessedResident], earlier: dict[UUID, 
         with cursor.copy(statement) as copy:
             for ref, found in shard:
                 before = earlier.get(ref, 0)
-                lines = msgspec.json.encode(lines_json(found)).decode()
+                lines = msgspec.json.encode(lines_json(found, rules)).decode()
                 copy.write_row(
                     (ref, run.tax_year_id, run.number, version, found.refund_minor, before,
                      found.refund_minor - before, found.at_cap, lines)
                 )  # fmt: skip
 
 
-def _add_figures(run: Run, shard: list[AssessedResident], add: Callable[[bytes], None]) -> None:
+def _add_figures(run: Run, shard: list[AssessedResident], rules: Rules, add: Callable[[bytes], None]) -> None:
     for ref, found in shard:
         run.residents += 1
         run.refunded += found.refund_minor > 0
         run.at_cap += found.at_cap
         run.refund_minor += found.refund_minor
-        add(_digest_line(Result(str(ref), found.refund_minor, spend_text(lines_json(found)))))
+        add(_digest_line(Result(str(ref), found.refund_minor, spend_text(lines_json(found, rules)))))
 
 
 def _digest_line(result: Result) -> bytes:

@@ -1,17 +1,18 @@
 """Reading runs and refunds."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Case, Count, F, When
 
-from apps.accruals.queries import archive_parts, spend_of_resident, spend_of_year
+from apps.accruals.queries import MonthSpend, archive_parts, spend_of_resident, spend_of_year
 from apps.kernel.errors import KanpuError
-from apps.refunds.assessment import Assessment, Spend, assess, rules_of
+from apps.refunds.assessment import Assessment, Person, assess
 from apps.refunds.models import Refund, Run
+from apps.refunds.rules import Rules, rules_of
 from apps.schemes.models import TaxYear
 
 
@@ -78,15 +79,42 @@ def assessed_residents(run: Run) -> Iterator[AssessedResident]:
     rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
     rows = spend_of_year(run.tax_year_id, up_to_run=run.number)
     for resident_ref, group in groupby(rows, key=lambda row: row.resident_ref):
-        spend = [Spend(row.month, row.tier, row.amount_minor) for row in group]
-        yield AssessedResident(resident_ref, assess(spend, rules))
+        yield AssessedResident(resident_ref, assess(person_of(resident_ref, group), rules))
+
+
+def person_of(resident_ref: UUID, rows: Iterable[MonthSpend]) -> Person:
+    """A resident's year as the assessment takes it."""
+    spend: dict[str, list[int]] = defaultdict(lambda: [0] * 12)
+    for row in rows:
+        spend[row.tier][row.month - 1] += row.amount_minor
+    return Person(resident_ref, spend)
+
+
+def lines_json(found: Assessment, rules: Rules) -> dict[str, Any]:
+    """An assessment's lines as they are kept: integers and decimal strings only."""
+    return {
+        "lines": [
+            {
+                "tier": line.tier,
+                "first_month": line.first_month,
+                "last_month": line.last_month,
+                "collected": str(line.collected),
+                "rate": str(line.rate),
+                "spend_minor": spend_minor,
+                "exact": [(line.share * spend_minor).numerator, (line.share * spend_minor).denominator],
+            }
+            for line, spend_minor in zip(rules.lines, found.spend_minor, strict=True)
+            if spend_minor
+        ],
+        "exact": [found.brought, rules.denominator],
+    }
 
 
 def refund_so_far(resident_ref: UUID, year: TaxYear) -> Assessment:
     """What the resident would get back if the year ended now."""
     rules = rules_of(year.scheme_version.scheme(), year.year)
     rows = spend_of_resident(resident_ref, year.year)
-    return assess([Spend(row.month, row.tier, row.amount_minor) for row in rows], rules)
+    return assess(person_of(resident_ref, rows), rules)
 
 
 def earlier_entitlements(run: Run) -> dict[UUID, int]:

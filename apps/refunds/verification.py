@@ -87,7 +87,7 @@ def entries_in(files: Sequence[Path]) -> int:
 
 
 def _statement(files: Sequence[Path], scheme: Scheme) -> str:
-    cap = scheme.refund.cap
+    cap = next((limit.cap for limit in scheme.refund.limits if limit.cap), None)
     return REFUNDS.format(
         zone=scheme.time_zone,
         files=_sql_list(files),

@@ -1,28 +1,21 @@
-"""A scheme file's content: dated tiers and rates and the refund rule, read and validated. Pure.
+"""A scheme file's content: dated tiers and rates and the refund rule. Pure; docs/refund-rules.md says what it means.
 
-A tier code implies no rate: the rate of a tier on a day is looked up here and nowhere else.
+A tier code implies no rate: the rate of a tier on a day is data, here and nowhere else.
 """
 
 import hashlib
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from typing import Annotated, Literal
 
 import msgspec
 
-from apps.kernel.errors import KanpuError
-from apps.kernel.periods import Period, consecutive
-from apps.kernel.rounding import ROUNDING_RULES
-
 TIER_CODE = r"\A[a-z][a-z0-9_]{0,31}\Z"
+ATTRIBUTE = r"\Aattr_[a-z0-9_]{1,27}\Z"
 
-
-class SchemeInvalid(KanpuError):
-    """The scheme file breaks a rule. The text names the place in the file and the rule."""
-
-    code = "scheme_invalid"
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+Basis = Literal["rate_difference", "share_of_tax", "share_of_amount"]
+Level = Literal["month", "half_year", "year"]
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,30 +32,94 @@ class DatedRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     rate: Decimal
 
 
-class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tax tier: goods that share a legal rate, which changes by date."""
+class TierRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tier's own basis and share, where they are not the scheme's."""
+
+    basis: Basis
+    share: Decimal | None = None
+
+
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A tax tier: goods that share a legal rate, which changes by date. `collected`: its own, where it has one."""
 
     code: Annotated[str, msgspec.Meta(pattern=TIER_CODE)]
     name: Words
     examples: Words
     reference: str
     rates: Annotated[list[DatedRate], msgspec.Meta(min_length=1)]
+    collected: Annotated[list[DatedRate], msgspec.Meta(min_length=1)] | None = None
+    refund: TierRefund | None = None
 
 
-class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The most that is refunded: `amount` in minor units."""
+class PurchaseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What each purchase brings, before purchases are added up. Amounts in minor units."""
 
-    amount: Annotated[int, msgspec.Meta(ge=0)]
-    per: Literal["year"]
-    for_: Literal["person"] = msgspec.field(name="for")
+    rounding: str
+    minimum: Whole | None = None
+    cap: Whole | None = None
 
 
-class RefundRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The most that is refunded, in minor units: an amount, or what an attribute of the resident says."""
+
+    amount: Whole | None = None
+    attribute: Annotated[str, msgspec.Meta(pattern=ATTRIBUTE)] | None = None
+
+
+class AtLeast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What must be reached for a refund at all: a number of purchases, a spend in minor units."""
+
+    purchases: Whole | None = None
+    amount: Whole | None = None
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"unit": "for"}):
+    """A cap or a threshold for a unit and a period. `reference` is its legal basis."""
+
+    per: Level
+    unit: Literal["person", "household", "members"]
+    reference: Words
+    cap: Cap | None = None
+    at_least: AtLeast | None = None
+
+
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who gets a refund: residents whose attribute is at most, at least, or equal to a value."""
+
+    attribute: Annotated[str, msgspec.Meta(pattern=ATTRIBUTE)]
+    reference: Words
+    at_most: int | None = None
+    at_least: int | None = None
+    equals: str | None = None
+
+
+class RefundRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a year's spend becomes a refund."""
 
-    basis: Literal["rate_difference"]
+    basis: Basis
     rounding: str
-    cap: Cap | None = None
+    share: Decimal | None = None
+    surcharge: Literal["offset", "ignore"] | None = None
+    purchase: PurchaseRule | None = None
+    eligibility: list[Condition] = []
+    limits: list[Limit] = []
+    minimum_payout: Whole = 0
+    paid: Words | None = None
+
+
+class Appeal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where and how long a decision can be appealed against."""
+
+    to: Words
+    basis: Words
+    within_months: Annotated[int, msgspec.Meta(ge=1, le=60)]
+
+
+class Lapse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a refund that nobody claims is lost."""
+
+    after_years: Annotated[int, msgspec.Meta(ge=1, le=30)]
+    reference: Words
 
 
 class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,37 +135,8 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     collected: Annotated[list[DatedRate], msgspec.Meta(min_length=1)]
     tiers: Annotated[list[Tier], msgspec.Meta(min_length=1)]
     refund: RefundRule
-
-
-class RatePeriod(msgspec.Struct, frozen=True):
-    """A tier's rate beside the rate collected, for a period in which neither changes."""
-
-    tier: str
-    period: Period
-    collected: Decimal
-    rate: Decimal
-
-
-def read_scheme(content: Any) -> Scheme:
-    """The scheme in a parsed YAML or JSON document.
-
-    Raises SchemeInvalid naming the place (as a JSON path) and the rule that is broken.
-    """
-    try:
-        scheme = msgspec.convert(content, Scheme)
-    except msgspec.ValidationError as error:
-        raise SchemeInvalid(f"The scheme file is not valid: {error}") from error
-    for check in (
-        _check_zone,
-        _check_rounding,
-        _check_deadline,
-        _check_tier_codes,
-        _check_rates,
-        _check_collected,
-        _check_surcharge,
-    ):
-        check(scheme)
-    return scheme
+    appeal: Appeal
+    lapse: Lapse
 
 
 def canonical(scheme: Scheme) -> bytes:
@@ -121,87 +149,25 @@ def digest(scheme: Scheme) -> str:
     return hashlib.sha256(canonical(scheme)).hexdigest()
 
 
-def rate_periods(scheme: Scheme, within: Period) -> list[RatePeriod]:
-    """Every (tier, period) of constant rates inside `within`, by tier in the file's order, then by date."""
-    found = []
-    for tier in scheme.tiers:
-        for period, rate in dated(tier.rates):
-            for collected_period, collected in dated(scheme.collected):
-                shared = period.overlap(collected_period)
-                if shared and (inside := shared.overlap(within)):
-                    found.append(RatePeriod(tier.code, inside, collected, rate))
-    return found
+def measures_purchases(scheme: Scheme) -> bool:
+    """Whether totals must say what each purchase brings or how many purchases there were."""
+    counts = any(limit.at_least and limit.at_least.purchases is not None for limit in scheme.refund.limits)
+    return scheme.refund.purchase is not None or counts
 
 
-def dated(rates: Sequence[DatedRate]) -> list[tuple[Period, Decimal]]:
-    """Each rate with the half-open period in which it applies."""
-    return list(zip(consecutive(r.from_date for r in rates), (r.rate for r in rates), strict=True))
+def year_cap_minor(scheme: Scheme) -> int | None:
+    """The most that a resident alone can get in a year, in minor units, where the scheme has such a cap."""
+    caps = [
+        limit.cap.amount
+        for limit in scheme.refund.limits
+        if limit.cap and (limit.per, limit.unit) == ("year", "person")
+    ]
+    return min((cap for cap in caps if cap is not None), default=None)
 
 
-def rate_on(rates: Sequence[DatedRate], day: date) -> Decimal | None:
-    """The rate that applies on a day, or None before the first."""
-    return next((rate for period, rate in dated(rates) if day in period), None)
-
-
-def _check_zone(scheme: Scheme) -> None:
-    if scheme.time_zone not in available_timezones():
-        raise SchemeInvalid(f"$.time_zone: {scheme.time_zone!r} is no time zone of the IANA database.")
-
-
-def _check_rounding(scheme: Scheme) -> None:
-    if scheme.refund.rounding not in ROUNDING_RULES:
-        known = ", ".join(sorted(ROUNDING_RULES))
-        raise SchemeInvalid(f"$.refund.rounding: {scheme.refund.rounding!r} is no rounding rule. Known: {known}.")
-
-
-def _check_deadline(scheme: Scheme) -> None:
-    month, day = map(int, scheme.filing_deadline.split("-"))
-    try:
-        date(2001, month, day)
-    except ValueError as error:
-        raise SchemeInvalid(f"$.filing_deadline: {scheme.filing_deadline!r} is no day of every year.") from error
-
-
-def _check_tier_codes(scheme: Scheme) -> None:
-    codes = [tier.code for tier in scheme.tiers]
-    if doubled := {code for code in codes if codes.count(code) > 1}:
-        raise SchemeInvalid(f"$.tiers: the code {', '.join(sorted(doubled))} stands twice.")
-
-
-def _check_rates(scheme: Scheme) -> None:
-    places = [("$.collected", scheme.collected)] + [(f"$.tiers[{t.code}].rates", t.rates) for t in scheme.tiers]
-    for place, rates in places:
-        _check_dates(place, [r.from_date for r in rates])
-        for dated_rate in rates:
-            if not _is_rate(dated_rate.rate):
-                raise SchemeInvalid(f"{place}: {dated_rate.rate} is no rate from 0 to below 1 with 6 decimals at most.")
-
-
-def _is_rate(rate: Decimal) -> bool:
-    return rate.is_finite() and 0 <= rate < 1 and rate == round(rate, 6)
-
-
-def _check_collected(scheme: Scheme) -> None:
-    """Without a collected rate a tier's purchases could be taken and never assessed."""
-    first = scheme.collected[0].from_date
-    for tier in scheme.tiers:
-        if tier.rates[0].from_date < first:
-            raise SchemeInvalid(f"$.tiers[{tier.code}].rates: no rate is collected before {first}.")
-
-
-def _check_surcharge(scheme: Scheme) -> None:
-    """A tier above the collected rate would be a surcharge, for which a scheme has no rule yet."""
-    always = Period(min(scheme.collected[0].from_date, *(tier.rates[0].from_date for tier in scheme.tiers)))
-    for found in rate_periods(scheme, always):
-        if found.rate > found.collected:
-            raise SchemeInvalid(
-                f"$.tiers[{found.tier}].rates: {found.rate} is above the rate collected, {found.collected}."
-            )
-
-
-def _check_dates(place: str, starts: list[date]) -> None:
-    if starts != sorted(set(starts)):
-        raise SchemeInvalid(f"{place}: the dates must ascend, each once.")
-    for start in starts:
-        if start.day != 1:
-            raise SchemeInvalid(f"{place}: {start} — rates change on the first of a month.")
+def asks_the_register(scheme: Scheme) -> bool:
+    """Whether the refund depends on households or on attributes of residents."""
+    refund = scheme.refund
+    return bool(refund.eligibility) or any(
+        limit.unit != "person" or (limit.cap is not None and limit.cap.attribute is not None) for limit in refund.limits
+    )

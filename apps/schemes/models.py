@@ -6,7 +6,8 @@ from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 
-from apps.schemes.document import Scheme, read_scheme
+from apps.schemes.document import Scheme
+from apps.schemes.reading import read_scheme
 
 
 class SchemeVersion(models.Model):
@@ -30,11 +31,28 @@ class SchemeVersion(models.Model):
         return read_scheme(self.document)
 
 
+# From its first day on a tier has a rate every day, and something is collected on each of them.
+NO_DAY_WITHOUT_RATE = """
+    SELECT range_agg(valid) INTO days FROM schemes_datedrate
+    WHERE (scheme_version_id, tier, own_collected) = (NEW.scheme_version_id, NEW.tier, NEW.own_collected);
+    IF days <> datemultirange(daterange(lower(days), NULL)) THEN
+        RAISE EXCEPTION 'rates of tier "%" leave days without one', NEW.tier USING ERRCODE = 'exclusion_violation';
+    END IF;
+    SELECT range_agg(valid) INTO collected FROM schemes_datedrate
+    WHERE scheme_version_id = NEW.scheme_version_id AND (tier = '' OR (tier = NEW.tier AND own_collected));
+    IF collected IS NULL OR NOT days <@ collected THEN
+        RAISE EXCEPTION 'nothing is collected on days of tier "%"', NEW.tier USING ERRCODE = 'exclusion_violation';
+    END IF;
+    RETURN NULL;
+"""
+
+
 class DatedRate(models.Model):
-    """A tier's rate over a period; the tier '' is the rate collected at the till."""
+    """A tier's rate over a period; the tier '' is the rate collected at the till, unless the tier has its own."""
 
     scheme_version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT, related_name="rates")
     tier = models.CharField(max_length=32, blank=True)
+    own_collected = models.BooleanField(default=False, help_text="What is collected on this tier alone")
     valid = DateRangeField()
     rate = models.DecimalField(max_digits=7, decimal_places=6)
 
@@ -45,12 +63,23 @@ class DatedRate(models.Model):
                 expressions=[
                     ("scheme_version", RangeOperators.EQUAL),
                     ("tier", RangeOperators.EQUAL),
+                    ("own_collected", RangeOperators.EQUAL),
                     ("valid", RangeOperators.OVERLAPS),
                 ],
             ),
             models.CheckConstraint(name="rate_from_0_to_1", condition=Q(rate__gte=0, rate__lt=1)),
         ]
-        triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="no_day_without_rate",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.After,
+                timing=pgtrigger.Deferred,
+                declare=[("days", "datemultirange"), ("collected", "datemultirange")],
+                func=NO_DAY_WITHOUT_RATE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.scheme_version} {self.tier or 'collected'} {self.valid}"

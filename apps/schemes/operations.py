@@ -5,15 +5,16 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
-import yaml
 from django.db import transaction
 from psycopg.types.range import DateRange
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.schemes.document import DatedRate as DocumentRate
-from apps.schemes.document import Scheme, SchemeInvalid, dated, digest, read_scheme
+from apps.schemes.document import Scheme, digest
 from apps.schemes.models import DatedRate, SchemeVersion, TaxYear
+from apps.schemes.rates import dated
+from apps.schemes.reading import SchemeInvalid, read_scheme_text
 
 SHIPPED = Path(__file__).parent / "files"
 
@@ -54,23 +55,22 @@ def load_scheme(path: Path, *, at: datetime, actor: str) -> tuple[SchemeVersion,
 
 
 def read_scheme_file(path: Path) -> Scheme:
-    """The validated scheme in a YAML file. Raises SchemeInvalid naming the file."""
+    """The validated scheme in a YAML file. Raises SchemeInvalid naming file, line and rule."""
     try:
-        return read_scheme(yaml.safe_load(path.read_text()))
+        return read_scheme_text(path.read_text(), name=path.name)
     except OSError as error:
         raise SchemeInvalid(f"{path} cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise SchemeInvalid(f"{path} is no YAML: {error}") from error
-    except SchemeInvalid as error:
-        raise SchemeInvalid(f"{path}: {error}") from error
 
 
 def _rate_rows(version: SchemeVersion, scheme: Scheme) -> list[DatedRate]:
-    rows: list[tuple[str, list[DocumentRate]]] = [("", scheme.collected)]
-    rows += [(tier.code, tier.rates) for tier in scheme.tiers]
+    rows: list[tuple[str, bool, list[DocumentRate]]] = [("", False, scheme.collected)]
+    rows += [(tier.code, False, tier.rates) for tier in scheme.tiers]
+    rows += [(tier.code, True, tier.collected) for tier in scheme.tiers if tier.collected]
     return [
-        DatedRate(scheme_version=version, tier=tier, valid=DateRange(period.start, period.end), rate=rate)
-        for tier, rates in rows
+        DatedRate(
+            scheme_version=version, tier=tier, own_collected=own, valid=DateRange(period.start, period.end), rate=rate
+        )
+        for tier, own, rates in rows
         for period, rate in dated(rates)
     ]
 

@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 from apps.kernel.errors import KanpuError
 from apps.kernel.periods import Period
-from apps.schemes.document import Scheme, dated
+from apps.schemes.document import Scheme
 from apps.schemes.models import SchemeVersion, TaxYear
+from apps.schemes.rates import dated
 
 YEAR_LOCK: Final = 20150900  # the class of the advisory locks that are taken by year
 

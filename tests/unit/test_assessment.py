@@ -1,21 +1,41 @@
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.refunds.assessment import NoRate, Spend, assess, lines_json, rules_of
-from apps.schemes.document import Scheme, read_scheme
+from apps.refunds.assessment import Assessment, NoRate, Person
+from apps.refunds.assessment import assess as assess_person
+from apps.refunds.rules import Rules, rules_of
+from apps.schemes.document import Scheme
+from apps.schemes.reading import read_scheme
 
 ROOT = Path(__file__).resolve().parents[2]
 JP_2015 = yaml.safe_load((ROOT / "apps/schemes/files/jp-2015.yaml").read_text())
 GOLDEN = yaml.safe_load((ROOT / "tests/golden/jp-2015/refunds.yaml").read_text())
 RULES = rules_of(read_scheme(JP_2015), 2017)
+
+
+class Spend(NamedTuple):
+    month: int
+    tier: str
+    amount_minor: int
+
+
+def assess(spend: Iterable[Spend], rules: Rules) -> Assessment:
+    """What a resident gets who spent this."""
+    of_tier: dict[str, list[int]] = {}
+    for month, tier, amount in spend:
+        of_tier.setdefault(tier, [0] * 12)[month - 1] += amount
+    return assess_person(Person(UUID(int=1), of_tier), rules)
+
 
 spends = st.lists(
     st.builds(Spend, st.integers(1, 12), st.sampled_from(["reduced", "standard"]), st.integers(1, 300_000)),
@@ -51,12 +71,12 @@ def test_the_order_of_spend_does_not_matter(spend: list[Spend]) -> None:
 @given(spends)
 def test_the_lines_explain_every_yen(spend: list[Spend]) -> None:
     found = assess(spend, RULES)
-    kept = lines_json(found)
-    assert sum(line["spend_minor"] for line in kept["lines"]) == sum(s.amount_minor for s in spend)
-    assert sum((Fraction(*line["exact"]) for line in kept["lines"]), Fraction(0)) == Fraction(*kept["exact"])
-    for line in kept["lines"]:
-        collected, rate = Fraction(line["collected"]), Fraction(line["rate"])
-        assert Fraction(*line["exact"]) == line["spend_minor"] * (collected - rate) / (1 + collected)
+    assert sum(found.spend_minor) == sum(s.amount_minor for s in spend)
+    exact = sum((line.share * spent for line, spent in zip(RULES.lines, found.spend_minor, strict=True)), Fraction(0))
+    assert Fraction(found.brought, RULES.denominator) == exact
+    assert [(cut.before, cut.after) for cut in found.cuts] == (
+        [(found.brought, found.left)] if found.brought != found.left else []
+    )
 
 
 def with_rates(**tiers: list[tuple[str, str]]) -> Scheme:
@@ -76,10 +96,11 @@ def with_rates(**tiers: list[tuple[str, str]]) -> Scheme:
 def test_a_rate_that_changes_in_july_splits_the_year() -> None:
     rules = rules_of(with_rates(food=[("2015-01-01", "0.08"), ("2017-07-01", "0.05")]), 2017)
     found = assess([Spend(6, "food", 11_000), Spend(7, "food", 11_000)], rules)
-    assert [(line.rate.last_month, line.rate.rate, line.exact) for line in found.lines] == [
+    assert [(line.last_month, line.rate, line.share * 11_000) for line in rules.lines] == [
         (6, Decimal("0.08"), Fraction(200)),
         (12, Decimal("0.05"), Fraction(500)),
     ]
+    assert found.spend_minor == (11_000, 11_000)
     assert found.refund_minor == 700
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from apps.schemes.document import SchemeInvalid, digest, read_scheme
+from apps.schemes.document import digest
+from apps.schemes.reading import SchemeInvalid, read_scheme
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "apps/schemes/files/jp-2015.yaml").read_text()

@@ -13,13 +13,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.refunds.assessment import Spend, assess, rules_of
+from apps.refunds.assessment import Person, assess
+from apps.refunds.rules import rules_of
 from apps.refunds.verification import entries_in, refunds_from_archive
-from apps.schemes.document import Scheme, read_scheme
+from apps.schemes.document import Scheme
+from apps.schemes.reading import read_scheme
 
 ROOT = Path(__file__).resolve().parents[2]
 JP_2015 = yaml.safe_load((ROOT / "apps/schemes/files/jp-2015.yaml").read_text())
 TOKYO = ZoneInfo("Asia/Tokyo")
+NONE = {"ja": "—", "en": "—"}
 YEAR_STARTS = datetime(2017, 1, 1, tzinfo=TOKYO).astimezone(UTC)
 
 Entry = tuple[UUID, datetime, dict[str, int]]
@@ -44,7 +47,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
     refund = {
         "basis": "rate_difference",
         "rounding": draw(st.sampled_from(["floor", "kokuzei-tsusoku-120"])),
-        "cap": None if cap is None else {"amount": cap, "per": "year", "for": "person"},
+        "limits": [] if cap is None else [{"per": "year", "for": "person", "cap": {"amount": cap}, "reference": NONE}],
     }
     return read_scheme(JP_2015 | {"tiers": tiers, "collected": collected, "refund": refund})
 
@@ -65,15 +68,12 @@ def test_an_amount_without_a_rate_is_counted_as_an_error(tmp_path: Path) -> None
 
 
 def from_totals(bought: list[Entry], scheme: Scheme) -> dict[str, int]:
-    totals: dict[UUID, dict[tuple[int, str], int]] = defaultdict(lambda: defaultdict(int))
+    totals: dict[UUID, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * 12))
     for ref, at, of_tier in bought:
         for tier, amount in of_tier.items():
-            totals[ref][at.astimezone(TOKYO).month, tier] += amount
+            totals[ref][tier][at.astimezone(TOKYO).month - 1] += amount
     rules = rules_of(scheme, 2017)
-    return {
-        str(ref): assess([Spend(month, tier, amount) for (month, tier), amount in spent.items()], rules).refund_minor
-        for ref, spent in totals.items()
-    }
+    return {str(ref): assess(Person(ref, spent), rules).refund_minor for ref, spent in totals.items()}
 
 
 def write_parquet(bought: list[Entry], path: Path) -> Path:
