@@ -1,7 +1,9 @@
-"""Residents, known by a random reference, their cards, and the public sealing keys."""
+"""Residents, known by a random reference, their households, their cards, and the public sealing keys."""
 
 import uuid
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 
@@ -87,3 +89,62 @@ class TestCard(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Membership(models.Model):
+    """That a resident belongs to a household, from the first of a month to before the first of another.
+
+    A household is known by a random reference. `payee` is the registered parent to whom a child's share is paid.
+    """
+
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="memberships")
+    household_ref = models.UUIDField()
+    valid = DateRangeField()
+    is_head = models.BooleanField(default=False)
+    payee = models.ForeignKey(Resident, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["household_ref"], name="members_of_household")]
+        constraints = [
+            ExclusionConstraint(
+                name="one_household_at_a_time",
+                expressions=[("resident", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
+            ),
+            ExclusionConstraint(
+                name="one_head_at_a_time",
+                expressions=[("household_ref", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
+                condition=Q(is_head=True),
+            ),
+            models.CheckConstraint(
+                name="membership_by_months",
+                condition=Q(valid__startswith__day=1) & (Q(valid__endswith=None) | Q(valid__endswith__day=1)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resident_id} in {self.household_ref} {self.valid}"
+
+
+class Attribute(models.Model):
+    """Something a scheme's eligibility or cap asks of a resident: `attr_…` and a number or a text, for a time."""
+
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="attributes")
+    name = models.CharField(max_length=32)
+    value = models.JSONField()
+    valid = DateRangeField()
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="one_value_at_a_time",
+                expressions=[
+                    ("resident", RangeOperators.EQUAL),
+                    ("name", RangeOperators.EQUAL),
+                    ("valid", RangeOperators.OVERLAPS),
+                ],
+            ),
+            models.CheckConstraint(name="attribute_name", condition=Q(name__startswith="attr_")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resident_id} {self.name} = {self.value}"

@@ -1,12 +1,18 @@
 """Reading the register."""
 
-from collections.abc import Collection
-from datetime import datetime
+import json
+from collections.abc import Collection, Iterator
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from django.db import connection
+
+from apps.kernel.periods import Period
 from apps.residents.judging import CardRecord
 from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
+from apps.residents.months import Stretch, stretches
 from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey, TestCard
 from apps.residents.published import PUBLISHED
 
@@ -54,3 +60,54 @@ def mode_of_resident(ref: UUID) -> str:
 def residents_without_card() -> list[Resident]:
     """Residents who have no card yet."""
     return list(Resident.objects.filter(cards=None).order_by("pk"))
+
+
+REGISTERED: Final = """
+SELECT r.ref, r.resident_from, r.resident_to,
+       (SELECT json_agg(json_build_array(lower(m.valid), upper(m.valid), m.household_ref, m.payee_id) ORDER BY m.valid)
+        FROM residents_membership m
+        WHERE m.resident_id = r.ref AND m.valid && daterange(%(first)s, %(after)s))::text,
+       (SELECT json_object_agg(a.name, a.value) FROM residents_attribute a
+        WHERE a.resident_id = r.ref AND a.valid @> %(last)s::date)::text
+FROM residents_resident r
+WHERE r.mode = 'live' AND (
+    EXISTS (SELECT FROM residents_membership m
+            WHERE m.resident_id = r.ref AND m.valid && daterange(%(first)s, %(after)s))
+    OR EXISTS (SELECT FROM residents_attribute a WHERE a.resident_id = r.ref AND a.valid @> %(last)s::date))
+ORDER BY r.ref
+"""
+
+
+class Registered(NamedTuple):
+    """A resident of the register in a year: where they belonged by months, whom a child's share goes to, attributes."""
+
+    resident_ref: UUID
+    stretches: list[Stretch]
+    payee_ref: UUID | None
+    attributes: dict[str, int | str]
+
+
+def registered_in(year: int) -> Iterator[Registered]:
+    """Live residents with a household or an attribute in a year, by reference; flat in memory.
+
+    An attribute counts as it is on the year's last day. Must run in a transaction.
+    """
+    days = {"first": date(year, 1, 1), "after": date(year + 1, 1, 1), "last": date(year, 12, 31)}
+    with connection.chunked_cursor() as cursor:
+        cursor.itersize = 5_000
+        cursor.execute(REGISTERED, days)
+        for row in cursor:
+            registered = _registered(row, year)
+            if registered.stretches:
+                yield registered
+
+
+def _registered(row: tuple[Any, ...], year: int) -> Registered:
+    ref, resident_from, resident_to, memberships, attributes = row
+    homes = [
+        (Period(date.fromisoformat(start), end and date.fromisoformat(end)), UUID(home), payee)
+        for start, end, home, payee in json.loads(memberships or "[]")
+    ]
+    payees = [UUID(payee) for _, _, _, payee in homes if payee]
+    found = stretches(ref, Period(resident_from, resident_to), [(period, home) for period, home, _ in homes], year)
+    return Registered(ref, found, payees[-1] if payees else None, json.loads(attributes or "{}"))

@@ -1,0 +1,127 @@
+"""Two auditors sign a run's digest; then its debts are netted, its decisions issued, and it can be paid and closed."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.audit.officers import auditor_named
+from apps.kernel.errors import KanpuError
+from apps.refunds.models import Member, Refund, Run, RunState, Shard, Tile
+from apps.refunds.operations.deciding import issue_decisions
+from apps.refunds.operations.netting import net_debts
+from apps.refunds.operations.steps import WrongState, alone, locked, record
+from apps.refunds.operations.verifying import figures_of
+from apps.refunds.proofs import run_digest
+from apps.refunds.queries.settlements import unsettled
+
+
+class AlreadySigned(KanpuError):
+    """The same person cannot sign twice."""
+
+    code = "already_signed"
+
+
+class DigestChanged(KanpuError):
+    """What was signed, or is to be, is not what the run holds now."""
+
+    code = "digest_changed"
+
+
+class NotSettled(KanpuError):
+    """Refunds of the run are neither paid nor netted nor lapsed."""
+
+    code = "not_settled"
+
+
+@transaction.atomic
+def approve_run(year: int, *, by: str, actor: str, digest: str | None = None) -> Run:
+    """Sign the verified run's digest as the auditor named `by`; with the second signature the run is approved.
+
+    `actor` is who gives the command, for the trail; `digest`, when given, must be the run's. Raises NotAnAuditor,
+    WrongState, AlreadySigned when the same auditor signs again, and DigestChanged.
+    """
+    name, now = auditor_named(by).username, timezone.now()
+    run = locked(year, RunState.VERIFIED)
+    if run_digest(figures_of(run)) != run.digest or (digest is not None and digest != run.digest):
+        raise DigestChanged(f"The digest of {run} is not the one to be signed. Verify the run again and read it anew.")
+    if name == run.signed_1_by:
+        raise AlreadySigned(f"{name} has signed {run}. The second signature must be another auditor's.")
+    if not run.signed_1_by:
+        run.signed_1_by, run.signed_1_at = name, now
+        run.save(update_fields=["signed_1_by", "signed_1_at"])
+        record(run, "run.sign", actor, {"by": name, "digest": run.digest})
+        return run
+    run.signed_2_by, run.signed_2_at, run.state = name, now, RunState.APPROVED
+    run.save(update_fields=["signed_2_by", "signed_2_at", "state"])
+    _take_effect(run, now)
+    record(run, "run.approve", actor, {"by": name, "digest": run.digest})
+    return run
+
+
+def _take_effect(run: Run, now: datetime) -> None:
+    net_debts(run, now=now)
+    issue_decisions(run, now=now)
+
+
+@transaction.atomic
+def pay_run(year: int, *, actor: str) -> Run:
+    """Hand an approved run over to be paid. Raises WrongState."""
+    run = locked(year, RunState.APPROVED)
+    run.state = RunState.PAYING
+    run.save(update_fields=["state"])
+    record(run, "run.pay", actor, {"digest": run.digest})
+    return run
+
+
+@transaction.atomic
+def close_run(year: int, *, actor: str) -> Run:
+    """Close a run of which everything due is paid, netted or lapsed. Raises WrongState and NotSettled."""
+    run = locked(year, RunState.PAYING)
+    left = unsettled(run)
+    if left.refunds:
+        raise NotSettled(
+            f"{left.refunds} refunds of {run}, {left.amount_minor} minor units in all, are neither paid nor netted nor lapsed."
+        )
+    run.state, run.closed_at = RunState.CLOSED, timezone.now()
+    run.save(update_fields=["state", "closed_at"])
+    record(run, "run.close", actor, {})
+    return run
+
+
+def undo_step(year: int, *, actor: str) -> Run:
+    """Take the newest run back by one state: verified to assessed, assessed to frozen, frozen to withdrawn.
+
+    A withdrawn run's purchases belong to the next one. What is approved stands: it is mended by a supplementary run.
+    Raises WrongState and StepRunning.
+    """
+    with alone(year), transaction.atomic():
+        run = locked(year, *RunState)
+        before = RunState(run.state)
+        if before not in _UNDO:
+            raise WrongState(f"{run} is {run.state}. What two auditors approved is mended by a supplementary run.")
+        run.state = _UNDO[before]
+        if before == RunState.VERIFIED:
+            _unprove(run)
+        elif before == RunState.ASSESSED:
+            Refund.objects.filter(tax_year=year, run=run.number).delete()
+            Shard.objects.filter(run=run).delete()
+            run.assessed_at = None
+        else:
+            Member.objects.filter(tax_year=year, run=run.number).delete()
+        run.save()
+        record(run, "run.undo", actor, {"from": before, "to": run.state})
+    return run
+
+
+_UNDO = {
+    RunState.VERIFIED: RunState.ASSESSED,
+    RunState.ASSESSED: RunState.FROZEN,
+    RunState.FROZEN: RunState.WITHDRAWN,
+}
+
+
+def _unprove(run: Run) -> None:
+    Tile.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
+    run.digest, run.root, run.tree_size, run.verified_at = "", "", 0, None
+    run.signed_1_by, run.signed_1_at = "", None

@@ -1,0 +1,243 @@
+"""Assessing a run from totals: shards of residents, each in one transaction, by whoever is there to take one.
+
+The command that starts it takes shards too, so a year is assessed without any worker, only slower.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, islice
+from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
+
+import psycopg
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from apps.accruals.queries import ResidentYear, residents_years, years_of
+from apps.purchases.doorbell import Doorbell
+from apps.refunds.assessment import NOTHING, Assessment, NoRate, Person, assess_group
+from apps.refunds.flat import assess_statement, is_flat
+from apps.refunds.leaves import Statement, cuts_text, hmac_pads, leaf, lines_text
+from apps.refunds.models import Member, Refund, Run, RunState, Shard, StepName
+from apps.refunds.operations.steps import Seen, Work, check_state, locked, nothing_seen, record, working
+from apps.refunds.queries.runs import effective_before, latest_run, shards_done
+from apps.refunds.rules import Rules, rules_of
+
+SHARDS: Final = 64  # equal ranges of the first six bits of a reference
+GROUPS_AT_ONCE: Final = 2_000
+WAIT_S: Final = 0.2
+FIGURES: Final = ("residents", "refunded", "at_cap", "entitled_minor", "statements", "due_minor")
+Item = TypeVar("Item")
+bell = Doorbell("refunds.assess")
+
+COPY: Final = (
+    "COPY refunds_refund (resident_ref, tax_year, run, scheme_version, entitled_minor, earlier_minor, due_minor,"
+    " at_cap, spend_minor, bases_minor, cuts, leaf) FROM STDIN"
+)
+EARLIER: Final = """
+SELECT DISTINCT ON (resident_ref) resident_ref, entitled_minor, spend_minor, bases_minor FROM refunds_refund
+WHERE resident_ref = ANY(%s) AND tax_year = %s AND run < %s ORDER BY resident_ref, run DESC
+"""
+
+
+class Figures(NamedTuple):
+    """What a shard found: counts, and sums in minor units (see Shard)."""
+
+    residents: int
+    refunded: int
+    at_cap: int
+    entitled_minor: int
+    statements: int
+    due_minor: int
+
+
+class Found(NamedTuple):
+    """A resident's assessment, with what the resident's last refund said, if there is one."""
+
+    resident_ref: UUID
+    assessment: Assessment
+    earlier: tuple[int, list[int], list[int] | None] | None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it differs from the last one, so that it becomes a refund of this run."""
+        bases = None if self.assessment.bases_minor is None else list(self.assessment.bases_minor)
+        return self.earlier != (self.assessment.refund_minor, list(self.assessment.spend_minor), bases)
+
+    @property
+    def earlier_minor(self) -> int:
+        """What the resident was entitled to before."""
+        return self.earlier[0] if self.earlier else 0
+
+
+def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
+    """Assess every resident of the frozen run from totals and write the refunds; what is done already is not done again.
+
+    `seen` is told how many shards are done, of how many. Raises WrongState, StepRunning, NoRate.
+    """
+    started_s = time.monotonic()
+    with working(year, StepName.ASSESS, actor=actor, seen=seen) as work:
+        check_state(latest_run(year), RunState.FROZEN)
+        run = _with_shards(year)
+        bell.ring()
+        _assess_all(run, work)
+        return _assessed(year, actor, time.monotonic() - started_s)
+
+
+@transaction.atomic
+def _with_shards(year: int) -> Run:
+    run = locked(year, RunState.FROZEN)
+    if not run.shards.exists():
+        width = 2**128 // SHARDS
+        Shard.objects.bulk_create(
+            Shard(run=run, number=n, first_ref=UUID(int=n * width), last_ref=UUID(int=(n + 1) * width - 1))
+            for n in range(SHARDS)
+        )
+    return run
+
+
+def _assess_all(run: Run, work: Work) -> None:
+    """Take shards until all are done, by whomever. A worker that dies leaves its shard to be taken again."""
+    done, total, _ = shards_done(run)
+    while done < total:
+        work.show(done, total)
+        if not assess_shard():
+            time.sleep(WAIT_S)
+        done, total, _ = shards_done(run)
+    work.show(done, total)
+
+
+@transaction.atomic
+def assess_shard() -> bool:
+    """Assess one shard that nobody has, of any frozen run. Returns whether there was one. Raises NoRate."""
+    waiting = Shard.objects.filter(done_at=None, run__state=RunState.FROZEN).order_by("run_id", "number")
+    shard = waiting.select_for_update(skip_locked=True, of=("self",)).first()
+    if shard is None:
+        return False
+    run = Run.objects.select_related("tax_year__scheme_version").get(pk=shard.run_id)
+    rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
+    figures = _assess_flat(run, shard, rules) if is_flat(rules) else _assess_by_group(run, shard, rules)
+    Shard.objects.filter(pk=shard.pk).update(done_at=timezone.now(), **figures._asdict())
+    return True
+
+
+def _assess_flat(run: Run, shard: Shard, rules: Rules) -> Figures:
+    version = run.tax_year.scheme_version
+    is_first = not effective_before(run)
+    inner, outer = hmac_pads(bytes(run.secret))
+    statement = assess_statement(
+        rules, scheme_sha256=version.sha256, year=run.tax_year_id, run=run.number, is_first=is_first
+    )
+    values = {
+        "year": run.tax_year_id, "run": run.number, "first": shard.first_ref, "last": shard.last_ref,
+        "version": version.pk, "leaf": b"\0", "inner": inner, "outer": outer,
+    }  # fmt: skip
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        row = cursor.execute(statement, values).fetchone()
+    *figures, without_rate = map(int, row or ())
+    if without_rate:
+        raise NoRate(f"{without_rate} residents bought in tiers that {version} has no rate for.")
+    return Figures(*figures)
+
+
+def _assess_by_group(run: Run, shard: Shard, rules: Rules) -> Figures:
+    """The same, group by group, for schemes that need more than the year's sums."""
+    sums = [0] * len(Figures._fields)
+    for people in chunks_of_people(run, shard.first_ref, shard.last_ref):
+        found = _found(run, people, rules)
+        new = [one for one in found if one.is_new]
+        _write(run, new, rules)
+        of_chunk = (
+            len(found),
+            sum(one.assessment.refund_minor > 0 for one in found),
+            sum(one.assessment.at_cap for one in found),
+            sum(one.assessment.refund_minor for one in found),
+            len(new),
+            sum(one.assessment.refund_minor - one.earlier_minor for one in new),
+        )
+        sums = [one + other for one, other in zip(sums, of_chunk, strict=True)]
+    return Figures(*sums)
+
+
+def chunks_of_people(run: Run, first: UUID, last: UUID) -> Iterator[list[list[Person]]]:
+    """Groups of people to assess together, whose group's reference lies in a range; some thousands at a time."""
+    members = Member.objects.filter(tax_year=run.tax_year_id, run=run.number)
+    in_groups = members.filter(group_ref__range=(first, last)).order_by("group_ref", "resident_ref", "first_month")
+    groups = groupby(in_groups.iterator(chunk_size=10_000), key=lambda member: member.group_ref)
+    for some in _chunks((list(rows) for _, rows in groups), GROUPS_AT_ONCE):
+        refs = {member.resident_ref for rows in some for member in rows}
+        years = {year.resident_ref: year for year in years_of(run.tax_year_id, sorted(refs), up_to_run=run.number)}
+        yield [_people(rows, years) for rows in some]
+    alone = residents_years(run.tax_year_id, up_to_run=run.number, first=first, last=last)
+    for some in _chunks(alone, GROUPS_AT_ONCE):
+        refs = [year.resident_ref for year in some]
+        known = set(members.filter(resident_ref__in=refs).values_list("resident_ref", flat=True))
+        yield [[person_of(year)] for year in some if year.resident_ref not in known]
+
+
+def _people(rows: Iterable[Member], years: Mapping[UUID, ResidentYear]) -> list[Person]:
+    by_resident = groupby(rows, key=lambda member: member.resident_ref)
+    return [person_of(years.get(ref) or ResidentYear(ref, {}, {}, list(NOTHING)), list(own)) for ref, own in by_resident]
+
+
+def person_of(year: ResidentYear, members: Iterable[Member] = ()) -> Person:
+    """A resident's year as the assessment takes it; without rows in the register alone all year."""
+    homes: list[UUID | None] = [None] * 12
+    attributes: dict[str, int | str] = {}
+    for member in members:
+        homes[member.first_month - 1 : member.last_month] = [member.household_ref] * (
+            member.last_month - member.first_month + 1
+        )
+        attributes = member.attributes
+    households = tuple(homes) if any(homes) else ()
+    return Person(year.resident_ref, year.spend, year.bases, year.purchases, households, attributes)
+
+
+def _found(run: Run, groups: list[list[Person]], rules: Rules) -> list[Found]:
+    """The assessments of all who bought anything."""
+    buyers = [person.ref for group in groups for person in group if person.spend]
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        rows = cursor.execute(EARLIER, (buyers, run.tax_year_id, run.number)).fetchall() if run.number > 1 else []
+    earlier = {ref: (entitled, spend, bases) for ref, entitled, spend, bases in rows}
+    return [
+        Found(person.ref, assessment, earlier.get(person.ref))
+        for group in groups
+        for person, assessment in zip(group, assess_group(group, rules), strict=True)
+        if person.spend
+    ]
+
+
+def _write(run: Run, found: Iterable[Found], rules: Rules) -> None:
+    version, secret = run.tax_year.scheme_version, bytes(run.secret)
+    with psycopg.Cursor(connection.connection) as cursor, cursor.copy(COPY) as copy:
+        for one in found:
+            done, due = one.assessment, one.assessment.refund_minor - one.earlier_minor
+            lines = lines_text(rules.lines, done.spend_minor, done.bases_minor)
+            statement = Statement(
+                run.tax_year_id, run.number, version.sha256, one.resident_ref,
+                done.refund_minor, one.earlier_minor, due, lines, cuts_text(done.cuts),
+            )  # fmt: skip
+            copy.write_row(
+                (one.resident_ref, run.tax_year_id, run.number, version.pk, done.refund_minor, one.earlier_minor, due,
+                 done.at_cap, list(done.spend_minor), done.bases_minor and list(done.bases_minor),
+                 [number for cut in done.cuts for number in cut], leaf(secret, statement))
+            )  # fmt: skip
+
+
+@transaction.atomic
+def _assessed(year: int, actor: str, took_s: float) -> Run:
+    run = locked(year, RunState.FROZEN)
+    sums = run.shards.aggregate(**{name: Sum(name) for name in FIGURES})
+    for name, value in sums.items():
+        setattr(run, name, value or 0)
+    run.state, run.assessed_at, run.assessed_by, run.assess_s = RunState.ASSESSED, timezone.now(), actor, took_s
+    run.save()
+    record(run, "run.assess", actor, {name: int(sums[name] or 0) for name in FIGURES})
+    return run
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,134 @@
+"""Decisions: issued with a run's approval, told to the resident, appealed against, closed."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.audit.operations import record_event, record_events
+from apps.kernel.errors import KanpuError
+from apps.refunds.deadlines import months_after
+from apps.refunds.models import Decision, Run
+from apps.refunds.queries.decisions import decision_of
+from apps.refunds.rules import rules_of
+from apps.schemes.queries import tax_year
+
+# A refund whose cuts differ from those of the resident's last one, or that gives less than before, is a decision.
+ISSUE = """
+WITH found AS (
+    SELECT r.resident_ref, r.entitled_minor, greatest(-r.due_minor, 0) AS less, cut_of(r.cuts) AS cut, e.cut AS earlier_cut
+    FROM refunds_refund r LEFT JOIN LATERAL (
+        SELECT cut_of(cuts) AS cut FROM refunds_refund
+        WHERE resident_ref = r.resident_ref AND tax_year = %(year)s AND run < %(run)s ORDER BY run DESC LIMIT 1
+    ) e ON true
+    WHERE r.tax_year = %(year)s AND r.run = %(run)s AND (r.cuts <> '{}' OR r.due_minor < 0)
+)
+INSERT INTO refunds_decision (resident_ref, tax_year, run, kind, amount_minor, reason, state, decided_at,
+                              appeal_reason, outcome)
+SELECT resident_ref, %(year)s, %(run)s, CASE WHEN entitled_minor = 0 AND cut > 0 THEN 'refused' ELSE 'reduced' END,
+       less + div(greatest(cut - coalesce(earlier_cut, 0), 0), %(denominator)s), '', 'issued', %(now)s, '', ''
+FROM found WHERE less > 0 OR cut IS DISTINCT FROM coalesce(earlier_cut, 0)
+ORDER BY resident_ref
+"""
+CUT_OF = "(SELECT coalesce(sum({0}[i + 2] - {0}[i + 3]), 0) FROM generate_series(1, cardinality({0}), 4) i)"
+
+
+class TooLate(KanpuError):
+    """The time to appeal is over."""
+
+    code = "appeal_too_late"
+
+
+class NotYetNotified(KanpuError):
+    """The resident has not been told of the decision, so the time to appeal has not begun."""
+
+    code = "not_notified"
+
+
+class DecisionClosed(KanpuError):
+    """The decision was appealed against, or the appeal decided, before."""
+
+    code = "decision_closed"
+
+
+def issue_decisions(run: Run, *, now: datetime) -> int:
+    """A decision for each refund of the run that refuses or takes away something, in the caller's transaction.
+
+    Returns how many.
+    """
+    rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
+    statement = ISSUE.replace("cut_of(r.cuts)", CUT_OF.format("r.cuts")).replace("cut_of(cuts)", CUT_OF.format("cuts"))
+    values = {"year": run.tax_year_id, "run": run.number, "denominator": rules.denominator, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.rowcount
+
+
+@transaction.atomic
+def notify(decision_ids: Collection[int], *, on: date, actor: str) -> int:
+    """Record that residents were told of these decisions on a day; the time to appeal runs from the next.
+
+    Those told before stay as they are. Returns how many were told now.
+    """
+    waiting = Decision.objects.select_for_update().filter(pk__in=decision_ids, state=Decision.State.ISSUED)
+    now, told = timezone.now(), list(waiting)
+    for decision in told:
+        appeal = tax_year(decision.tax_year).scheme_version.scheme().appeal
+        decision.state, decision.notified_at = Decision.State.NOTIFIED, now
+        decision.appeal_until = months_after(on, appeal.within_months)
+    Decision.objects.bulk_update(told, ["state", "notified_at", "appeal_until"], batch_size=2_000)
+    details = {f"decision:{decision}": {"appeal_until": str(decision.appeal_until)} for decision in told}
+    record_events(at=now, actor=actor, action="decision.notify", details=details)
+    return len(told)
+
+
+@transaction.atomic
+def appeal(decision_id: int, *, reason: str, on: date, actor: str) -> Decision:
+    """Appeal against a decision, with a reason. Raises DecisionMissing, NotYetNotified, TooLate and DecisionClosed."""
+    decision = decision_of(decision_id, lock=True)
+    if decision.appeal_until is None:
+        raise NotYetNotified(f"Decision {decision} was not sent yet.")
+    if decision.state != Decision.State.NOTIFIED:
+        raise DecisionClosed(f"Decision {decision} is {decision.state} already.")
+    if on > decision.appeal_until:
+        raise TooLate(f"Decision {decision} could be appealed against until {decision.appeal_until}.")
+    decision.state, decision.appealed_at, decision.appeal_reason = Decision.State.APPEALED, timezone.now(), reason
+    decision.save()
+    _record(decision, "decision.appeal", actor, {"reason": reason})
+    return decision
+
+
+@transaction.atomic
+def decide_appeal(decision_id: int, *, amended: bool, outcome: str, actor: str) -> Decision:
+    """Close an appeal: the decision stands, or it is amended, and why.
+
+    An amended decision changes the facts (a purchase counts, an attribute is mended) by its own operation; the next
+    supplementary run then gives the difference. Raises DecisionMissing and DecisionClosed.
+    """
+    decision = decision_of(decision_id, lock=True)
+    if decision.state != Decision.State.APPEALED:
+        raise DecisionClosed(f"Decision {decision} is {decision.state}: there is no open appeal.")
+    decision.state = Decision.State.AMENDED if amended else Decision.State.CONFIRMED
+    decision.closed_at, decision.outcome = timezone.now(), outcome
+    decision.save()
+    _record(decision, "decision.close", actor, {"outcome": outcome, "amended": amended})
+    return decision
+
+
+@transaction.atomic
+def annul(
+    resident_ref: object, *, year: int, run: int, amount_minor: int, reason: str, actor: str, now: datetime
+) -> Decision:
+    """Record the decision that a purchase, or what it brought, is annulled; the purchase itself is undone elsewhere."""
+    decision = Decision.objects.create(
+        resident_ref=resident_ref, tax_year=year, run=run, kind=Decision.Kind.ANNULLED,
+        amount_minor=amount_minor, reason=reason, decided_at=now,
+    )  # fmt: skip
+    _record(decision, "decision.annul", actor, {"reason": reason, "amount_minor": amount_minor})
+    return decision
+
+
+def _record(decision: Decision, action: str, actor: str, detail: dict[str, object]) -> None:
+    subject = f"decision:{decision}"
+    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail)

@@ -1,0 +1,92 @@
+"""Reading runs and their steps."""
+
+from typing import NamedTuple
+
+from django.db.models import Case, Count, F, Q, Sum, When
+
+from apps.accruals.queries import archive_parts
+from apps.kernel.errors import KanpuError
+from apps.refunds.models import EFFECTIVE, Refund, Run, RunState, Shard, Step
+
+
+class RunMissing(KanpuError):
+    """The year has no run yet."""
+
+    code = "run_missing"
+
+
+class Progress(NamedTuple):
+    """A step at work: how much is done, of how many (0: nobody knows)."""
+
+    name: str
+    actor: str
+    done: int
+    total: int
+
+
+def latest_run(year: int) -> Run:
+    """The year's newest run that was not withdrawn. Raises RunMissing."""
+    runs = Run.objects.filter(tax_year_id=year).exclude(state=RunState.WITHDRAWN)
+    run = runs.select_related("tax_year__scheme_version").order_by("-number").first()
+    if run is None:
+        raise RunMissing(f"The year {year} has no run yet. Freeze it: manage.py year_end {year} freeze")
+    return run
+
+
+def run_of(year: int, number: int) -> Run:
+    """One run with its year and scheme version. Raises RunMissing."""
+    runs = Run.objects.select_related("tax_year__scheme_version")
+    run = runs.filter(tax_year_id=year, number=number).first()
+    if run is None:
+        raise RunMissing(f"The year {year} has no run {number}.")
+    return run
+
+
+def all_runs() -> list[Run]:
+    """The runs of all years, the newest first, without their lists of differences: one query."""
+    return list(Run.objects.defer("differences").order_by("-tax_year", "-number"))
+
+
+def effective_before(run: Run) -> list[Run]:
+    """The earlier runs of the year that were approved, in order."""
+    earlier = Run.objects.filter(tax_year_id=run.tax_year_id, number__lt=run.number, state__in=EFFECTIVE)
+    return list(earlier.order_by("number"))
+
+
+def step_at_work(year: int) -> Progress | None:
+    """The step of a year that was asked for and is not done, or None: one query."""
+    row = Step.objects.filter(tax_year_id=year, finished_at=None).values_list("name", "actor", "done", "total").first()
+    return Progress(*row) if row else None
+
+
+def last_error(year: int) -> str:
+    """Why the year's last step stopped, or nothing if it did not: one query."""
+    step = Step.objects.filter(tax_year_id=year).exclude(finished_at=None).order_by("-pk").values_list("error").first()
+    return step[0] if step else ""
+
+
+def refunds_by_step(run: Run, cap_minor: int) -> dict[int, int]:
+    """How many of a run's refunds lie in each tenth of the cap: one query.
+
+    The key is -1 for a refund of 0, else the whole tenths reached: 0 for under 10 %, 10 for the cap.
+    """
+    step = Case(When(entitled_minor=0, then=-1), default=F("entitled_minor") * 10 / cap_minor)
+    rows = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).values_list(step).order_by()
+    return dict(rows.annotate(residents=Count("*")))
+
+
+def shards_done(run: Run) -> tuple[int, int, int]:
+    """How many shards of a run are assessed, of how many, and how many residents that is: one query."""
+    found = Shard.objects.filter(run=run).aggregate(
+        done=Count("pk", filter=Q(done_at__isnull=False)), total=Count("pk"), residents=Sum("residents")
+    )
+    return found["done"], found["total"], found["residents"] or 0
+
+
+def evidence_of(run: Run) -> dict[str, str]:
+    """The files that a run's second assessment reads: path below the archive to SHA-256."""
+    parts = archive_parts(run.tax_year_id, up_to_run=run.number)
+    files = {file["path"]: file["sha256"] for part in parts for file in part.files}
+    if run.register_file:
+        files[run.register_file["path"]] = run.register_file["sha256"]
+    return files
