@@ -4,7 +4,7 @@ The files are tagged for readers of every kind (PDF/UA-1) and carry their fonts,
 the machine has installed does not matter. The same data makes the same bytes: the date of a document is that of the
 decision or the approval, never the clock's. Data reaches the templates as JSON, so no name or address is ever markup.
 
-A document takes some ten milliseconds. Threads may make documents side by side.
+A document takes some 20 ms. Threads may make documents side by side.
 """
 
 import json
