@@ -1,0 +1,1 @@
+"""Paper: a resident's refund statement and the letter of a decision, as PDF."""
