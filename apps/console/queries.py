@@ -7,24 +7,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.contrib.auth.models import AnonymousUser, User
-
 from apps.accruals.models import ArchivePart
 from apps.accruals.queries import YearSpend, archive_parts, spend_of_all
 from apps.refunds.models import Run, RunState
-from apps.refunds.queries import all_runs, refunds_by_step, run_of
+from apps.refunds.queries.runs import all_runs, refunds_by_step, run_of
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import SchemeVersion
 from apps.schemes.queries import OpenYear, scheme_of, started_years
 from apps.schemes.rates import dated
 
-AUDITORS: Final = "auditor"  # the group whose members see the console
 STEPS: Final = 10  # of the cap, in the distribution of refunds
-
-
-def is_auditor(user: User | AnonymousUser) -> bool:
-    """Whether the user is in the auditors' group: one query."""
-    return user.is_authenticated and user.groups.filter(name=AUDITORS).exists()
 
 
 @dataclass(frozen=True, slots=True)

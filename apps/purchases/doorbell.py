@@ -8,7 +8,6 @@ from celery import current_app
 
 logger = logging.getLogger(__name__)
 
-TASK: Final = "accruals.count_pending"
 PAUSE_S: Final = 0.05  # rings within this time are one
 RING_EXPIRES_S: Final = 30
 BREAK_S: Final = (1, 2, 4, 8, 16, 30)
@@ -17,7 +16,8 @@ BREAK_S: Final = (1, 2, 4, 8, 16, 30)
 class Doorbell:
     """One thread a process that rings when asked; after a failure it is silent for a while (a breaker)."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: str) -> None:
+        self._task = task
         self._asked = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -37,7 +37,7 @@ class Doorbell:
         while self._asked.wait():
             self._asked.clear()
             try:
-                current_app.send_task(TASK, expires=RING_EXPIRES_S, retry=False)
+                current_app.send_task(self._task, expires=RING_EXPIRES_S, retry=False)
                 failures = 0
                 pause.wait(PAUSE_S)
             except Exception as error:  # whatever it is, the thread must go on
@@ -46,4 +46,4 @@ class Doorbell:
                 failures += 1
 
 
-doorbell = Doorbell()
+doorbell = Doorbell("accruals.count_pending")

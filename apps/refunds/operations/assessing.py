@@ -4,9 +4,8 @@ The command that starts it takes shards too, so a year is assessed without any w
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby, islice
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -14,21 +13,19 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.accruals.queries import ResidentYear, residents_years, years_of
 from apps.purchases.doorbell import Doorbell
-from apps.refunds.assessment import NOTHING, Assessment, NoRate, Person, assess_group
+from apps.refunds.assessment import Assessment, NoRate, Person, assess_group
 from apps.refunds.flat import assess_statement, is_flat
 from apps.refunds.leaves import Statement, cuts_text, hmac_pads, leaf, lines_text
-from apps.refunds.models import Member, Refund, Run, RunState, Shard, StepName
+from apps.refunds.models import Run, RunState, Shard, StepName
 from apps.refunds.operations.steps import Seen, Work, check_state, locked, nothing_seen, record, working
+from apps.refunds.queries.people import chunks_of_people
 from apps.refunds.queries.runs import effective_before, latest_run, shards_done
 from apps.refunds.rules import Rules, rules_of
 
 SHARDS: Final = 64  # equal ranges of the first six bits of a reference
-GROUPS_AT_ONCE: Final = 2_000
 WAIT_S: Final = 0.2
 FIGURES: Final = ("residents", "refunded", "at_cap", "entitled_minor", "statements", "due_minor")
-Item = TypeVar("Item")
 bell = Doorbell("refunds.assess")
 
 COPY: Final = (
@@ -108,6 +105,17 @@ def _assess_all(run: Run, work: Work) -> None:
     work.show(done, total)
 
 
+def assess_waiting() -> int:
+    """Assess shards until none waits, calling the next worker first. Returns how many."""
+    done = 0
+    while Shard.objects.filter(done_at=None, run__state=RunState.FROZEN).exists():
+        bell.ring()
+        if not assess_shard():
+            break
+        done += 1
+    return done
+
+
 @transaction.atomic
 def assess_shard() -> bool:
     """Assess one shard that nobody has, of any frozen run. Returns whether there was one. Raises NoRate."""
@@ -160,40 +168,6 @@ def _assess_by_group(run: Run, shard: Shard, rules: Rules) -> Figures:
     return Figures(*sums)
 
 
-def chunks_of_people(run: Run, first: UUID, last: UUID) -> Iterator[list[list[Person]]]:
-    """Groups of people to assess together, whose group's reference lies in a range; some thousands at a time."""
-    members = Member.objects.filter(tax_year=run.tax_year_id, run=run.number)
-    in_groups = members.filter(group_ref__range=(first, last)).order_by("group_ref", "resident_ref", "first_month")
-    groups = groupby(in_groups.iterator(chunk_size=10_000), key=lambda member: member.group_ref)
-    for some in _chunks((list(rows) for _, rows in groups), GROUPS_AT_ONCE):
-        refs = {member.resident_ref for rows in some for member in rows}
-        years = {year.resident_ref: year for year in years_of(run.tax_year_id, sorted(refs), up_to_run=run.number)}
-        yield [_people(rows, years) for rows in some]
-    alone = residents_years(run.tax_year_id, up_to_run=run.number, first=first, last=last)
-    for some in _chunks(alone, GROUPS_AT_ONCE):
-        refs = [year.resident_ref for year in some]
-        known = set(members.filter(resident_ref__in=refs).values_list("resident_ref", flat=True))
-        yield [[person_of(year)] for year in some if year.resident_ref not in known]
-
-
-def _people(rows: Iterable[Member], years: Mapping[UUID, ResidentYear]) -> list[Person]:
-    by_resident = groupby(rows, key=lambda member: member.resident_ref)
-    return [person_of(years.get(ref) or ResidentYear(ref, {}, {}, list(NOTHING)), list(own)) for ref, own in by_resident]
-
-
-def person_of(year: ResidentYear, members: Iterable[Member] = ()) -> Person:
-    """A resident's year as the assessment takes it; without rows in the register alone all year."""
-    homes: list[UUID | None] = [None] * 12
-    attributes: dict[str, int | str] = {}
-    for member in members:
-        homes[member.first_month - 1 : member.last_month] = [member.household_ref] * (
-            member.last_month - member.first_month + 1
-        )
-        attributes = member.attributes
-    households = tuple(homes) if any(homes) else ()
-    return Person(year.resident_ref, year.spend, year.bases, year.purchases, households, attributes)
-
-
 def _found(run: Run, groups: list[list[Person]], rules: Rules) -> list[Found]:
     """The assessments of all who bought anything."""
     buyers = [person.ref for group in groups for person in group if person.spend]
@@ -235,9 +209,3 @@ def _assessed(year: int, actor: str, took_s: float) -> Run:
     run.save()
     record(run, "run.assess", actor, {name: int(sums[name] or 0) for name in FIGURES})
     return run
-
-
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -1,56 +1,85 @@
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.audit.commands import OperatorCommand, operator, progress_bar
 from apps.refunds.models import Run
-from apps.refunds.operations import assess_run, freeze, verify_run
-from apps.refunds.queries import latest_run
+from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
+from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.freezing import freeze
+from apps.refunds.operations.verifying import verify_run
+from apps.refunds.queries.runs import Progress, latest_run, step_at_work
+from apps.refunds.queries.settlements import unsettled
+
+LONG: Final[dict[str, Callable[..., Run]]] = {"freeze": freeze, "assess": assess_run, "verify": verify_run}
+SHORT: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run, "undo": undo_step}
 
 
 class Command(OperatorCommand):
-    help = "The year-end run, a step at a time: freeze, assess, verify; status tells how far it is."
+    help = (
+        "The year-end run, a step at a time: freeze, assess, verify, approve (twice, by two auditors), pay, close."
+        " undo takes the last step back, before approval; status tells how far the run is."
+    )
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("year", type=int)
-        parser.add_argument("step", choices=["freeze", "assess", "verify", "status"])
+        parser.add_argument("step", choices=["status", *LONG, "approve", *SHORT])
+        parser.add_argument("--by", metavar="USER", help="approve: the auditor who signs")
+        parser.add_argument("--digest", help="approve: the digest that the auditor read; another is refused")
         parser.add_argument("--drain-timeout-s", type=float, default=600, help="how long a freeze waits for workers")
 
     def run(self, **options: Any) -> dict[str, Any]:
         year, step = options["year"], options["step"]
         if step == "status":
-            return run_json(latest_run(year))
-        with progress_bar() as progress:
-            task = progress.add_task(step, total=None, rate="")
-
-            def seen(count: int) -> None:
-                progress.update(task, completed=count)
-
-            if step == "freeze":
-                run = freeze(year, actor=operator(), drain_timeout_s=options["drain_timeout_s"], waiting=seen)
-            elif step == "assess":
-                run = assess_run(year, actor=operator(), seen=seen)
-            else:
-                run = verify_run(year, actor=operator())
-        return run_json(run)
+            return run_json(latest_run(year), step_at_work(year))
+        if step == "approve":
+            if not options["by"]:
+                raise CommandError("approve needs --by USER: the auditor who signs.")
+            return run_json(approve_run(year, by=options["by"], actor=operator(), digest=options["digest"]))
+        if step in SHORT:
+            return run_json(SHORT[step](year, actor=operator()))
+        more = {"drain_timeout_s": options["drain_timeout_s"]} if step == "freeze" else {}
+        return run_json(_with_bar(LONG[step], step, year, more))
 
 
-def run_json(run: Run) -> dict[str, Any]:
-    """A run's counts, sums and digests."""
+def _with_bar(work: Callable[..., Run], step: str, year: int, more: dict[str, Any]) -> Run:
+    with progress_bar() as progress:
+        task = progress.add_task(step, total=None, rate="")
+
+        def seen(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total or None)
+
+        return work(year, actor=operator(), seen=seen, **more)
+
+
+def run_json(run: Run, at_work: Progress | None = None) -> dict[str, Any]:
+    """A run's counts, sums and digests; sums are in minor units."""
+    left = unsettled(run) if run.signed_2_by else None
     return {
         "year": run.tax_year_id,
         "run": run.number,
         "state": run.state,
+        "scheme": str(run.tax_year.scheme_version),
         "cutoff_at": run.cutoff_at.isoformat(),
         "residents": run.residents,
         "refunded": run.refunded,
         "at_cap": run.at_cap,
-        "refund_minor": run.refund_minor,
-        "assessed_digest": run.assessed_digest,
+        "refund_minor": run.entitled_minor,
+        "due_minor": run.due_minor,
+        "statements": run.statements,
         "assess_s": round(run.assess_s, 3),
-        "entries": run.verified_entries,
-        "verified_refund_minor": run.verified_refund_minor,
-        "verified_digest": run.verified_digest,
+        "verified_entries": run.verified_entries,
+        "verified_residents": run.verified_residents,
+        "verified_refund_minor": run.verified_minor,
         "verify_s": round(run.verify_s, 3),
-        "differences": len(run.differences),
+        "differing": run.differing,
+        "differences": run.differences,
+        "tree_size": run.tree_size,
+        "root": run.root,
+        "digest": run.digest,
+        "signed_by": [name for name in (run.signed_1_by, run.signed_2_by) if name],
+        "unsettled_refunds": left and left.refunds,
+        "unsettled_minor": left and left.amount_minor,
+        "at_work": at_work and at_work._asdict(),
     }

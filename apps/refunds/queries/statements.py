@@ -1,0 +1,133 @@
+"""A resident's refunds: the kept numbers, their explanation, and the statement with its proof."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from apps.accruals.queries import year_of_resident
+from apps.kernel.errors import KanpuError
+from apps.refunds.assessment import Assessment, Cut, assess
+from apps.refunds.deadlines import lapses_on
+from apps.refunds.leaves import FORMAT
+from apps.refunds.models import EFFECTIVE, Refund, Run, RunState
+from apps.refunds.queries.people import person_of
+from apps.refunds.queries.proofs import proof_of
+from apps.refunds.queries.runs import run_of
+from apps.refunds.rules import Rules, rules_of
+from apps.refunds.words import Explanation, Numbers, explain
+from apps.schemes.document import Scheme, Words
+from apps.schemes.models import SchemeVersion, TaxYear
+from apps.schemes.queries import scheme_of
+
+PROVED = (RunState.VERIFIED, *EFFECTIVE)
+
+
+class StatementMissing(KanpuError):
+    """The resident has no statement in this run, or the run is not verified yet."""
+
+    code = "statement_missing"
+
+
+def refund_of(resident_ref: UUID, year: int) -> Refund | None:
+    """The resident's refund in the newest run that has one: one query."""
+    return Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run").first()
+
+
+def refunds_of(resident_ref: UUID, year: int) -> list[tuple[Refund, Run]]:
+    """The resident's refunds of a year with their runs, the newest first: two queries."""
+    refunds = list(Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run"))
+    runs = {run.number: run for run in Run.objects.filter(tax_year_id=year, number__in=[r.run for r in refunds])}
+    return [(refund, runs[refund.run]) for refund in refunds]
+
+
+def numbers_of(refund: Refund) -> Numbers:
+    """The kept numbers of a refund."""
+    flat = [int(number) for number in refund.cuts]
+    cuts = [Cut(*flat[at : at + 4]) for at in range(0, len(flat), 4)]
+    return Numbers(refund.spend_minor, refund.bases_minor, cuts, refund.entitled_minor)
+
+
+def explanation_of(refund: Refund) -> Explanation:
+    """A refund in words, under the scheme version it names."""
+    scheme = scheme_of(refund.scheme_version)
+    return explain(scheme, rules_of(scheme, refund.tax_year), numbers_of(refund))
+
+
+def assessment_so_far(resident_ref: UUID, year: TaxYear) -> tuple[Rules, Assessment]:
+    """What the resident would get back if the year ended now, alone: a household's sharing is left out."""
+    rules = rules_of(year.scheme_version.scheme(), year.year)
+    return rules, assess(person_of(year_of_resident(resident_ref, year.year)), rules)
+
+
+def statement_of(resident_ref: UUID, year: int, number: int) -> Mapping[str, Any]:
+    """The statement of a resident's refund in a run, with its proof, as docs/proof.md says.
+
+    Raises RunMissing and StatementMissing.
+    """
+    run = run_of(year, number)
+    refund = Refund.objects.filter(resident_ref=resident_ref, tax_year=year, run=number).first()
+    if refund is None or run.state not in PROVED:
+        raise StatementMissing(f"There is no verified statement of {year}, run {number}, for this resident yet.")
+    version = SchemeVersion.objects.get(pk=refund.scheme_version)
+    scheme = scheme_of(version.pk)
+    rules = rules_of(scheme, year)
+    approved_on = timezone.localdate(run.signed_2_at) if run.signed_2_at else None
+    return {
+        "format": FORMAT,
+        "resident_ref": str(resident_ref),
+        "year": year,
+        "run": number,
+        "scheme": _scheme_json(version, scheme),
+        "currency": scheme.currency,
+        "minor_unit_digits": scheme.minor_unit_digits,
+        "entitled_minor": refund.entitled_minor,
+        "earlier_minor": refund.earlier_minor,
+        "due_minor": refund.due_minor,
+        **_numbers_json(scheme, rules, numbers_of(refund)),
+        "denominator": rules.denominator,
+        "proof": proof_of(run, resident_ref),
+        "run_digest": run.digest,
+        "state": run.state,
+        "approved_date": approved_on and approved_on.isoformat(),
+        "claim_until": approved_on and lapses_on(approved_on, scheme.lapse.after_years).isoformat(),
+    }
+
+
+def _scheme_json(version: SchemeVersion, scheme: Scheme) -> dict[str, Any]:
+    return {
+        "code": version.code,
+        "version": version.version,
+        "sha256": version.sha256,
+        "name": _words_json(scheme.name),
+        "reference": _words_json(scheme.reference),
+    }
+
+
+def _numbers_json(scheme: Scheme, rules: Rules, numbers: Numbers) -> dict[str, Any]:
+    explanation = explain(scheme, rules, numbers)
+    words = {line.rate: line.words(scheme) for line in explanation.lines}
+    tiers = {tier.code: tier.name for tier in scheme.tiers}
+    bases = numbers.bases_minor or [None] * len(rules.lines)
+    return {
+        "lines": [
+            {
+                "tier": line.tier,
+                "name": _words_json(tiers[line.tier]),
+                "first_month": line.first_month,
+                "last_month": line.last_month,
+                "spend_minor": spend,
+                "base_minor": base,
+                "share": [line.share.numerator, line.share.denominator],
+                "words": _words_json(words[line]) if line in words else {"ja": "—", "en": "—"},
+            }
+            for line, spend, base in zip(rules.lines, numbers.spend_minor, bases, strict=True)
+        ],
+        "cuts": [cut._asdict() for cut in numbers.cuts],
+        "steps": [_words_json(step.words) for step in explanation.steps],
+    }
+
+
+def _words_json(words: Words) -> dict[str, str]:
+    return {"ja": words.ja, "en": words.en}
