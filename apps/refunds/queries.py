@@ -1,14 +1,13 @@
 """Reading runs and refunds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Case, Count, F, When
 
-from apps.accruals.queries import MonthSpend, archive_parts, spend_of_resident, spend_of_year
+from apps.accruals.queries import ResidentYear, archive_parts, residents_years, year_of_resident
 from apps.kernel.errors import KanpuError
 from apps.refunds.assessment import Assessment, Person, assess
 from apps.refunds.models import Refund, Run
@@ -77,17 +76,13 @@ def refunds_by_step(run: Run, cap_minor: int) -> dict[int, int]:
 def assessed_residents(run: Run) -> Iterator[AssessedResident]:
     """Every resident with spend in the run, assessed from totals, by reference; flat in memory."""
     rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
-    rows = spend_of_year(run.tax_year_id, up_to_run=run.number)
-    for resident_ref, group in groupby(rows, key=lambda row: row.resident_ref):
-        yield AssessedResident(resident_ref, assess(person_of(resident_ref, group), rules))
+    for year in residents_years(run.tax_year_id, up_to_run=run.number, first=UUID(int=0), last=UUID(int=2**128 - 1)):
+        yield AssessedResident(year.resident_ref, assess(person_of(year), rules))
 
 
-def person_of(resident_ref: UUID, rows: Iterable[MonthSpend]) -> Person:
+def person_of(year: ResidentYear) -> Person:
     """A resident's year as the assessment takes it."""
-    spend: dict[str, list[int]] = defaultdict(lambda: [0] * 12)
-    for row in rows:
-        spend[row.tier][row.month - 1] += row.amount_minor
-    return Person(resident_ref, spend)
+    return Person(year.resident_ref, year.spend, year.bases, year.purchases)
 
 
 def lines_json(found: Assessment, rules: Rules) -> dict[str, Any]:
@@ -113,8 +108,7 @@ def lines_json(found: Assessment, rules: Rules) -> dict[str, Any]:
 def refund_so_far(resident_ref: UUID, year: TaxYear) -> Assessment:
     """What the resident would get back if the year ended now."""
     rules = rules_of(year.scheme_version.scheme(), year.year)
-    rows = spend_of_resident(resident_ref, year.year)
-    return assess(person_of(resident_ref, rows), rules)
+    return assess(person_of(year_of_resident(resident_ref, year.year)), rules)
 
 
 def earlier_entitlements(run: Run) -> dict[UUID, int]:
