@@ -137,9 +137,10 @@ def totals(resident: UUID | None = None) -> dict[tuple[int, int, int, str], tupl
     """(year, run, month, tier) → (amount, purchases), without those at nothing."""
     rows = Total.objects.filter(**({"resident_ref": resident} if resident else {}))
     return {
-        (t.tax_year, t.run, t.month, t.tier): (t.amount_minor, t.purchases)
+        (t.tax_year, t.run, month, t.tier): (amount, count)
         for t in rows
-        if t.amount_minor or t.purchases
+        for month, (amount, count) in enumerate(zip(t.amounts_minor, t.purchases, strict=True), start=1)
+        if amount or count
     }
 
 

@@ -40,16 +40,21 @@ class Entry(models.Model):
 
 
 class Total(models.Model):
-    """A resident's spend in a month and tier, as far as it was counted under a run."""
+    """A resident's year on a tier, as far as it was counted under a run: twelve months, January first.
 
-    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "run", "month", "tier")
+    `amounts_minor` is the spend and `purchases` how many purchases have something left of the tier. Where the year's
+    scheme takes purchases one by one, `bases_minor` is what they bring. Where it measures purchases at all, the row of
+    tier '' has all tiers' spend, and counts a purchase once, whatever its tiers.
+    """
+
+    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "run", "tier")
     resident_ref = models.UUIDField()
     tax_year = models.SmallIntegerField()
     run = models.SmallIntegerField()
-    month = models.SmallIntegerField()
-    tier = models.TextField()
-    amount_minor = models.BigIntegerField()
-    purchases = models.IntegerField()
+    tier = models.TextField(blank=True)
+    amounts_minor = ArrayField(models.BigIntegerField())
+    purchases = ArrayField(models.IntegerField())
+    bases_minor = ArrayField(models.BigIntegerField(), null=True)
 
 
 class CardCounter(models.Model):

@@ -1,33 +1,65 @@
 """Reading a resident's entries and totals."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import add, itemgetter
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
 from apps.accruals.models import ArchivePart, Entry, Total
+from apps.accruals.tallies import ALL_TIERS
 
 
 class MonthSpend(NamedTuple):
-    """What a resident spent on a tier in a month, over all runs up to one."""
+    """What was spent on a tier in a month, in minor units."""
 
-    resident_ref: UUID
     month: int
     tier: str
     amount_minor: int
-    purchases: int
 
 
-def spend_of_year(year: int, *, up_to_run: int) -> Iterator[MonthSpend]:
-    """The spend of all residents counted under runs 1 to `up_to_run`, by resident, month and tier; flat in memory."""
-    return (MonthSpend(*row) for row in _spend(year, up_to_run).iterator(chunk_size=20_000))
+@dataclass(frozen=True, slots=True)
+class ResidentYear:
+    """A resident's year, twelve months each, in minor units: spend by tier and, where the scheme measures it, more.
+
+    `bases` is what single purchases bring, by tier; `purchases` how many there are, each counted once.
+    """
+
+    resident_ref: UUID
+    spend: dict[str, list[int]] = field(default_factory=dict)
+    bases: dict[str, list[int]] = field(default_factory=dict)
+    purchases: list[int] = field(default_factory=lambda: [0] * 12)
+
+
+ROW_FIELDS: Final = ("resident_ref", "tier", "amounts_minor", "purchases", "bases_minor")
+Row = tuple[UUID, str, list[int], list[int], list[int] | None]
+
+
+def residents_years(year: int, *, up_to_run: int, first: UUID, last: UUID) -> Iterator[ResidentYear]:
+    """What was counted under runs 1 to `up_to_run` for the residents from `first` to `last`, both included.
+
+    By reference; flat in memory.
+    """
+    return _by_resident(_rows(year, up_to_run).filter(resident_ref__range=(first, last)).iterator(chunk_size=20_000))
+
+
+def years_of(year: int, refs: Collection[UUID], *, up_to_run: int) -> Iterator[ResidentYear]:
+    """The same for these residents, those without purchases left out."""
+    return _by_resident(_rows(year, up_to_run).filter(resident_ref__in=refs).iterator(chunk_size=20_000))
+
+
+def year_of_resident(resident_ref: UUID, year: int) -> ResidentYear:
+    """One resident's year over all runs, test purchases of a test resident included."""
+    rows = Total.objects.filter(resident_ref=resident_ref, tax_year=year).values_list(*ROW_FIELDS)
+    return _added_up(resident_ref, rows)
 
 
 def spend_of_resident(resident_ref: UUID, year: int) -> list[MonthSpend]:
     """One resident's spend by month and tier, over all runs, test purchases of a test resident included."""
-    rows = Total.objects.filter(resident_ref=resident_ref, tax_year=year)
-    return [MonthSpend(*row) for row in _summed(rows)]
+    return _by_month(year_of_resident(resident_ref, year).spend)
 
 
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
@@ -41,18 +73,12 @@ def newest_year_of(resident_ref: UUID) -> int | None:
     return rows.values_list("tax_year", flat=True).first()
 
 
-class YearSpend(NamedTuple):
-    """What all residents spent on a tier in a month, over all runs up to one, in minor units."""
-
-    month: int
-    tier: str
-    amount_minor: int
-
-
-def spend_of_all(year: int, *, up_to_run: int) -> list[YearSpend]:
+def spend_of_all(year: int, *, up_to_run: int) -> list[MonthSpend]:
     """All residents' spend together by month and tier, counted under runs 1 to `up_to_run`: one query."""
-    rows = Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run).order_by("month", "tier")
-    return [YearSpend(*row) for row in rows.values_list("month", "tier").annotate(amount=Sum("amount_minor"))]
+    rows = Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run).exclude(tier="").order_by("tier")
+    sums = [Sum(f"amounts_minor__{month}") for month in range(12)]
+    by_tier: Iterable[tuple[Any, ...]] = rows.values_list("tier").annotate(*sums)
+    return _by_month({tier: months for tier, *months in by_tier})
 
 
 def archive_parts(year: int, *, up_to_run: int) -> list[ArchivePart]:
@@ -60,13 +86,34 @@ def archive_parts(year: int, *, up_to_run: int) -> list[ArchivePart]:
     return list(ArchivePart.objects.filter(tax_year=year, run__lte=up_to_run).order_by("part"))
 
 
-def _spend(year: int, up_to_run: int) -> "QuerySet[Total, tuple[UUID, int, str, int, int]]":
-    return _summed(Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run))
+def _rows(year: int, up_to_run: int) -> "QuerySet[Total, Row]":
+    rows = Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run)
+    return rows.order_by("resident_ref").values_list(*ROW_FIELDS)
 
 
-def _summed(rows: "QuerySet[Total]") -> "QuerySet[Total, tuple[UUID, int, str, int, int]]":
-    return (
-        rows.order_by("resident_ref", "month", "tier")
-        .values_list("resident_ref", "month", "tier")
-        .annotate(amount=Sum("amount_minor"), count=Sum("purchases"))
-    )
+def _by_resident(rows: Iterable[Row]) -> Iterator[ResidentYear]:
+    return (_added_up(ref, of_one) for ref, of_one in groupby(rows, key=itemgetter(0)))
+
+
+def _added_up(resident_ref: UUID, rows: Iterable[Row]) -> ResidentYear:
+    """One resident's rows of several runs as one year."""
+    year = ResidentYear(resident_ref)
+    for _, tier, amounts, purchases, bases in rows:
+        if tier == ALL_TIERS:
+            year.purchases[:] = map(add, year.purchases, purchases)
+            continue
+        _add(year.spend, tier, amounts)
+        if bases is not None:
+            _add(year.bases, tier, bases)
+    return year
+
+
+def _add(months_of: dict[str, list[int]], tier: str, months: list[int]) -> None:
+    known = months_of.get(tier)
+    months_of[tier] = list(map(add, known, months)) if known else months
+
+
+def _by_month(spend: Mapping[str, Sequence[int]]) -> list[MonthSpend]:
+    """By month and tier, without those at nothing."""
+    cells = [MonthSpend(i + 1, tier, amount) for tier, months in spend.items() for i, amount in enumerate(months)]
+    return sorted(cell for cell in cells if cell.amount_minor)

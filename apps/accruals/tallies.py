@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
+
+ALL_TIERS: Final = ""  # the total of all tiers, in which a purchase counts once
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +36,30 @@ class Counted:
     purchases: tuple[int, ...]
 
 
-class TotalKey(NamedTuple):
-    """What a total is of. Sorted by this key, totals are locked in one order by all workers."""
+class CellKey(NamedTuple):
+    """A month of a total. Sorted by this key, totals are locked in one order by all workers."""
 
     resident_ref: UUID
     tax_year: int
     run: int
-    month: int
     tier: str
+    month: int
 
 
 class Tally(NamedTuple):
-    """What some entries add to a total."""
+    """What some entries add to a month of a total."""
 
     amount_minor: int
     purchases: int
 
 
-def tally(counted: Iterable[Counted]) -> dict[TotalKey, Tally]:
+def tally(counted: Iterable[Counted]) -> dict[CellKey, Tally]:
     """What these purchases add to the totals, sorted by key."""
-    sums: dict[TotalKey, int] = defaultdict(int)
-    counts: dict[TotalKey, int] = defaultdict(int)
+    sums: dict[CellKey, int] = defaultdict(int)
+    counts: dict[CellKey, int] = defaultdict(int)
     for entry in counted:
         for tier, amount_minor, purchases in zip(entry.tiers, entry.amounts_minor, entry.purchases, strict=True):
-            key = TotalKey(entry.resident_ref, entry.tax_year, entry.run, entry.month, tier)
+            key = CellKey(entry.resident_ref, entry.tax_year, entry.run, tier, entry.month)
             sums[key] += amount_minor
             counts[key] += purchases
     return {key: Tally(sums[key], counts[key]) for key in sorted(sums)}

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from apps.accruals.models import ArchivePart
-from apps.accruals.queries import YearSpend, archive_parts, spend_of_all
+from apps.accruals.queries import MonthSpend, archive_parts, spend_of_all
 from apps.refunds.models import Run, RunState
 from apps.refunds.queries.runs import all_runs, refunds_by_step, run_of
 from apps.schemes.document import Scheme, Words, year_cap_minor
@@ -174,7 +174,7 @@ def _rates(rates: Sequence[Any]) -> tuple[tuple[date, Decimal], ...]:
 
 
 def _months(
-    spend: Iterable[YearSpend], parts: Iterable[ArchivePart], scheme: Scheme, year: int
+    spend: Iterable[MonthSpend], parts: Iterable[ArchivePart], scheme: Scheme, year: int
 ) -> tuple[MonthRow, ...]:
     spent = {(row.month, row.tier): row.amount_minor for row in spend}
     files = defaultdict(list)

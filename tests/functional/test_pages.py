@@ -57,13 +57,12 @@ def buy(ref: uuid.UUID, terminal: int, *purchases: dict[str, int], month: int = 
         for tier, amount in amounts.items():
             totals.setdefault(tier, []).append(amount)
     Entry.objects.bulk_create(entries)
-    Total.objects.bulk_create(
-        Total(
-            resident_ref=ref, tax_year=YEAR, run=run, month=month, tier=tier,
-            amount_minor=sum(amounts), purchases=len(amounts),
-        )
-        for tier, amounts in totals.items()
-    )  # fmt: skip
+    for tier, bought in totals.items():
+        nothing = {"amounts_minor": [0] * 12, "purchases": [0] * 12}
+        total, _ = Total.objects.get_or_create(resident_ref=ref, tax_year=YEAR, run=run, tier=tier, defaults=nothing)
+        total.amounts_minor[month - 1] += sum(bought)
+        total.purchases[month - 1] += len(bought)
+        total.save()
 
 
 def resident(name: str) -> uuid.UUID:
@@ -266,7 +265,7 @@ def test_auditor_sees_on_whom_the_assessments_differ(client: Client, terminal: i
     ref = uuid.uuid4()
     buy(ref, terminal, {"reduced": 11_000})
     settle(freeze)
-    Total.objects.filter(resident_ref=ref).update(amount_minor=22_000)
+    Total.objects.filter(resident_ref=ref).update(amounts_minor=[0, 0, 22_000, *[0] * 9])
     settle(assess_run)
     with pytest.raises(AssessmentsDiffer):
         settle(verify_run)

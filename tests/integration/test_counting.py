@@ -18,7 +18,7 @@ from django.db import connection, connections
 from django.utils import timezone
 from kanpu_pos import Client, VirtualCard
 
-from apps.accruals.models import Entry, Total
+from apps.accruals.models import Entry
 from apps.accruals.operations.counting import count_all
 from apps.audit.models import Alarm
 from apps.purchases.models import Batch, Outcome
@@ -28,6 +28,7 @@ from apps.residents.keyring import KeyringMissing, KeyringOutdated, load_keyring
 from apps.residents.models import Card
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from tests.servers import OWN_REDIS
+from tests.till import totals
 from tests.world import TERMINAL, TEST_TERMINAL, World, body
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,8 +41,7 @@ def report(web: str, key: str, *records: bytes, terminal: str = TERMINAL) -> Non
 
 
 def totals_of(resident: UUID) -> dict[tuple[int, int, str], int]:
-    rows = Total.objects.filter(resident_ref=resident).values_list("run", "month", "tier", "amount_minor")
-    return {(run, month, tier): amount for run, month, tier, amount in rows}
+    return {(run, month, tier): amount for (_, run, month, tier), (amount, _) in totals(resident).items()}
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30) -> None:

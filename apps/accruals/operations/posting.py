@@ -16,7 +16,7 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
 from apps.accruals.models import TEST_RUN
-from apps.accruals.tallies import Counted, TotalKey, first_uses, tally
+from apps.accruals.tallies import CellKey, Counted, first_uses, tally
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
@@ -31,6 +31,27 @@ ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
     "text[]", "int8[]", "int2[]",
 )  # fmt: skip
+
+
+def _twelve(sums: str) -> str:
+    """An array of a sum a month, where {month} in `sums` is its number."""
+    return "ARRAY[" + ", ".join(sums.format(month=month) for month in range(1, 13)) + "]"
+
+
+# What is added comes month by month and becomes one row a total, so that none is touched twice; sorted, so that totals
+# are locked in one order.
+ADD_TOTALS: Final = (
+    "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, tier, amounts_minor, purchases)"
+    f" SELECT resident_ref, tax_year, run, tier,"
+    f" {_twelve('coalesce(sum(amount_minor) FILTER (WHERE month = {month}), 0)')}::int8[],"
+    f" {_twelve('coalesce(sum(counted) FILTER (WHERE month = {month}), 0)')}::int4[]"
+    " FROM unnest(%b::uuid[], %b::int2[], %b::int2[], %b::text[], %b::int2[], %b::int8[], %b::int4[])"
+    " AS added (resident_ref, tax_year, run, tier, month, amount_minor, counted)"
+    " GROUP BY resident_ref, tax_year, run, tier ORDER BY resident_ref, tax_year, run, tier"
+    " ON CONFLICT (resident_ref, tax_year, run, tier) DO UPDATE SET"
+    f" amounts_minor = {_twelve('t.amounts_minor[{month}] + excluded.amounts_minor[{month}]')},"
+    f" purchases = {_twelve('t.purchases[{month}] + excluded.purchases[{month}]')}"
+)
 
 
 def is_nobodys_fault(error: Exception) -> bool:
@@ -206,11 +227,7 @@ def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
 
 def _add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
     added = tally(entries)
-    key_columns = [[key[field] for key in added] for field in range(len(TotalKey._fields))]
+    key_columns = [[key[field] for key in added] for field in range(len(CellKey._fields))]
     cursor.execute(
-        "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, month, tier, amount_minor, purchases)"
-        " SELECT * FROM unnest(%b::uuid[], %b::int2[], %b::int2[], %b::int2[], %b::text[], %b::int8[], %b::int4[])"
-        " ON CONFLICT (resident_ref, tax_year, run, month, tier) DO UPDATE"
-        " SET amount_minor = t.amount_minor + excluded.amount_minor, purchases = t.purchases + excluded.purchases",
-        (*key_columns, [t.amount_minor for t in added.values()], [t.purchases for t in added.values()]),
+        ADD_TOTALS, (*key_columns, [t.amount_minor for t in added.values()], [t.purchases for t in added.values()])
     )
