@@ -10,7 +10,8 @@ from typing import Any, Final
 from apps.accruals.models import ArchivePart
 from apps.accruals.queries import MonthSpend, archive_parts, spend_of_all
 from apps.refunds.models import Run, RunState
-from apps.refunds.queries.runs import all_runs, refunds_by_step, run_of
+from apps.refunds.queries.runs import Progress, all_runs, last_error, refunds_by_step, run_of, step_at_work
+from apps.refunds.queries.settlements import Unsettled, unsettled
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import SchemeVersion
 from apps.schemes.queries import OpenYear, scheme_of, started_years
@@ -24,7 +25,7 @@ class YearRow:
     """A started year with its runs, the newest first, each with its agreement (see `agreement_of`)."""
 
     year: OpenYear
-    scheme_name: Words
+    scheme: Scheme
     runs: tuple[tuple[Run, str], ...]
 
 
@@ -34,8 +35,7 @@ def years() -> list[YearRow]:
     for run in all_runs():
         runs[run.tax_year_id].append((run, agreement_of(run)))
     return [
-        YearRow(year, scheme_of(year.scheme_version_id).name, tuple(runs[year.year]))
-        for year in reversed(started_years())
+        YearRow(year, scheme_of(year.scheme_version_id), tuple(runs[year.year])) for year in reversed(started_years())
     ]
 
 
@@ -46,20 +46,6 @@ class Step:
     state: str
     at: datetime | None
     current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What each assessment found for a resident, in minor units; None where it does not know the resident.
-
-    The spend is `tier=amount,…` by tier.
-    """
-
-    resident_ref: str
-    from_totals: int | None
-    from_archive: int | None
-    spend_from_totals: str | None
-    spend_from_archive: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +99,14 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """A year-end run. `agreement` is none (not verified yet), old (assessed since), agree or differ."""
+    """A year-end run. `agreement` is none (not verified yet), agree or differ; `at_work` the step that runs now."""
 
     run: Run
     steps: tuple[Step, ...]
     agreement: str
-    differences: tuple[Difference, ...]
+    at_work: Progress | None
+    last_error: str
+    unsettled: Unsettled | None
     version: SchemeVersion
     scheme: Scheme
     cap_minor: int | None
@@ -139,7 +127,9 @@ def run_page(year: int, number: int) -> RunPage:
         run=run,
         steps=_steps(run),
         agreement=agreement_of(run),
-        differences=tuple(Difference(**row) for row in run.differences),
+        at_work=step_at_work(year),
+        last_error=last_error(year),
+        unsettled=unsettled(run) if run.signed_2_by else None,
         version=version,
         scheme=scheme,
         cap_minor=year_cap_minor(scheme),
@@ -152,19 +142,20 @@ def run_page(year: int, number: int) -> RunPage:
 
 
 def agreement_of(run: Run) -> str:
-    """Whether the two assessments agree: none, old, agree or differ."""
+    """Whether the two assessments agree: none (not verified), agree or differ."""
     if run.verified_at is None:
         return "none"
-    if run.assessed_at and run.verified_at < run.assessed_at:
-        return "old"
-    return "agree" if run.state == RunState.VERIFIED else "differ"
+    return "differ" if run.differing else "agree"
 
 
 def _steps(run: Run) -> tuple[Step, ...]:
     reached = {
         RunState.FROZEN: run.cutoff_at,
         RunState.ASSESSED: run.assessed_at,
-        RunState.VERIFIED: run.verified_at if run.state == RunState.VERIFIED else None,
+        RunState.VERIFIED: run.verified_at if run.digest else None,
+        RunState.APPROVED: run.signed_2_at,
+        RunState.PAYING: run.signed_2_at if run.state in (RunState.PAYING, RunState.CLOSED) else None,
+        RunState.CLOSED: run.closed_at,
     }
     return tuple(Step(state, at, state == run.state) for state, at in reached.items())
 

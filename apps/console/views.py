@@ -9,9 +9,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.audit.officers import is_auditor
 from apps.console import queries
 from apps.console.alarms import alarms_page
-from apps.refunds.queries import RunMissing
+from apps.refunds.queries.runs import RunMissing
 
 View = Callable[..., HttpResponse]
 
@@ -21,7 +22,7 @@ def auditors_only(view: View) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: int) -> HttpResponse:
-        if not queries.is_auditor(request.user):
+        if not is_auditor(request.user):
             raise Http404("For auditors only.")
         return view(request, **kwargs)
 

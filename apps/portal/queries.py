@@ -1,10 +1,8 @@
 """What the resident's page shows, read for the resident who signed in and nobody else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
-from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
@@ -17,10 +15,10 @@ from apps.kernel.errors import KanpuError
 from apps.merchants.queries import StoreName, store_names
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.models import Account
-from apps.refunds.assessment import Assessment
 from apps.refunds.models import Refund, Run
-from apps.refunds.queries import refund_of, refund_so_far, run_of
-from apps.refunds.rules import rules_of
+from apps.refunds.queries.runs import run_of
+from apps.refunds.queries.statements import assessment_so_far, explanation_of, refund_of
+from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import scheme_of, started_years, tax_year
@@ -35,27 +33,12 @@ class NoAccount(KanpuError):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The spend on a tier at one rate and exactly what comes back of it, as the assessment found it."""
-
-    tier: Words
-    from_month: date
-    to_month: date
-    spend_minor: int
-    collected: Decimal
-    rate: Decimal
-    exact: Fraction
-
-
-@dataclass(frozen=True, slots=True)
 class Calculation:
-    """How a year's refund came about: the lines, their exact sum, the cap and the rounding rule's name."""
+    """How a year's refund came about: its explanation, the yearly cap in minor units if there is one, the amount."""
 
-    lines: tuple[Line, ...]
-    exact: Fraction
+    explanation: Explanation
     cap_minor: int | None
     at_cap: bool
-    rounding: str
     refund_minor: int
 
     @property
@@ -129,7 +112,7 @@ class YearPage:
 
     year: int
     years: tuple[int, ...]
-    scheme_name: Words
+    scheme: Scheme
     calculation: Calculation
     decision: Decision | None
     spend: SpendTable
@@ -162,8 +145,8 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
     return YearPage(
         year=year,
         years=tuple(started.year for started in started_years()),
-        scheme_name=scheme.name,
-        calculation=_stored(refund, year) if refund else _live(refund_so_far(ref, row), scheme, row),
+        scheme=scheme,
+        calculation=_stored(refund) if refund else _live(ref, scheme, row),
         decision=_decision(refund, run_of(year, refund.run), spend.total_minor) if refund else None,
         spend=spend,
         purchases=_purchases(list(found.object_list), scheme),
@@ -185,53 +168,21 @@ def spend_table(rows: Iterable[MonthSpend], scheme: Scheme, year: int) -> SpendT
     return SpendTable(tuple(tiers), tuple(months), sum(sums), chart)
 
 
-def _stored(refund: Refund, year: int) -> Calculation:
-    """From the lines that the run kept, under the scheme version it names."""
-    scheme = scheme_of(refund.scheme_version)
-    names = _names(scheme)
-    lines = [
-        Line(
-            names[line["tier"]],
-            date(year, line["first_month"], 1),
-            date(year, line["last_month"], 1),
-            line["spend_minor"],
-            Decimal(line["collected"]),
-            Decimal(line["rate"]),
-            Fraction(*line["exact"]),
-        )
-        for line in refund.lines["lines"]
-    ]
-    return _calculation(scheme, lines, Fraction(*refund.lines["exact"]), refund.at_cap, refund.entitled_minor)
+def _stored(refund: Refund) -> Calculation:
+    """From the numbers that the run kept, under the scheme version it names."""
+    cap_minor = year_cap_minor(scheme_of(refund.scheme_version))
+    return Calculation(explanation_of(refund), cap_minor, refund.at_cap, refund.entitled_minor)
 
 
-def _live(found: Assessment, scheme: Scheme, row: TaxYear) -> Calculation:
+def _live(ref: UUID, scheme: Scheme, row: TaxYear) -> Calculation:
     """From an assessment made for this page."""
-    names, rules = _names(scheme), rules_of(scheme, row.year)
-    lines = [
-        Line(
-            names[rate.tier],
-            date(row.year, rate.first_month, 1),
-            date(row.year, rate.last_month, 1),
-            spend_minor,
-            rate.collected,
-            rate.rate,
-            rate.share * spend_minor,
-        )
-        for rate, spend_minor in zip(rules.lines, found.spend_minor, strict=True)
-        if spend_minor
-    ]
-    exact = Fraction(found.brought, rules.denominator)
-    return _calculation(scheme, lines, exact, found.at_cap, found.refund_minor)
-
-
-def _calculation(
-    scheme: Scheme, lines: Sequence[Line], exact: Fraction, at_cap: bool, refund_minor: int
-) -> Calculation:
-    return Calculation(tuple(lines), exact, year_cap_minor(scheme), at_cap, scheme.refund.rounding, refund_minor)
+    rules, found = assessment_so_far(ref, row)
+    numbers = Numbers(found.spend_minor, found.bases_minor, found.cuts, found.refund_minor)
+    return Calculation(explain(scheme, rules, numbers), year_cap_minor(scheme), found.at_cap, found.refund_minor)
 
 
 def _decision(refund: Refund, run: Run, spent_minor: int) -> Decision:
-    seen_minor = sum(line["spend_minor"] for line in refund.lines["lines"])
+    seen_minor = sum(refund.spend_minor)
     return Decision(
         run.state, run.cutoff_at, refund.earlier_minor, refund.due_minor, late_minor=spent_minor - seen_minor
     )

@@ -24,7 +24,7 @@ def lapses_on(due_date: date, years: int) -> date:
 
 
 def warnings_due(last_day: date, today: date) -> int | None:
-    """Which warning fits today for a refund that can be claimed until `last_day`: the shortest time ahead that is reached.
+    """Which warning fits today for a refund that can be claimed until `last_day`: the shortest that is reached.
 
     In months ahead; None when it is too early, or too late.
     """

@@ -8,7 +8,7 @@ SECRET_BYTES = 32
 
 
 class RunFigures(NamedTuple):
-    """What a run's digest commits to. Sums in minor units, hashes in hex; no clock is in it, so a repeat is the same."""
+    """What a run's digest commits to. Sums in minor units, hashes in hex; no clock, so a repeat is the same."""
 
     year: int
     run: int

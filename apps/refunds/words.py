@@ -114,7 +114,9 @@ def _formula(scheme: Scheme, tier: Tier, line: RateLine, base: int | None) -> Wo
         share = percent(refund.share or Decimal(0))
         words = Words(f"× {rate} ÷ (1 + {collected}) × {share}", f"× {rate} ÷ (1 + {collected}) × {share}")
     elif line.share == 0 and line.rate > line.collected:
-        words = Words("× 0（標準より高い税率は還付に影響しません）", "× 0 (a rate above the one collected changes nothing)")
+        words = Words(
+            "× 0（標準より高い税率は還付に影響しません）", "× 0 (a rate above the one collected changes nothing)"
+        )
     else:
         words = Words(f"× ({collected} − {rate}) ÷ (1 + {collected})", f"× ({collected} − {rate}) ÷ (1 + {collected})")
     if base is None:
@@ -182,7 +184,9 @@ def cap_words(scheme: Scheme, limit: Limit) -> Words:
         "members": ("世帯員1人につき（世帯で合算）", "each member of the household, pooled"),
     }[limit.unit]
     if limit.cap is None or limit.cap.amount is None:
-        return Words(f"{unit[0]}{per[0]}ごとの個別の限度額", f"at most the resident's own limit, {unit[1]} and {per[1]}")
+        return Words(
+            f"{unit[0]}{per[0]}ごとの個別の限度額", f"at most the resident's own limit, {unit[1]} and {per[1]}"
+        )
     amount = _amount(scheme, limit.cap.amount)
     return Words(f"{unit[0]}{per[0]}{amount.ja}まで", f"at most {amount.en} {unit[1]} and {per[1]}")
 
@@ -233,15 +237,15 @@ def _amount(scheme: Scheme, amount: Fraction | int) -> Words:
 
 
 def amount_text(scheme: Scheme, amount: Fraction | int, language: Language) -> str:
-    """An exact amount of minor units: whole ones as money is written, else decimals of the minor unit, … for the rest."""
+    """An exact amount of minor units: whole ones as money is written, else with decimals, … for the rest."""
     whole, rest = divmod(abs(Fraction(amount)), 1)
     sign = "−" if amount < 0 else ""
-    text = money_text(
-        whole, currency=scheme.currency, minor_unit_digits=scheme.minor_unit_digits, language=language
-    )
+    text = money_text(whole, currency=scheme.currency, minor_unit_digits=scheme.minor_unit_digits, language=language)
     if not rest:
         return sign + text
     cut, beyond = divmod(rest * 10**DECIMALS, 1)
     decimals = f"{cut:0{DECIMALS}d}" + "…" if beyond else f"{cut:0{DECIMALS}d}".rstrip("0")
     point = "" if scheme.minor_unit_digits else "."
-    return sign + (text.removesuffix("円") + point + decimals + "円" if text.endswith("円") else text + point + decimals)
+    return sign + (
+        text.removesuffix("円") + point + decimals + "円" if text.endswith("円") else text + point + decimals
+    )

@@ -12,8 +12,8 @@ from django.db import connection
 from apps.kernel.periods import Period
 from apps.residents.judging import CardRecord
 from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
-from apps.residents.months import Stretch, stretches
 from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey, TestCard
+from apps.residents.months import Stretch, stretches
 from apps.residents.published import PUBLISHED
 
 

@@ -111,10 +111,8 @@ def write_refunds(path: Path, run: Run, residents: dict[int, UUID]) -> None:
 def _amounts(refund: Refund | None) -> tuple[int, int, int]:
     if refund is None:
         return 0, 0, 0
-    spend = {"reduced": 0, "standard": 0}
-    for line in refund.lines["lines"]:
-        spend[line["tier"]] += line["spend_minor"]
-    return spend["reduced"], spend["standard"], refund.entitled_minor
+    reduced, standard = refund.spend_minor  # the lines of jp-2015, whose rates do not change within the year
+    return reduced, standard, refund.entitled_minor
 
 
 def create_logins(path: Path, run: Run) -> list[Login]:

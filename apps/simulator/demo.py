@@ -18,7 +18,10 @@ from apps.kernel.errors import KanpuError
 from apps.purchases.models import Closing, Outcome
 from apps.purchases.queries import counted_records
 from apps.refunds.models import Run
-from apps.refunds.operations import assess_run, freeze, verify_run
+from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.freezing import freeze
+from apps.refunds.operations.steps import Seen
+from apps.refunds.operations.verifying import verify_run
 from apps.simulator import cast, database
 from apps.simulator.baskets import YEAR, Basket, baskets, households
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
@@ -86,7 +89,7 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
         figures["closings"] = _closings_that_agree(len(stores))
         if options.twice:
             figures["sent_again_duplicates"] = _send_twice(stage, server, records)
-        run = _year_end(stage, len(household_ids))
+        run = _year_end(stage)
     cast.write_refunds(folder / "refunds.csv", run, players.residents)
     logins = cast.create_logins(folder / "accounts.json", run)
     return _summary(stage, year, run, figures) | {
@@ -204,16 +207,17 @@ def _send_twice(stage: Stage, server: Server, total: int) -> int:
     return again.duplicates
 
 
-def _year_end(stage: Stage, residents: int) -> Run:
+def _year_end(stage: Stage) -> Run:
     freezing = stage.bar("freezing, archiving", 1)
     freeze(YEAR, actor=cast.ACTOR)
     stage.progress.update(freezing, completed=1)
-    assessing, since_s = stage.bar("assessing from totals", residents), time.monotonic()
-    assess_run(YEAR, actor=cast.ACTOR, seen=lambda done: stage.advance(assessing, done, since_s))
-    verifying = stage.bar("assessing from the archive", 1)
-    run = verify_run(YEAR, actor=cast.ACTOR)
-    stage.progress.update(verifying, completed=1)
-    return run
+    assess_run(YEAR, actor=cast.ACTOR, seen=_shown(stage, "assessing from totals"))
+    return verify_run(YEAR, actor=cast.ACTOR, seen=_shown(stage, "assessing from the archive"))
+
+
+def _shown(stage: Stage, label: str) -> Seen:
+    bar = stage.bar(label, None)
+    return lambda done, total: stage.progress.update(bar, completed=done, total=total)
 
 
 def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, float]) -> dict[str, Any]:
@@ -223,13 +227,14 @@ def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, floa
         "closings_that_agree": int(figures["closings"]),
         "spend_yen": sum(sum(basket.amounts) for basket in year),
         "residents": run.residents,
-        "refunds_yen": run.refund_minor,
+        "refunds_yen": run.entitled_minor,
         "residents_at_the_cap": run.at_cap,
         "sent_per_s": round(len(year) / figures["sent_s"]),
         "counted_per_s": round(len(year) / figures["counted_s"]),
         "assessed_from_totals_s": round(run.assess_s, 2),
         "assessed_from_archive_s": round(run.verify_s, 2),
-        "assessments_agree": run.assessed_digest == run.verified_digest and not run.differences,
+        "assessments_agree": not run.differing,
+        "proof_root": run.root,
         "faults": stage.faults,
         "sent_again_duplicates": int(figures.get("sent_again_duplicates", 0)),
         "total_s": round(time.monotonic() - stage.started_s, 1),

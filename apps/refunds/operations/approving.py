@@ -81,7 +81,7 @@ def close_run(year: int, *, actor: str) -> Run:
     left = unsettled(run)
     if left.refunds:
         raise NotSettled(
-            f"{left.refunds} refunds of {run}, {left.amount_minor} minor units in all, are neither paid nor netted nor lapsed."
+            f"{left.refunds} refunds of {run}, {left.amount_minor} minor units, are neither paid nor netted nor lapsed."
         )
     run.state, run.closed_at = RunState.CLOSED, timezone.now()
     run.save(update_fields=["state", "closed_at"])

@@ -69,7 +69,7 @@ class Found(NamedTuple):
 
 
 def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
-    """Assess every resident of the frozen run from totals and write the refunds; what is done already is not done again.
+    """Assess every resident of the frozen run from totals and write the refunds; what is done is not done again.
 
     `seen` is told how many shards are done, of how many. Raises WrongState, StepRunning, NoRate.
     """

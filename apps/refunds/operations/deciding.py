@@ -17,7 +17,8 @@ from apps.schemes.queries import tax_year
 # A refund whose cuts differ from those of the resident's last one, or that gives less than before, is a decision.
 ISSUE = """
 WITH found AS (
-    SELECT r.resident_ref, r.entitled_minor, greatest(-r.due_minor, 0) AS less, cut_of(r.cuts) AS cut, e.cut AS earlier_cut
+    SELECT r.resident_ref, r.entitled_minor, greatest(-r.due_minor, 0) AS less, cut_of(r.cuts) AS cut,
+           e.cut AS earlier_cut
     FROM refunds_refund r LEFT JOIN LATERAL (
         SELECT cut_of(cuts) AS cut FROM refunds_refund
         WHERE resident_ref = r.resident_ref AND tax_year = %(year)s AND run < %(run)s ORDER BY run DESC LIMIT 1

@@ -28,8 +28,8 @@ class OutboxNotEmpty(KanpuError):
 def freeze(year: int, *, actor: str, drain_timeout_s: float = 600, seen: Seen = nothing_seen) -> Run:
     """Wait until the outbox is empty, then close the year's open run: later purchases go to the next one.
 
-    The households and attributes that the scheme asks for are kept as they are now, and the run's entries are written to
-    the archive. A freeze that died on the way is finished. Raises OutboxNotEmpty when the outbox does not empty in
+    The households and attributes that the scheme asks for are kept as they are now, and the run's entries are written
+    to the archive. A freeze that died on the way is finished. Raises OutboxNotEmpty when the outbox does not empty in
     time, WrongState while an earlier run is unfinished, StepRunning.
     """
     tax_year(year)  # a year that was not started is said first
@@ -57,9 +57,7 @@ def _half_frozen(year: int, work: Work) -> Run | None:
 def _close(year: int, actor: str) -> Run:
     now = timezone.now()
     number = freeze_run(year, now=now)
-    run = Run.objects.create(
-        tax_year_id=year, number=number, cutoff_at=now, frozen_by=actor, secret=new_secret()
-    )
+    run = Run.objects.create(tax_year_id=year, number=number, cutoff_at=now, frozen_by=actor, secret=new_secret())
     members = take_snapshot(run)
     record(run, "run.freeze", actor, {"cutoff_at": now.isoformat(), "members": members})
     return run

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.audit.operations import record_event
 from apps.refunds.deadlines import WARNED_MONTHS_AHEAD, lapses_on, months_after, warnings_due
 from apps.refunds.models import EFFECTIVE, LapseWarning, Run, Settlement
 from apps.refunds.operations.steps import record
@@ -68,7 +67,12 @@ def _look_at(run: Run, today: date, actor: str, *, dry_run: bool) -> Lapsed:
 def _lapses(run: Run, left: list[tuple[UUID, int]], now: datetime) -> Iterator[Settlement]:
     for ref, amount in left:
         yield Settlement(
-            resident_ref=ref, tax_year=run.tax_year_id, run=run.number, kind=Settlement.Kind.LAPSED, amount_minor=amount, at=now
+            resident_ref=ref,
+            tax_year=run.tax_year_id,
+            run=run.number,
+            kind=Settlement.Kind.LAPSED,
+            amount_minor=amount,
+            at=now,
         )
 
 

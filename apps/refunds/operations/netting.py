@@ -36,7 +36,12 @@ def record_payments(run: Run, paid: Iterable[tuple[UUID, int]], *, at: datetime,
         sums[resident_ref] += amount_minor
     Settlement.objects.bulk_create(
         Settlement(
-            resident_ref=ref, tax_year=run.tax_year_id, run=run.number, kind=Settlement.Kind.PAID, amount_minor=amount, at=at
+            resident_ref=ref,
+            tax_year=run.tax_year_id,
+            run=run.number,
+            kind=Settlement.Kind.PAID,
+            amount_minor=amount,
+            at=at,
         )
         for ref, amount in sums.items()
     )

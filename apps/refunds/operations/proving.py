@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.audit import merkle
-from apps.refunds.models import Refund, Run, Tile
+from apps.refunds.models import Refund, Run
 from apps.refunds.queries.proofs import tile_reader, tree_size_before
 
 TILES_AT_ONCE: Final = 1_000

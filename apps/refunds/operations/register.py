@@ -1,4 +1,4 @@
-"""The register as a run sees it: a snapshot of households and attributes at the freeze, kept and written beside the archive.
+"""The register as a run sees it: a snapshot of households and attributes at the freeze, kept and archived.
 
 Only for schemes that ask for it. Both assessments read this snapshot, so a run can be repeated whatever changes later.
 """
@@ -72,10 +72,10 @@ def write_register(run: Run) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with TemporaryDirectory(dir=path.parent) as scratch, duckdb.connect() as duck:
         source = Path(scratch) / "members.csv"
-        with connection.cursor() as cursor, source.open("wb") as file:
-            with cursor.cursor.copy(EXPORT.format(year=run.tax_year_id, run=run.number)) as copy:
-                for block in copy:
-                    file.write(block)
+        statement = EXPORT.format(year=run.tax_year_id, run=run.number)
+        with connection.cursor() as cursor, source.open("wb") as file, cursor.cursor.copy(statement) as copy:
+            for block in copy:
+                file.write(block)
         duck.execute("SET threads = 1")
         written = Path(scratch) / "register.parquet"
         duck.execute(WRITE.format(source=_quoted(source), path=_quoted(written)))

@@ -43,4 +43,3 @@ def run_requested() -> int:
         except KanpuError as error:  # kept with the step, where the auditor sees it
             logger.warning("%s stopped: %s", step, error)
     return done
-

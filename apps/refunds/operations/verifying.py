@@ -107,10 +107,9 @@ def _compare(run: Run, files: list[Path], work: Work) -> Second:
 def _export_first(run: Run, path: Path) -> None:
     rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
     values = ([line.tier for line in rules.lines], run.tax_year_id, run.number)
-    with connection.cursor() as cursor, path.open("wb") as file:
-        with cursor.cursor.copy(FIRST, values) as copy:
-            for block in copy:
-                file.write(block)
+    with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(FIRST, values) as copy:
+        for block in copy:
+            file.write(block)
 
 
 @transaction.atomic
