@@ -16,6 +16,7 @@ from chains import chains_document, signatures_document
 from claims import claims_document
 from closings import closings_document
 from lines import lines_document
+from merkle import merkle_document
 
 HERE: Final = Path(__file__).parent
 LINE_LENGTH: Final = 120
@@ -27,6 +28,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "closings.json": closings_document,
     "claims.json": claims_document,
     "batches.json": batches_document,
+    "merkle.json": merkle_document,
 }
 
 

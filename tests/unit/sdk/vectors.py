@@ -26,6 +26,17 @@ def module(name: str) -> ModuleType:
 
 
 reference = module("reference")
-for _name in ("fixed", "steps", "card_tokens", "lines", "chains", "claims", "closings", "unsealed", "batches"):
+for _name in (
+    "fixed",
+    "steps",
+    "card_tokens",
+    "lines",
+    "chains",
+    "claims",
+    "closings",
+    "unsealed",
+    "batches",
+    "merkle",
+):
     module(_name)
 make = module("make")
