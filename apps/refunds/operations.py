@@ -33,7 +33,7 @@ from apps.refunds.queries import (
     spend_text,
 )
 from apps.refunds.rules import Rules, rules_of
-from apps.refunds.verification import SecondRefund, entries_in, refunds_from_archive
+from apps.refunds.verification import SecondRefund, second_assessment
 from apps.schemes.queries import tax_year
 
 DRAIN_PAUSE_S: Final = 0.2
@@ -184,12 +184,13 @@ def verify_run(year: int, *, actor: str) -> Run:
 def _verify(run: Run, started: float, actor: str) -> Run:
     files = [_checked(settings.KANPU_ARCHIVE, file) for file in archive_files(run)]
     digest = hashlib.sha256()
-    second = _summed(run, refunds_from_archive(files, run.tax_year.scheme_version.scheme()), digest.update)
-    differences = list(islice(_differences(results_of_run(run), second), DIFFERENCES_KEPT))
-    for _ in second:
-        """What is left after the differences kept still belongs to the sum."""
+    with second_assessment(files, run.tax_year.scheme_version.scheme(), run.tax_year_id) as assessment:
+        second = _summed(run, assessment.refunds(), digest.update)
+        differences = list(islice(_differences(results_of_run(run), second), DIFFERENCES_KEPT))
+        for _ in second:
+            """What is left after the differences kept still belongs to the sum."""
+        run.verified_entries = assessment.entries
     run.verified_digest, run.differences = digest.hexdigest(), differences
-    run.verified_entries = entries_in(files)
     run.verified_at, run.verify_s = timezone.now(), time.monotonic() - started
     agreed = not differences and run.verified_digest == run.assessed_digest
     run.state = RunState.VERIFIED if agreed else RunState.ASSESSED
@@ -201,9 +202,7 @@ def _verify(run: Run, started: float, actor: str) -> Run:
 
 def _summed(run: Run, refunds: Iterable[SecondRefund], add: Callable[[bytes], None]) -> Iterator[Result]:
     run.verified_refund_minor = 0
-    for ref, refund_minor, spend, without_rate in refunds:
-        if without_rate:
-            raise AssessmentsDiffer(f"The archive has {without_rate} amounts of {ref} in tiers without a rate.")
+    for ref, refund_minor, spend in refunds:
         run.verified_refund_minor += refund_minor
         result = Result(ref, refund_minor, spend)
         add(_digest_line(result))

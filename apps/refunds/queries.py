@@ -139,11 +139,11 @@ def results_of_run(run: Run) -> Iterator[Result]:
 
 
 def spend_text(lines: dict[str, Any]) -> str:
-    """The spend per tier in kept lines, as `tier=amount` by tier, joined by commas."""
+    """The spend per tier in kept lines, as `tier=amount` by tier, joined by commas, without tiers at 0."""
     spend: dict[str, int] = defaultdict(int)
     for line in lines["lines"]:
         spend[line["tier"]] += line["spend_minor"]
-    return ",".join(f"{tier}={spend[tier]}" for tier in sorted(spend))
+    return ",".join(f"{tier}={spend[tier]}" for tier in sorted(spend) if spend[tier])
 
 
 def archive_files(run: Run) -> list[dict[str, str]]:
