@@ -8,11 +8,13 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from kanpu_pos import Sale, SealingKey, VirtualCard, VirtualReader, read_personalisation
 
 from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
+from apps.audit.officers import AUDITORS
 from apps.merchants.models import Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.residents.models import SealingKey as PublicKey
@@ -92,6 +94,13 @@ def _sealing_key(mode: str) -> SealingKey:
     key = PublicKey.objects.get(mode=mode)
     text = base64.urlsafe_b64encode(bytes(key.public_key)).rstrip(b"=").decode()
     return SealingKey.from_json({"id": key.pk, "public_key": text, "seal_until": key.seal_until.isoformat()})
+
+
+def auditor(name: str) -> User:
+    """A member of the auditors' group, made once."""
+    user, _ = User.objects.get_or_create(username=name)
+    user.groups.add(Group.objects.get_or_create(name=AUDITORS)[0])
+    return user
 
 
 def body(records: Sequence[bytes], *, terminal: str = TERMINAL) -> bytes:

@@ -7,6 +7,7 @@ from operator import add, itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from apps.accruals.models import ArchivePart, Entry, Total
@@ -79,6 +80,14 @@ def spend_of_all(year: int, *, up_to_run: int) -> list[MonthSpend]:
     sums = [Sum(f"amounts_minor__{month}") for month in range(12)]
     by_tier: Iterable[tuple[Any, ...]] = rows.values_list("tier").annotate(*sums)
     return _by_month({tier: months for tier, *months in by_tier})
+
+
+def size_of_totals(year: int) -> int:
+    """How many bytes a year's totals take on disk: what tells, at no cost, how much work they are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_size(%s::regclass)", [f"accruals_total_{year:d}"])
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def archive_parts(year: int, *, up_to_run: int) -> list[ArchivePart]:

@@ -76,11 +76,9 @@ class Run(models.Model):
             models.CheckConstraint(
                 name="verified_means_agreed",
                 condition=~Q(state__in=(RunState.VERIFIED, *EFFECTIVE))
-                | Q(
-                    entitled_minor=F("verified_minor"),
-                    residents=F("verified_residents"),
-                    differing=0,
-                    digest__length=SHA256_HEX,
+                | (
+                    Q(entitled_minor=F("verified_minor"), residents=F("verified_residents"), differing=0)
+                    & ~Q(digest="")
                 ),
             ),
             models.CheckConstraint(
@@ -197,6 +195,7 @@ class Refund(models.Model):
     leaf = models.BinaryField(max_length=32)
 
     class Meta:
+        indexes = [models.Index(fields=["resident_ref"], condition=Q(due_minor__lt=0), name="debts_of_resident")]
         constraints = [
             models.CheckConstraint(name="refund_not_negative", condition=Q(entitled_minor__gte=0)),
             models.CheckConstraint(

@@ -89,7 +89,7 @@ def explain(scheme: Scheme, rules: Rules, numbers: Numbers) -> Explanation:
 
 def _lines(scheme: Scheme, rules: Rules, numbers: Numbers) -> Iterator[ExplainedLine]:
     tiers = {tier.code: tier for tier in scheme.tiers}
-    bases = numbers.bases_minor or [None] * len(rules.lines)
+    bases: Sequence[int | None] = numbers.bases_minor or [None] * len(rules.lines)
     for line, spend, base in zip(rules.lines, numbers.spend_minor, bases, strict=True):
         if spend or base:
             exact = line.share * spend if base is None else Fraction(base)

@@ -94,12 +94,12 @@ def registered_in(year: int) -> Iterator[Registered]:
     """
     days = {"first": date(year, 1, 1), "after": date(year + 1, 1, 1), "last": date(year, 12, 31)}
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = 5_000
         cursor.execute(REGISTERED, days)
-        for row in cursor:
-            registered = _registered(row, year)
-            if registered.stretches:
-                yield registered
+        while rows := cursor.fetchmany(5_000):
+            for row in rows:
+                registered = _registered(row, year)
+                if registered.stretches:
+                    yield registered
 
 
 def _registered(row: tuple[Any, ...], year: int) -> Registered:
@@ -108,6 +108,6 @@ def _registered(row: tuple[Any, ...], year: int) -> Registered:
         (Period(date.fromisoformat(start), end and date.fromisoformat(end)), UUID(home), payee)
         for start, end, home, payee in json.loads(memberships or "[]")
     ]
-    payees = [UUID(payee) for _, _, _, payee in homes if payee]
+    payees = [UUID(payee) for _, _, payee in homes if payee]
     found = stretches(ref, Period(resident_from, resident_to), [(period, home) for period, home, _ in homes], year)
     return Registered(ref, found, payees[-1] if payees else None, json.loads(attributes or "{}"))

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from apps.accruals.queries import size_of_totals
 from apps.purchases.doorbell import Doorbell
 from apps.refunds.assessment import Assessment, NoRate, Person, assess_group
 from apps.refunds.flat import assess_statement, is_flat
@@ -23,7 +24,9 @@ from apps.refunds.queries.people import chunks_of_people
 from apps.refunds.queries.runs import effective_before, latest_run, shards_done
 from apps.refunds.rules import Rules, rules_of
 
-SHARDS: Final = 64  # equal ranges of the first six bits of a reference
+SHARD_BYTES: Final = 8 * 2**20  # of totals: some 12,000 residents
+SHARDS_AT_LEAST: Final = 2
+SHARDS_AT_MOST: Final = 4_096
 WAIT_S: Final = 0.2
 FIGURES: Final = ("residents", "refunded", "at_cap", "entitled_minor", "statements", "due_minor")
 bell = Doorbell("refunds.assess")
@@ -86,10 +89,11 @@ def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
 def _with_shards(year: int) -> Run:
     run = locked(year, RunState.FROZEN)
     if not run.shards.exists():
-        width = 2**128 // SHARDS
+        count = min(size_of_totals(year) // SHARD_BYTES + SHARDS_AT_LEAST, SHARDS_AT_MOST)
+        edges = [2**128 * n // count for n in range(count + 1)]
         Shard.objects.bulk_create(
-            Shard(run=run, number=n, first_ref=UUID(int=n * width), last_ref=UUID(int=(n + 1) * width - 1))
-            for n in range(SHARDS)
+            Shard(run=run, number=n, first_ref=UUID(int=edges[n]), last_ref=UUID(int=edges[n + 1] - 1))
+            for n in range(count)
         )
     return run
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date, datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -60,10 +61,12 @@ def issue_decisions(run: Run, *, now: datetime) -> int:
     """
     rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
     statement = ISSUE.replace("cut_of(r.cuts)", CUT_OF.format("r.cuts")).replace("cut_of(cuts)", CUT_OF.format("cuts"))
-    values = {"year": run.tax_year_id, "run": run.number, "denominator": rules.denominator, "now": now}
+    values: dict[str, int | str] = {
+        "year": run.tax_year_id, "run": run.number, "denominator": rules.denominator, "now": now.isoformat()
+    }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @transaction.atomic
@@ -119,7 +122,7 @@ def decide_appeal(decision_id: int, *, amended: bool, outcome: str, actor: str) 
 
 @transaction.atomic
 def annul(
-    resident_ref: object, *, year: int, run: int, amount_minor: int, reason: str, actor: str, now: datetime
+    resident_ref: UUID, *, year: int, run: int, amount_minor: int, reason: str, actor: str, now: datetime
 ) -> Decision:
     """Record the decision that a purchase, or what it brought, is annulled; the purchase itself is undone elsewhere."""
     decision = Decision.objects.create(

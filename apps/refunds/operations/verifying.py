@@ -83,7 +83,7 @@ def verify_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
         work.show(STAGES, STAGES)
     if second.differing:
         raise AssessmentsDiffer(
-            f"{second.differing} residents differ, the first: {second.differences[:3]}. See them: year_end {year} status"
+            f"{second.differing} residents differ, the first: {second.differences[:3]}. All: year_end {year} status"
         )
     return run
 

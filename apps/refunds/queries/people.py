@@ -23,10 +23,10 @@ def chunks_of_people(run: Run, first: UUID, last: UUID) -> Iterator[list[list[Pe
         years = {year.resident_ref: year for year in years_of(run.tax_year_id, sorted(refs), up_to_run=run.number)}
         yield [_people(rows, years) for rows in some]
     alone = residents_years(run.tax_year_id, up_to_run=run.number, first=first, last=last)
-    for some in chunks(alone, GROUPS_AT_ONCE):
-        refs = [year.resident_ref for year in some]
-        known = set(members.filter(resident_ref__in=refs).values_list("resident_ref", flat=True))
-        yield [[person_of(year)] for year in some if year.resident_ref not in known]
+    for loners in chunks(alone, GROUPS_AT_ONCE):
+        known = members.filter(resident_ref__in=[year.resident_ref for year in loners])
+        in_register = set(known.values_list("resident_ref", flat=True))
+        yield [[person_of(year)] for year in loners if year.resident_ref not in in_register]
 
 
 def _people(rows: Iterable[Member], years: Mapping[UUID, ResidentYear]) -> list[Person]:

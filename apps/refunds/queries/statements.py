@@ -1,6 +1,6 @@
 """A resident's refunds: the kept numbers, their explanation, and the statement with its proof."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -109,7 +109,7 @@ def _numbers_json(scheme: Scheme, rules: Rules, numbers: Numbers) -> dict[str, A
     explanation = explain(scheme, rules, numbers)
     words = {line.rate: line.words(scheme) for line in explanation.lines}
     tiers = {tier.code: tier.name for tier in scheme.tiers}
-    bases = numbers.bases_minor or [None] * len(rules.lines)
+    bases: Sequence[int | None] = numbers.bases_minor or [None] * len(rules.lines)
     return {
         "lines": [
             {
