@@ -192,5 +192,6 @@ _UNUSABLE: Final[Sequence[tuple[int, list[str | int], Any]]] = (
     (0, ["proof", "salt"], _OTHER.upper()),
     (0, ["proof", "leaf_index"], -1),
     (0, ["proof", "path", 0], ""),
+    (1, ["lines", 1, "last_month"], 9),
     (1, ["proof", "earlier", 0, "path"], "none"),
 )

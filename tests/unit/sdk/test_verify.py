@@ -169,6 +169,17 @@ def test_without_a_cut_the_lines_make_the_refund_within_one_minor_unit(
     assert names(published([2], 0, 1, **figures)) == fails
 
 
+def test_what_the_cap_leaves_is_the_refund() -> None:
+    cut = {**HOLD[0]["cuts"][0], "after": 330_000}
+    assert names(published([2], 0, 1, cuts=[cut])) == ["arithmetic_cut"]
+
+
+def test_a_list_that_became_shorter_is_not_in_order() -> None:
+    statement = published([3, 5, 8], 6, 3)
+    first, second = statement["proof"]["earlier"]
+    assert names(changed(statement, ["proof", "earlier"], [{**second, "run": 1}, {**first, "run": 2}])) == ["order"]
+
+
 @pytest.mark.parametrize("mark", [{"per": "month"}, {"for": "household"}])
 def test_a_month_s_or_a_household_s_cut_is_not_taken_for_the_year_s(mark: dict[str, str]) -> None:
     cut = {"rule": 0, "period": 1, "before": 1, "after": 0}
@@ -221,6 +232,23 @@ def test_the_published_paths_verify_and_no_other_figure_does(tree: dict[str, Any
         for bad in ({"old_size": 0}, {"old_size": size + 1}, {"old_root": bytes(32)}, {"path": [*path, bytes(32)]}):
             assert not verify_consistency(**{**good, **bad}), bad
         assert not path or not verify_consistency(**{**good, "path": path[:-1]})
+
+
+def test_a_path_of_another_length_than_the_size_asks_for_proves_nothing() -> None:
+    one, other = merkle.leaf_hash(b"one"), merkle.leaf_hash(b"other")
+    assert not verify_inclusion(leaf=one, index=0, size=1, path=[other], root=merkle.node_hash(other, one))
+    two = merkle.node_hash(one, other)
+    assert verify_consistency(old_size=1, size=2, old_root=one, path=[other], root=two)
+    assert not verify_consistency(old_size=1, size=4, old_root=one, path=[other], root=two)
+
+
+def test_what_is_not_32_bytes_is_no_hash() -> None:
+    """Else the border between two hashes could be moved, and one node would have several pairs below it."""
+    one, other = merkle.leaf_hash(b"one"), merkle.leaf_hash(b"other")
+    root = merkle.node_hash(one, other)
+    assert verify_inclusion(leaf=one, index=0, size=2, path=[other], root=root)
+    assert not verify_inclusion(leaf=one + other[:1], index=0, size=2, path=[other[1:]], root=root)
+    assert not verify_consistency(old_size=1, size=2, old_root=one + other[:1], path=[other[1:]], root=root)
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
