@@ -31,7 +31,7 @@ fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz C
 check: .venv/dev ## lint, types, import rules, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 $(BIN)/mypy config apps sdk/kanpu_pos tests
+	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 $(BIN)/mypy config apps sdk/kanpu_pos sdk/kanpu_verify tests
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
