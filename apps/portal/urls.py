@@ -1,8 +1,16 @@
 from django.urls import path
 
-from apps.portal import views
+from apps.portal.views import decisions, statements, years
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("year/<int:year>", views.year_page, name="year"),
+    path("", years.home, name="home"),
+    path("year/<int:year>", years.year_page, name="year"),
+    path("year/<int:year>/run/<int:number>", statements.statement, name="my-statement"),
+    path("year/<int:year>/run/<int:number>/statement.json", statements.statement_file, {"kind": "json"}, "my-json"),
+    path("year/<int:year>/run/<int:number>/statement.pdf", statements.statement_file, {"kind": "pdf"}, "my-pdf"),
+    path("kanpu_verify.pyz", statements.verifier, name="verifier"),
+    path("decisions", decisions.decisions, name="my-decisions"),
+    path("decisions/<int:decision_id>", decisions.decision, name="my-decision"),
+    path("decisions/<int:decision_id>/letter.pdf", decisions.letter, name="my-letter"),
+    path("decisions/<int:decision_id>/appeal", decisions.appeal, name="my-appeal"),
 ]

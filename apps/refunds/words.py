@@ -87,6 +87,18 @@ def explain(scheme: Scheme, rules: Rules, numbers: Numbers) -> Explanation:
     return Explanation(lines, brought, tuple(_steps(scheme, rules, numbers, brought)))
 
 
+def reasons(scheme: Scheme, rules: Rules, cuts: Sequence[Cut]) -> list[tuple[Words, Words]]:
+    """Why less comes back than purchases brought: for each cut the reason, and the legal basis by itself."""
+    ordered = sorted(cuts, key=lambda cut: _order(rules, cut))
+    return [(_cut_words(scheme, rules, cut), _basis(rules, cut)) for cut in ordered]
+
+
+def _basis(rules: Rules, cut: Cut) -> Words:
+    if cut.rule < 0:
+        return rules.refund.eligibility[-1 - cut.rule].reference
+    return rules.refund.limits[cut.rule].reference
+
+
 def _lines(scheme: Scheme, rules: Rules, numbers: Numbers) -> Iterator[ExplainedLine]:
     tiers = {tier.code: tier for tier in scheme.tiers}
     bases: Sequence[int | None] = numbers.bases_minor or [None] * len(rules.lines)

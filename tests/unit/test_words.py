@@ -12,7 +12,7 @@ from django.utils import translation
 from apps.kernel.rounding import ROUNDING_RULES
 from apps.merchants.catalogue import CATALOGUE
 from apps.portal.charts import month_chart
-from apps.refunds.templatetags.kanpu import ROUNDING_WORDS, exact_yen, percent, yen
+from apps.refunds.templatetags.kanpu import percent
 
 ROOT = Path(settings.BASE_DIR)
 PO = ROOT / "locale" / "ja" / "LC_MESSAGES" / "django.po"

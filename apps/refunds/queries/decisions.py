@@ -1,18 +1,35 @@
-"""Reading decisions and their deadlines."""
+"""Reading decisions, their deadlines and their reasons, and what a letter of one says."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
+from django.utils import timezone
 
 from apps.kernel.errors import KanpuError
-from apps.refunds.models import Decision
+from apps.refunds.models import Decision, Refund
+from apps.refunds.queries.statements import numbers_of
+from apps.refunds.rules import rules_of
+from apps.refunds.words import reasons
+from apps.schemes.document import Scheme, Words
+from apps.schemes.queries import scheme_of, tax_year
+
+STAGES: Final = ("issued", "notified", "expired", "appealed", "confirmed", "amended")
 
 
 class DecisionMissing(KanpuError):
     """There is no such decision."""
 
     code = "decision_missing"
+
+
+class Reasons(NamedTuple):
+    """Why something is refused or taken away, and the law that says so."""
+
+    why: list[Words]
+    legal_basis: Words
 
 
 def decision_of(decision_id: int, *, lock: bool = False) -> Decision:
@@ -30,12 +47,91 @@ def decisions_of_resident(resident_ref: UUID, *, year: int | None = None) -> lis
     return list((found.filter(tax_year=year) if year else found).order_by("-decided_at", "-pk"))
 
 
-def decisions_of_year(year: int, *, state: str = "") -> "QuerySet[Decision]":
-    """A year's decisions, those whose time to appeal ends first before the others."""
+def decisions_at(year: int, stage: str, *, today: date) -> "QuerySet[Decision]":
+    """A year's decisions at a stage (see `stage_of`), or all; those whose time to appeal ends next come first."""
     found = Decision.objects.filter(tax_year=year)
-    return (found.filter(state=state) if state else found).order_by("appeal_until", "pk")
+    ending = Case(When(_at_stage(Decision.State.NOTIFIED, today), then=0), default=1)
+    return (found.filter(_at_stage(stage, today)) if stage else found).order_by(ending, "appeal_until", "pk")
 
 
-def appeals_ending(until: date) -> int:
-    """How many decisions can still be appealed against, but not after that day: one query."""
-    return Decision.objects.filter(state=Decision.State.NOTIFIED, appeal_until__lte=until).count()
+def decisions_by_stage(year: int, *, today: date) -> dict[str, int]:
+    """How many of a year's decisions are at each stage: one query."""
+    counts = {stage: Count("pk", filter=_at_stage(stage, today)) for stage in STAGES}
+    return Decision.objects.filter(tax_year=year).aggregate(**counts)
+
+
+def stage_of(decision: Decision, *, today: date) -> str:
+    """The decision's state, or `expired` when it can no longer be appealed against."""
+    over = decision.appeal_until is not None and decision.appeal_until < today
+    return "expired" if decision.state == Decision.State.NOTIFIED and over else decision.state
+
+
+def _at_stage(stage: str, today: date) -> Q:
+    if stage == "expired":
+        return Q(state=Decision.State.NOTIFIED, appeal_until__lt=today)
+    if stage == Decision.State.NOTIFIED:
+        return Q(state=stage, appeal_until__gte=today)
+    return Q(state=stage)
+
+
+def scheme_of_decision(decision: Decision) -> Scheme:
+    """The scheme that the decision's year is under."""
+    return tax_year(decision.tax_year).scheme_version.scheme()
+
+
+def reasons_of(decision: Decision) -> Reasons:
+    """The reasons of a decision in words: the refund's cuts, purchases that are less than before, the officer's own."""
+    scheme = scheme_of_decision(decision)
+    why: list[Words] = []
+    bases: list[Words] = []
+    refund = _refund(decision)
+    if refund and decision.kind != Decision.Kind.ANNULLED:
+        rules = rules_of(scheme_of(refund.scheme_version), decision.tax_year)
+        for reason, basis in reasons(scheme, rules, numbers_of(refund).cuts):
+            why.append(reason)
+            bases += [] if basis in bases else [basis]
+        why += [_less()] if refund.due_minor < 0 else []
+    if decision.reason:
+        why.append(Words(decision.reason, decision.reason))
+    if not bases:
+        bases = [scheme.reference]
+    return Reasons(why, Words("、".join(basis.ja for basis in bases), "; ".join(basis.en for basis in bases)))
+
+
+def _refund(decision: Decision) -> Refund | None:
+    refunds = Refund.objects.filter(resident_ref=decision.resident_ref, tax_year=decision.tax_year)
+    return refunds.filter(run=decision.run).first()
+
+
+def _less() -> Words:
+    """Why a refund is below what earlier runs gave."""
+    return Words(
+        "返品や訂正などにより、購入の額が前回までの精算のときより少なくなりました。",
+        "After returns or corrections, less is left of your purchases than earlier runs of this year assumed.",
+    )
+
+
+def letter_of(decision: Decision) -> Mapping[str, Any]:
+    """What a decision's letter says, as `documents.render.decision_letter_pdf` takes it."""
+    scheme, found = scheme_of_decision(decision), reasons_of(decision)
+    return {
+        "number": decision.number,
+        "kind": decision.kind,
+        "resident_ref": str(decision.resident_ref),
+        "year": decision.tax_year,
+        "run": decision.run,
+        "amount_minor": decision.amount_minor,
+        "currency": scheme.currency,
+        "minor_unit_digits": scheme.minor_unit_digits,
+        "reasons": [_both(words) for words in found.why],
+        "legal_basis": _both(found.legal_basis),
+        "decided_date": timezone.localdate(decision.decided_at).isoformat(),
+        "appeal_until": decision.appeal_until and decision.appeal_until.isoformat(),
+        "appeal_to": _both(scheme.appeal.to),
+        "appeal_basis": _both(scheme.appeal.basis),
+        "addressee": None,
+    }
+
+
+def _both(words: Words) -> dict[str, str]:
+    return {"ja": words.ja, "en": words.en}

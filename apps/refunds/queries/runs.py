@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from django.db.models import Case, Count, F, Q, Sum, When
+from django.db.models import Case, Count, F, Max, Q, Sum, When
 
 from apps.accruals.queries import archive_parts
 from apps.kernel.errors import KanpuError
@@ -33,6 +33,12 @@ def latest_run(year: int) -> Run:
     return run
 
 
+def newest_number(year: int) -> int:
+    """The number of the year's newest run that was not withdrawn, 0 without one: one query."""
+    runs = Run.objects.filter(tax_year_id=year).exclude(state=RunState.WITHDRAWN)
+    return runs.aggregate(newest=Max("number"))["newest"] or 0
+
+
 def run_of(year: int, number: int) -> Run:
     """One run with its year and scheme version. Raises RunMissing."""
     runs = Run.objects.select_related("tax_year__scheme_version")
@@ -57,6 +63,11 @@ def step_at_work(year: int) -> Progress | None:
     """The step of a year that was asked for and is not done, or None: one query."""
     row = Step.objects.filter(tax_year_id=year, finished_at=None).values_list("name", "actor", "done", "total").first()
     return Progress(*row) if row else None
+
+
+def newest_steps() -> dict[int, Step]:
+    """The newest step of each year, at work or done: one query."""
+    return {step.tax_year_id: step for step in Step.objects.order_by("tax_year", "-pk").distinct("tax_year")}
 
 
 def last_error(year: int) -> str:

@@ -1,12 +1,20 @@
 """What of the refunds that are due is settled, and what residents owe."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
 
-from apps.refunds.models import Run
+from apps.refunds.deadlines import lapses_on
+from apps.refunds.models import EFFECTIVE, Refund, Run, Settlement
 from apps.refunds.netting_rule import Debt
+from apps.refunds.queries.statements import PROVED, refunds_of
+from apps.schemes.queries import scheme_of
 
 UNSETTLED = """
 SELECT count(*), coalesce(sum(r.due_minor - coalesce(s.settled, 0)), 0)
@@ -44,6 +52,64 @@ def unsettled(run: Run) -> Unsettled:
         cursor.execute(UNSETTLED, {"year": run.tax_year_id, "run": run.number})
         refunds, amount_minor = cursor.fetchone()
     return Unsettled(refunds, int(amount_minor))
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A refund with its run and what became of it.
+
+    `taken_off` are the later refunds that were netted against it when it took something away. `claim_until` is the last
+    day to claim it, None before its approval.
+    """
+
+    refund: Refund
+    run: Run
+    settled: tuple[Settlement, ...]
+    taken_off: tuple[Settlement, ...]
+    claim_until: date | None
+
+    @property
+    def left_minor(self) -> int:
+        """What is still to be paid, in minor units, or below 0 to be taken off later refunds; 0 before the approval."""
+        if not self.effective:
+            return 0
+        done = sum(part.amount_minor for part in self.settled)
+        return self.refund.due_minor - done + sum(part.amount_minor for part in self.taken_off)
+
+    @property
+    def effective(self) -> bool:
+        """Whether two auditors approved the run."""
+        return self.run.state in EFFECTIVE
+
+    @property
+    def proved(self) -> bool:
+        """Whether there is a statement with its proof."""
+        return self.run.state in PROVED
+
+
+def balances_of(resident_ref: UUID, year: int) -> list[Balance]:
+    """What became of a resident's refunds of a year, the newest first: three queries, two when there is none."""
+    parts = list(
+        Settlement.objects.filter(Q(tax_year=year) | Q(against_year=year), resident_ref=resident_ref).order_by("at")
+    )
+    return [_balance(refund, run, parts) for refund, run in refunds_of(resident_ref, year)]
+
+
+def _balance(refund: Refund, run: Run, parts: Sequence[Settlement]) -> Balance:
+    own = (refund.tax_year, refund.run)
+    return Balance(
+        refund,
+        run,
+        tuple(part for part in parts if (part.tax_year, part.run) == own),
+        tuple(part for part in parts if (part.against_year, part.against_run) == own),
+        _claim_until(refund, run),
+    )
+
+
+def _claim_until(refund: Refund, run: Run) -> date | None:
+    if run.signed_2_at is None:
+        return None
+    return lapses_on(timezone.localdate(run.signed_2_at), scheme_of(refund.scheme_version).lapse.after_years)
 
 
 def debts_of_those_due(run: Run) -> dict[UUID, tuple[int, list[Debt]]]:

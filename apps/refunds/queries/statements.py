@@ -38,7 +38,9 @@ def refund_of(resident_ref: UUID, year: int) -> Refund | None:
 def refunds_of(resident_ref: UUID, year: int) -> list[tuple[Refund, Run]]:
     """The resident's refunds of a year with their runs, the newest first: two queries."""
     refunds = list(Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run"))
-    runs = {run.number: run for run in Run.objects.filter(tax_year_id=year, number__in=[r.run for r in refunds])}
+    numbers = [refund.run for refund in refunds]
+    found = Run.objects.filter(tax_year_id=year, number__in=numbers).defer("differences") if numbers else []
+    runs = {run.number: run for run in found}
     return [(refund, runs[refund.run]) for refund in refunds]
 
 

@@ -27,6 +27,12 @@ def grouped(count: int) -> str:
 
 
 @register.filter
+def who(actor: str) -> str:
+    """Who acted: a user by name, everything else as the trail has it."""
+    return actor.removeprefix("user:")
+
+
+@register.filter
 def percent(rate: Decimal) -> str:
     """A rate as a percentage, without needless zeros: 0.10 is 10%."""
     return refund_words.percent(rate)

@@ -1,4 +1,4 @@
-"""The resident's pages. Each shows who signed in their own data; no address names a resident."""
+"""The resident's years. Each page shows who signed in their own data; no address names a resident."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -6,7 +6,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from apps.portal import queries
+from apps.portal.queries import years
+from apps.portal.queries.accounts import NoAccount
 from apps.schemes.queries import YearNotStarted
 
 
@@ -16,8 +17,8 @@ from apps.schemes.queries import YearNotStarted
 def home(request: HttpRequest) -> HttpResponse:
     """A resident's newest year; whoever is none is shown to the console, which lets auditors in."""
     try:
-        year = queries.newest_year(request.user)
-    except queries.NoAccount:
+        year = years.newest_year(request.user)
+    except NoAccount:
         return redirect("console")
     if year is None:
         raise Http404("No tax year was started.")
@@ -30,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def year_page(request: HttpRequest, year: int) -> HttpResponse:
     """The signed-in resident's year."""
     try:
-        found = queries.year_page(request.user, year, page=request.GET.get("page"))
-    except (queries.NoAccount, YearNotStarted) as error:
+        found = years.year_page(request.user, year, page=request.GET.get("page"))
+    except (NoAccount, YearNotStarted) as error:
         raise Http404(str(error)) from error
     return render(request, "portal/year.html", {"found": found})

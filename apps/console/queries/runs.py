@@ -1,4 +1,4 @@
-"""What auditors see of the years and their runs: sums and references, never who a resident is."""
+"""What auditors see of a run: sums and references, never who a resident is."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,42 +9,34 @@ from typing import Any, Final
 
 from apps.accruals.models import ArchivePart
 from apps.accruals.queries import MonthSpend, archive_parts, spend_of_all
+from apps.console.next_step import NEXT
 from apps.refunds.models import Run, RunState
-from apps.refunds.queries.runs import Progress, all_runs, last_error, refunds_by_step, run_of, step_at_work
+from apps.refunds.proofs import evidence_sha256
+from apps.refunds.queries.runs import (
+    Progress,
+    evidence_of,
+    last_error,
+    newest_number,
+    refunds_by_step,
+    run_of,
+    step_at_work,
+)
 from apps.refunds.queries.settlements import Unsettled, unsettled
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import SchemeVersion
-from apps.schemes.queries import OpenYear, scheme_of, started_years
 from apps.schemes.rates import dated
 
 STEPS: Final = 10  # of the cap, in the distribution of refunds
 
 
 @dataclass(frozen=True, slots=True)
-class YearRow:
-    """A started year with its runs, the newest first, each with its agreement (see `agreement_of`)."""
-
-    year: OpenYear
-    scheme: Scheme
-    runs: tuple[tuple[Run, str], ...]
-
-
-def years() -> list[YearRow]:
-    """All started years, the newest first."""
-    runs = defaultdict(list)
-    for run in all_runs():
-        runs[run.tax_year_id].append((run, agreement_of(run)))
-    return [
-        YearRow(year, scheme_of(year.scheme_version_id), tuple(runs[year.year])) for year in reversed(started_years())
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of the run: `at` is None as long as it was not reached."""
+class Reached:
+    """A state of the run: whether it was reached, and when and by whom where that is kept."""
 
     state: str
+    reached: bool
     at: datetime | None
+    by: tuple[str, ...]
     current: bool
 
 
@@ -99,10 +91,18 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """A year-end run. `agreement` is none (not verified yet), agree or differ; `at_work` the step that runs now."""
+    """A year-end run. `agreement` is none (not verified yet), agree or differ; `at_work` the step that runs now.
+
+    `newest` is the number of the year's newest run: steps are taken on that one only, and `next_steps` are those that
+    can be taken now. `evidence_files` counts the files that were read a second time, `evidence_sha256` is one for all.
+    """
 
     run: Run
-    steps: tuple[Step, ...]
+    steps: tuple[Reached, ...]
+    newest: int
+    next_steps: tuple[str, ...]
+    evidence_files: int
+    evidence_sha256: str
     agreement: str
     at_work: Progress | None
     last_error: str
@@ -123,11 +123,16 @@ def run_page(year: int, number: int) -> RunPage:
     version = run.tax_year.scheme_version
     scheme = version.scheme()
     months = _months(spend_of_all(year, up_to_run=number), archive_parts(year, up_to_run=number), scheme, year)
+    at_work, newest, evidence = step_at_work(year), newest_number(year), evidence_of(run)
     return RunPage(
         run=run,
         steps=_steps(run),
+        newest=newest,
+        next_steps=NEXT.get(run.state, ()) if newest == number and at_work is None else (),
+        evidence_files=len(evidence),
+        evidence_sha256=evidence_sha256(evidence),
         agreement=agreement_of(run),
-        at_work=step_at_work(year),
+        at_work=at_work,
         last_error=last_error(year),
         unsettled=unsettled(run) if run.signed_2_by else None,
         version=version,
@@ -142,22 +147,27 @@ def run_page(year: int, number: int) -> RunPage:
 
 
 def agreement_of(run: Run) -> str:
-    """Whether the two assessments agree: none (not verified), agree or differ."""
-    if run.verified_at is None:
+    """Whether the two assessments agree: none (not verified since it was assessed), agree or differ."""
+    if run.verified_at is None or run.assessed_at is None or run.verified_at < run.assessed_at:
         return "none"
     return "differ" if run.differing else "agree"
 
 
-def _steps(run: Run) -> tuple[Step, ...]:
-    reached = {
-        RunState.FROZEN: run.cutoff_at,
-        RunState.ASSESSED: run.assessed_at,
-        RunState.VERIFIED: run.verified_at if run.digest else None,
-        RunState.APPROVED: run.signed_2_at,
-        RunState.PAYING: run.signed_2_at if run.state in (RunState.PAYING, RunState.CLOSED) else None,
-        RunState.CLOSED: run.closed_at,
+def _steps(run: Run) -> tuple[Reached, ...]:
+    states: list[RunState] = [state for state in RunState if state != RunState.WITHDRAWN]
+    current = states.index(RunState(run.state)) if run.state != RunState.WITHDRAWN else -1
+    kept: dict[RunState, tuple[datetime | None, tuple[str, ...]]] = {
+        RunState.FROZEN: (run.cutoff_at, (run.frozen_by,)),
+        RunState.ASSESSED: (run.assessed_at, (run.assessed_by,)),
+        RunState.VERIFIED: (run.verified_at, ()),
+        RunState.APPROVED: (run.signed_2_at, (run.signed_1_by, run.signed_2_by)),
+        RunState.CLOSED: (run.closed_at, ()),
     }
-    return tuple(Step(state, at, state == run.state) for state, at in reached.items())
+    found = []
+    for place, state in enumerate(states):
+        at, by = kept.get(state, (None, ())) if place <= current else (None, ())
+        found.append(Reached(state, place <= current, at, tuple(filter(None, by)), place == current))
+    return tuple(found)
 
 
 def _rates(rates: Sequence[Any]) -> tuple[tuple[date, Decimal], ...]:

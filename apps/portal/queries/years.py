@@ -11,25 +11,19 @@ from django.core.paginator import Page, Paginator
 
 from apps.accruals.models import Entry
 from apps.accruals.queries import MonthSpend, entries_of_resident, newest_year_of, spend_of_resident
-from apps.kernel.errors import KanpuError
 from apps.merchants.queries import StoreName, store_names
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
-from apps.portal.models import Account
-from apps.refunds.models import Refund, Run
-from apps.refunds.queries.runs import run_of
-from apps.refunds.queries.statements import assessment_so_far, explanation_of, refund_of
+from apps.portal.queries.accounts import resident_of
+from apps.refunds.models import Decision, Refund
+from apps.refunds.queries.decisions import decisions_of_resident
+from apps.refunds.queries.settlements import Balance, balances_of
+from apps.refunds.queries.statements import assessment_so_far, explanation_of
 from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import scheme_of, started_years, tax_year
 
 PURCHASES_A_PAGE: Final = 50
-
-
-class NoAccount(KanpuError):
-    """The user signs in as no resident."""
-
-    code = "no_account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,8 @@ class Calculation:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a year-end run found, beside its state and cut-off.
+class Found:
+    """What the newest run found, beside its state and cut-off.
 
     `due_minor` is what it adds to earlier runs, `late_minor` the spend that was counted after it.
     """
@@ -64,6 +58,11 @@ class Decision:
     earlier_minor: int
     due_minor: int
     late_minor: int
+
+    @property
+    def less_minor(self) -> int:
+        """What it takes off earlier runs."""
+        return -self.due_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +107,22 @@ class PurchaseRow:
 
 @dataclass(frozen=True, slots=True)
 class YearPage:
-    """A resident's year. `decision` is None as long as no run has found a refund."""
+    """A resident's year. `run` is None as long as no run has found a refund.
+
+    `unread` counts decisions of the year that the resident has not opened yet, of all `decisions`.
+    """
 
     year: int
     years: tuple[int, ...]
     scheme: Scheme
     calculation: Calculation
-    decision: Decision | None
+    run: Found | None
+    balances: tuple[Balance, ...]
+    decisions: int
+    unread: int
     spend: SpendTable
     purchases: tuple[PurchaseRow, ...]
     page: "Page[Entry]"
-
-
-def resident_of(user: User | AnonymousUser) -> UUID:
-    """The resident as whom the user signs in. Raises NoAccount."""
-    account = Account.objects.filter(user=user).first() if user.is_authenticated else None
-    if account is None:
-        raise NoAccount("This sign-in belongs to no resident.")
-    return account.resident_ref
 
 
 def newest_year(user: User | AnonymousUser) -> int | None:
@@ -139,7 +136,9 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
     ref = resident_of(user)
     row = tax_year(year)
     scheme = row.scheme_version.scheme()
-    refund = refund_of(ref, year)
+    balances = balances_of(ref, year)
+    refund = balances[0].refund if balances else None
+    decisions = decisions_of_resident(ref, year=year)
     spend = spend_table(spend_of_resident(ref, year), scheme, year)
     found = Paginator(entries_of_resident(ref, year), PURCHASES_A_PAGE).get_page(page)
     return YearPage(
@@ -147,7 +146,10 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
         years=tuple(started.year for started in started_years()),
         scheme=scheme,
         calculation=_stored(refund) if refund else _live(ref, scheme, row),
-        decision=_decision(refund, run_of(year, refund.run), spend.total_minor) if refund else None,
+        run=_found(balances[0], spend.total_minor) if balances else None,
+        balances=tuple(balances),
+        decisions=len(decisions),
+        unread=sum(decision.state == Decision.State.ISSUED for decision in decisions),
         spend=spend,
         purchases=_purchases(list(found.object_list), scheme),
         page=found,
@@ -181,11 +183,10 @@ def _live(ref: UUID, scheme: Scheme, row: TaxYear) -> Calculation:
     return Calculation(explain(scheme, rules, numbers), year_cap_minor(scheme), found.at_cap, found.refund_minor)
 
 
-def _decision(refund: Refund, run: Run, spent_minor: int) -> Decision:
-    seen_minor = sum(refund.spend_minor)
-    return Decision(
-        run.state, run.cutoff_at, refund.earlier_minor, refund.due_minor, late_minor=spent_minor - seen_minor
-    )
+def _found(balance: Balance, spent_minor: int) -> Found:
+    refund, run = balance.refund, balance.run
+    late_minor = spent_minor - sum(refund.spend_minor)
+    return Found(run.state, run.cutoff_at, refund.earlier_minor, refund.due_minor, late_minor)
 
 
 def _purchases(entries: list[Entry], scheme: Scheme) -> tuple[PurchaseRow, ...]:

@@ -1,0 +1,97 @@
+"""What auditors do in the console: each is one call of the domain, on the run that was shown."""
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
+
+from apps.audit.operations import record_event
+from apps.console.next_step import LONG
+from apps.console.queries.decisions import DecisionPage, decision_page
+from apps.console.queries.refunds import RefundsPage, refunds_page
+from apps.kernel.errors import KanpuError
+from apps.refunds.documents.files import File, letter_file, statement_json_file, statement_pdf_file
+from apps.refunds.documents.money import Language
+from apps.refunds.models import Run
+from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
+from apps.refunds.operations.requesting import request_step
+from apps.refunds.queries.decisions import decision_of, letter_of
+from apps.refunds.queries.runs import latest_run
+from apps.refunds.queries.statements import statement_of
+
+SHORT: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run, "undo": undo_step}
+STEPS: Final = (*LONG, *SHORT)
+
+
+class RunOutdated(KanpuError):
+    """A newer run of the year was frozen since the page was shown."""
+
+    code = "run_outdated"
+
+
+class WrongPassword(KanpuError):
+    """Whoever signs did not give their own password."""
+
+    code = "wrong_password"
+
+
+def take_step(year: int, number: int, step: str, *, actor: str) -> None:
+    """Take one of STEPS on a run; a worker does those that take long. Raises what they raise, and RunOutdated."""
+    _check_newest(year, number)
+    if step in LONG:
+        request_step(year, LONG[step], actor=actor)
+    else:
+        SHORT[step](year, actor=actor)
+
+
+def sign(year: int, number: int, user: User | AnonymousUser, *, password: str, digest: str) -> Run:
+    """Sign the digest that the auditor was shown, after their own password. Raises WrongPassword and approve_run's."""
+    _check_newest(year, number)
+    if not user.check_password(password):
+        raise WrongPassword("The password is not the auditor's own.")
+    name = user.get_username()
+    return approve_run(year, by=name, actor=f"user:{name}", digest=digest)
+
+
+def _check_newest(year: int, number: int) -> None:
+    newest = latest_run(year)
+    if newest.number != number:
+        raise RunOutdated(f"{newest} is newer than run {number}.")
+
+
+def look_up_refunds(resident_ref: UUID, year: int, *, replay_run: int | None, actor: str) -> RefundsPage:
+    """A resident's refunds of a year, and one of them replayed; that they were looked at is written down first.
+
+    Raises YearNotStarted, RunMissing and StatementMissing.
+    """
+    action = "refund.read" if replay_run is None else "refund.replay"
+    _looked(f"resident:{resident_ref}", action, {"year": year, "run": replay_run}, actor)
+    return refunds_page(resident_ref, year, replay_run=replay_run)
+
+
+def read_statement(resident_ref: UUID, year: int, number: int, *, language: Language | None, actor: str) -> File:
+    """A resident's statement as PDF in a language, or as JSON; written down first.
+
+    Raises RunMissing and StatementMissing.
+    """
+    _looked(f"resident:{resident_ref}", "refund.read", {"year": year, "run": number}, actor)
+    statement = statement_of(resident_ref, year, number)
+    return statement_pdf_file(statement, language=language) if language else statement_json_file(statement)
+
+
+def look_at_decision(decision_id: int, *, actor: str) -> DecisionPage:
+    """A decision with its reasons; that it was looked at is written down first. Raises DecisionMissing."""
+    _looked(f"decision:{decision_id}", "decision.read", {}, actor)
+    return decision_page(decision_id)
+
+
+def read_letter(decision_id: int, *, language: Language, actor: str) -> File:
+    """A decision's letter; written down first. Raises DecisionMissing and DocumentUnprintable."""
+    _looked(f"decision:{decision_id}", "decision.read", {"letter": language}, actor)
+    return letter_file(letter_of(decision_of(decision_id)), language=language)
+
+
+def _looked(subject: str, action: str, detail: dict[str, object], actor: str) -> None:
+    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail)

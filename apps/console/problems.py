@@ -1,0 +1,32 @@
+"""What went wrong, in words for auditors: by the error's code, with what to do."""
+
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.kernel.errors import KanpuError
+
+PROBLEMS: Final[dict[str, Promise]] = {
+    "step_running": _("A step of this year is at work already. Wait until it is done."),
+    "wrong_state": _("The run is not in the state that this step starts from. Look at its state below."),
+    "run_outdated": _("There is a newer run of this year. Steps are taken on the newest one only."),
+    "run_missing": _("There is no such run. Freeze the year first."),
+    "already_signed": _("You have signed this run. The second signature must be another auditor's."),
+    "not_an_auditor": _("Only active members of the auditors' group can sign."),
+    "digest_changed": _("The digest is not the one that you were shown. Read the run again before you sign."),
+    "wrong_password": _("The password is not right. Nothing was signed: type your own password again."),
+    "not_settled": _("Refunds of this run are neither paid nor netted nor lapsed. Close it when all are."),
+    "statement_missing": _("There is no such refund: the resident has none in this year, or the run is not verified."),
+    "decision_missing": _("There is no such decision."),
+    "not_notified": _("The resident was not told of this decision yet. Record first when it was sent."),
+    "appeal_too_late": _("The time to appeal against this decision is over."),
+    "decision_closed": _("This decision was appealed against, or its appeal decided, before."),
+    "year_not_started": _("This tax year was not started."),
+    "document_unprintable": _("The document has a character that cannot be printed. Write that text otherwise."),
+}
+
+
+def in_words(error: KanpuError) -> str:
+    """The error in the reader's language; one that is not listed says itself what to do."""
+    return str(PROBLEMS.get(error.code, error))

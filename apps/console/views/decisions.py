@@ -1,0 +1,116 @@
+"""Decisions: those of a year, and one with its letter, its notification and its appeal."""
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.console import operations
+from apps.console.forms import AppealForm, OutcomeForm, SentForm
+from apps.console.guard import actor_of, auditors_only
+from apps.console.problems import in_words
+from apps.console.queries.decisions import decisions_page
+from apps.console.views.runs import done
+from apps.kernel.errors import KanpuError
+from apps.refunds.downloads import saved
+from apps.refunds.models import Decision
+from apps.refunds.operations import deciding
+from apps.refunds.queries.decisions import DecisionMissing
+from apps.schemes.queries import YearNotStarted
+
+
+@auditors_only
+@require_safe
+def decisions(request: HttpRequest) -> HttpResponse:
+    """A year's decisions, those whose time to appeal ends next first."""
+    year = request.GET.get("year", "")
+    try:
+        found = decisions_page(
+            int(year) if year.isdecimal() else None,
+            stage=request.GET.get("stage", ""),
+            page=request.GET.get("page"),
+        )
+    except YearNotStarted as error:
+        raise Http404(str(error)) from error
+    return render(request, "console/decisions.html", {"found": found})
+
+
+@auditors_only
+@require_safe
+def decision(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """One decision."""
+    return _page(request, decision_id)
+
+
+@auditors_only
+@require_safe
+def letter(request: HttpRequest, decision_id: int, language: str) -> HttpResponse:
+    """The letter of a decision as PDF, in the resident's language."""
+    try:
+        file = operations.read_letter(decision_id, language="en" if language == "en" else "ja", actor=actor_of(request))
+    except DecisionMissing as error:
+        raise Http404(str(error)) from error
+    except KanpuError as error:
+        messages.error(request, in_words(error))
+        return redirect("decision", decision_id=decision_id)
+    return saved(file)
+
+
+@auditors_only
+@require_POST
+def sent(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """Record when the letter was sent."""
+    form = SentForm(request.POST)
+    if not form.is_valid():
+        return _page(request, decision_id, sent=form)
+    return done(
+        request,
+        lambda: deciding.notify([decision_id], on=form.cleaned_data["on"], actor=actor_of(request)),
+        _("It is recorded when the letter was sent."),
+        redirect("decision", decision_id=decision_id),
+    )
+
+
+@auditors_only
+@require_POST
+def appealed(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """Record an appeal that came in on paper."""
+    form = AppealForm(request.POST)
+    if not form.is_valid():
+        return _page(request, decision_id, appeal=form)
+    return done(
+        request,
+        lambda: deciding.appeal(decision_id, **form.cleaned_data, actor=actor_of(request)),
+        _("The appeal is recorded."),
+        redirect("decision", decision_id=decision_id),
+    )
+
+
+@auditors_only
+@require_POST
+def decided(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """Decide an appeal."""
+    form = OutcomeForm(request.POST)
+    if not form.is_valid():
+        return _page(request, decision_id, outcome=form)
+    amended = form.cleaned_data["result"] == Decision.State.AMENDED
+    return done(
+        request,
+        lambda: deciding.decide_appeal(
+            decision_id, amended=amended, outcome=form.cleaned_data["outcome"], actor=actor_of(request)
+        ),
+        _("The appeal is decided."),
+        redirect("decision", decision_id=decision_id),
+    )
+
+
+def _page(request: HttpRequest, decision_id: int, **forms_sent: forms.Form) -> HttpResponse:
+    try:
+        found = operations.look_at_decision(decision_id, actor=actor_of(request))
+    except DecisionMissing as error:
+        raise Http404(str(error)) from error
+    today = {"on": found.today}
+    shown = {"sent": SentForm(initial=today), "appeal": AppealForm(initial=today), "outcome": OutcomeForm()}
+    return render(request, "console/decision.html", {"found": found, **shown, **forms_sent})

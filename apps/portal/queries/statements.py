@@ -1,0 +1,41 @@
+"""The statement of a resident's refund in a run: how it came about, what became of it, and its proof."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+
+from apps.portal.queries.accounts import resident_of
+from apps.refunds.queries.proofs import leaf_index
+from apps.refunds.queries.settlements import Balance, balances_of
+from apps.refunds.queries.statements import StatementMissing, explanation_of, statement_of
+from apps.refunds.words import Explanation
+from apps.schemes.document import Scheme
+from apps.schemes.queries import scheme_of
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """A refund with its run, its explanation, and its place in the year's log, counted from 1."""
+
+    balance: Balance
+    explanation: Explanation
+    scheme: Scheme
+    place: int
+
+
+def statement_page(user: User | AnonymousUser, year: int, number: int) -> StatementPage:
+    """The resident's own statement of a run. Raises NoAccount and StatementMissing."""
+    ref = resident_of(user)
+    balance = next((found for found in balances_of(ref, year) if found.run.number == number), None)
+    if balance is None or not balance.proved:
+        raise StatementMissing(f"There is no verified statement of {year}, run {number}, for this resident yet.")
+    refund = balance.refund
+    place = leaf_index(balance.run, ref) + 1
+    return StatementPage(balance, explanation_of(refund), scheme_of(refund.scheme_version), place)
+
+
+def own_statement(user: User | AnonymousUser, year: int, number: int) -> Mapping[str, Any]:
+    """The same as data, with its proof. Raises NoAccount, RunMissing and StatementMissing."""
+    return statement_of(resident_of(user), year, number)

@@ -1,0 +1,80 @@
+"""The resident's decisions: opened here, they count as told; an appeal can be made here until its last day."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from apps.kernel.errors import KanpuError
+from apps.portal.forms import AppealForm
+from apps.portal.operations import appeal_against, open_decision
+from apps.portal.queries.accounts import NoAccount
+from apps.portal.queries.decisions import own_decisions, page_of
+from apps.refunds.documents.files import letter_file
+from apps.refunds.downloads import saved
+from apps.refunds.models import Decision
+from apps.refunds.operations.deciding import DecisionClosed, TooLate
+from apps.refunds.queries.decisions import DecisionMissing, letter_of
+from apps.refunds.templatetags.kanpu import language
+
+
+@require_safe
+@never_cache
+@login_required
+def decisions(request: HttpRequest) -> HttpResponse:
+    """All of the resident's decisions."""
+    try:
+        found = own_decisions(request.user)
+    except NoAccount as error:
+        raise Http404(str(error)) from error
+    return render(request, "portal/decisions.html", {"decisions": found})
+
+
+@require_GET
+@never_cache
+@login_required
+def decision(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """One decision."""
+    return _page(request, _opened(request, decision_id), AppealForm())
+
+
+@require_GET
+@never_cache
+@login_required
+def letter(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """Its letter as PDF, in the page's language."""
+    opened = _opened(request, decision_id)
+    return saved(letter_file(letter_of(opened), language=language()))
+
+
+@require_POST
+@never_cache
+@login_required
+def appeal(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """Appeal against a decision."""
+    form = AppealForm(request.POST)
+    if not form.is_valid():
+        return _page(request, _opened(request, decision_id), form)
+    try:
+        appeal_against(request.user, decision_id, reason=form.cleaned_data["reason"])
+    except (TooLate, DecisionClosed):
+        messages.error(request, _("You cannot appeal any more: the time is over, or you have appealed before."))
+    except KanpuError as error:
+        raise Http404(str(error)) from error
+    else:
+        messages.success(request, _("Your appeal has been received. You can read here how it is decided."))
+    return redirect("my-decision", decision_id=decision_id)
+
+
+def _opened(request: HttpRequest, decision_id: int) -> Decision:
+    try:
+        return open_decision(request.user, decision_id)
+    except (NoAccount, DecisionMissing) as error:
+        raise Http404(str(error)) from error
+
+
+def _page(request: HttpRequest, opened: Decision, form: AppealForm) -> HttpResponse:
+    return render(request, "portal/decision.html", {"found": page_of(opened), "form": form})
