@@ -69,7 +69,7 @@ class OutcomeForm(forms.Form):
     """How an appeal ends."""
 
     result = forms.ChoiceField(
-        label=_("Result"),
+        label=_("Outcome"),
         choices=[(Decision.State.CONFIRMED, _("The decision stands")), (Decision.State.AMENDED, _("It is amended"))],
         widget=forms.RadioSelect,
     )
