@@ -1,4 +1,4 @@
-"""The bench: `make bench` writes var/bench/latest.json and prints a table. Compare by the ratios: machines are noisy."""
+"""The bench: `make bench` writes var/bench/latest.json and prints a table. Compare by ratio: machines are noisy."""
 
 import argparse
 import json
@@ -27,12 +27,8 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     place.FOLDER.mkdir(parents=True, exist_ok=True)
-    size = (
-        {"residents": 50_000, "entries": 5_000_000}
-        if arguments.quick
-        else {"residents": 200_000, "entries": 20_000_000}
-    )
-    found = year_end.measure(place.FOLDER, rounds=arguments.rounds, said=_say, **size)
+    residents, entries = (50_000, 5_000_000) if arguments.quick else (200_000, 20_000_000)
+    found = year_end.measure(place.FOLDER, residents=residents, entries=entries, rounds=arguments.rounds, said=_say)
     found["cores"] = os.cpu_count()
     (place.FOLDER / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
     for name, value in found.items():

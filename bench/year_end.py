@@ -1,5 +1,6 @@
 """How fast a year end is: assessing from totals, beside one bare SQL pass over them, and verifying from an archive."""
 
+import hashlib
 import shutil
 import statistics
 import time
@@ -28,8 +29,7 @@ YEAR: Final = 2017
 TOTALS: Final = """
 INSERT INTO accruals_total (resident_ref, tax_year, run, tier, amounts_minor, purchases)
 SELECT ref, %(year)s, 1, tier,
-       ARRAY(SELECT (hashint8(month * 7919 + extract(epoch FROM now())::bigint + n) & 32767) FROM generate_series(1, 12) month),
-       array_fill(5, ARRAY[12])
+       ARRAY(SELECT hashint8(month * 7919 + n) & 32767 FROM generate_series(1, 12) month), array_fill(5, ARRAY[12])
 FROM (SELECT n, gen_random_uuid() AS ref FROM generate_series(1, %(residents)s) n OFFSET 0) r,
      unnest(ARRAY['reduced', 'standard']) tier
 """
@@ -42,11 +42,13 @@ SELECT count(*), sum(refund) FROM (
 """
 ENTRIES: Final = """
 COPY (
-    SELECT md5((random() * {residents})::INT::VARCHAR || 'resident')::UUID AS resident_ref, (i % 457)::INTEGER AS terminal_id,
-           i::INTEGER AS seq, 1::SMALLINT AS run, 1::SMALLINT AS part, {month}::TINYINT AS month,
+    SELECT md5((random() * {residents})::INT::VARCHAR || 'resident')::UUID AS resident_ref,
+           (i % 457)::INTEGER AS terminal_id, i::INTEGER AS seq, 1::SMALLINT AS run, 1::SMALLINT AS part,
+           {month}::TINYINT AS month,
            (TIMESTAMP '{first}' + to_seconds((random() * {seconds})::INT)) AS sold_at,
            CASE WHEN i % 3 = 0 THEN ['reduced', 'standard'] ELSE ['reduced'] END AS tiers,
-           CASE WHEN i % 3 = 0 THEN [100 + i % 3000, 50 + i % 900]::BIGINT[] ELSE [100 + i % 3000]::BIGINT[] END AS amounts_minor,
+           CASE WHEN i % 3 = 0 THEN [100 + i % 3000, 50 + i % 900]::BIGINT[]
+                ELSE [100 + i % 3000]::BIGINT[] END AS amounts_minor,
            (i % 457)::INTEGER AS sale_terminal_id, i::INTEGER AS sale_seq
     FROM range({month} * 10000000, {month} * 10000000 + {entries}) t (i)
     ORDER BY resident_ref, terminal_id, seq
@@ -112,31 +114,24 @@ def _worker(folder: Path) -> Iterator[None]:
         processes.stop()
 
 
-def _archive(folder: Path, residents: int, entries: int) -> list[Path]:
+def _archive(folder: Path, residents: int, entries: int) -> dict[Path, str]:
+    """A file a month as the archive has them, each with its SHA-256."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     files = [folder / f"month-{month:02}.parquet" for month in range(1, 13)]
     with duckdb.connect() as duck:
         duck.execute("SELECT setseed(0.5)")
         for month, path in enumerate(files, start=1):
-            first = datetime(YEAR, month, 2, tzinfo=UTC)
-            duck.execute(
-                ENTRIES.format(
-                    residents=residents,
-                    month=month,
-                    first=f"{first:%Y-%m-%d}",
-                    seconds=25 * 86_400,
-                    entries=entries // 12 + (entries % 12 if month == 12 else 0),
-                    path=path,
-                )  # fmt: skip
-            )
-    return files
+            of_month = entries // 12 + (entries % 12 if month == 12 else 0)
+            span = {"first": f"{datetime(YEAR, month, 2, tzinfo=UTC):%Y-%m-%d}", "seconds": 25 * 86_400}
+            duck.execute(ENTRIES.format(residents=residents, month=month, entries=of_month, path=path, **span))
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _verify(run: Run, files: list[Path], entries: int) -> None:
+def _verify(run: Run, files: dict[Path, str], entries: int) -> None:
     """What verifying does with the archive: every file's SHA-256, and every resident's refund."""
-    checked_files({str(path): "" for path in []})
-    with second_assessment(files, run.tax_year.scheme_version.scheme(), YEAR) as second:
+    checked_files({str(path): sha256 for path, sha256 in files.items()})
+    with second_assessment(list(files), run.tax_year.scheme_version.scheme(), YEAR) as second:
         assert second.entries == entries
 
 

@@ -82,10 +82,10 @@ def test_the_statement_agrees_with_the_rules(
     refs = [uuid4() for _ in range(max(len(first), len(second)))]
     book = Book({1: dict(zip(refs, first, strict=False)), 2: dict(zip(refs, second, strict=False))})
     with transaction.atomic():
-        for run, residents in book.of_run.items():
+        for run, of_residents in book.of_run.items():
             Total.objects.bulk_create(
                 Total(resident_ref=ref, tax_year=2017, run=run, tier=tier, amounts_minor=months, purchases=[0] * 12)
-                for ref, tiers in residents.items()
+                for ref, tiers in of_residents.items()
                 for tier, months in tiers.items()
             )
         figures = [run_statement(rules, run) for run in (1, 2)]
