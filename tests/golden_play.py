@@ -99,10 +99,9 @@ def _entries(ref: UUID, sale_id: int, purchase: dict[str, Any], year: int, zone:
     else:
         at = datetime.fromisoformat(purchase["at"])
     sold = _amounts(purchase, purchase["amount"])
-    found = [Entry(ref, sale_id, at.astimezone(UTC), sold)]
-    for returned in purchase.get("returned", []):
-        found.append(Entry(ref, sale_id, at.astimezone(UTC), {t: -a for t, a in _amounts(purchase, returned).items()}))
-    return found
+    returns = [_amounts(purchase, returned) for returned in purchase.get("returned", [])]
+    changes = [sold, *({tier: -amount for tier, amount in returned.items()} for returned in returns)]
+    return [Entry(ref, sale_id, at.astimezone(UTC), change) for change in changes]
 
 
 def _amounts(purchase: dict[str, Any], amount: int | dict[str, int]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from apps.kernel.rounding import ROUNDING_RULES
 from apps.schemes.document import Basis, Cap, DatedRate, Limit, RefundRule, Scheme
 from apps.schemes.rates import lines_between
 
+ZONES: Final = available_timezones()
 PLACE: Final = re.compile(r"`?(\$[^`\s]*)`?")
 
 
@@ -85,7 +86,7 @@ def _line_of(text: str, place: str) -> int:
 
 def _broken_rules(scheme: Scheme) -> Iterator[tuple[str, str]]:
     """Each broken rule with its place; those that others rely on come first."""
-    if scheme.time_zone not in available_timezones():
+    if scheme.time_zone not in ZONES:
         yield "$.time_zone", f"{scheme.time_zone!r} is no time zone of the IANA database."
     if not _is_day_of_every_year(scheme.filing_deadline):
         yield "$.filing_deadline", f"{scheme.filing_deadline!r} is no day of every year."
