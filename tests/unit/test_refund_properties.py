@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from apps.refunds.assessment import assess_group
@@ -20,6 +20,7 @@ from tests.drawn import YEAR, cases, sales, schemes, shipped
 from tests.golden_play import Case, Entry, people_of, play
 
 SHIPPED = shipped()
+often = settings(max_examples=60, deadline=None)
 ALONE = ("person",)
 any_scheme = st.one_of(st.sampled_from(SHIPPED), schemes())
 any_case = any_scheme.flatmap(cases)
@@ -53,6 +54,7 @@ def with_more(data: st.DataObject, case: Case) -> Case:
 # --- more spend ---
 
 
+@often
 @given(st.data())
 def test_more_spend_never_lowers_a_refund_where_no_limit_is_for_a_household(data: st.DataObject) -> None:
     """Of every scheme of the kind: k, what a purchase brings, caps, thresholds and roundings all ascend."""
@@ -62,6 +64,7 @@ def test_more_spend_never_lowers_a_refund_where_no_limit_is_for_a_household(data
     assert all(after >= before for before, after in zip(refunds(case), refunds(more), strict=True))
 
 
+@often
 @given(st.data())
 def test_more_spend_never_lowers_what_a_household_gets_together(data: st.DataObject) -> None:
     """Of every scheme, while nobody moves: a member's own share may fall when another buys more."""
@@ -81,6 +84,7 @@ PERIODS = {"month": 1, "half_year": 6, "year": 12}
 
 
 @pytest.mark.parametrize("level", PERIODS)
+@often
 @given(data=st.data())
 def test_a_cap_holds_for_a_person_in_each_period(level: str, data: st.DataObject) -> None:
     """What is bought in one period brings no more than the cap, where fractions are rounded by person."""
@@ -92,6 +96,7 @@ def test_a_cap_holds_for_a_person_in_each_period(level: str, data: st.DataObject
 
 
 @pytest.mark.parametrize("level", PERIODS)
+@often
 @given(data=st.data())
 def test_a_cap_holds_for_a_household_in_each_period(level: str, data: st.DataObject) -> None:
     """While nobody moves, a household gets no more than its limit, or than those of its members together."""
@@ -127,6 +132,7 @@ def cap_of(limit: Limit, case: Case, members: Sequence[UUID]) -> int:
 # --- nothing but what was bought matters ---
 
 
+@often
 @given(st.data())
 def test_the_order_of_purchases_and_people_does_not_matter(data: st.DataObject) -> None:
     case = data.draw(any_case)
@@ -139,6 +145,7 @@ def test_the_order_of_purchases_and_people_does_not_matter(data: st.DataObject) 
     assert [found[r.ref] for r in case.residents] == play(case)
 
 
+@often
 @given(st.data())
 def test_a_full_return_undoes_a_sale(data: st.DataObject) -> None:
     case = data.draw(any_case)
@@ -149,6 +156,7 @@ def test_a_full_return_undoes_a_sale(data: st.DataObject) -> None:
     assert play(undone) == play(case)
 
 
+@often
 @given(any_case)
 def test_who_shares_no_household_can_be_assessed_apart(case: Case) -> None:
     together = play(case)
@@ -158,6 +166,7 @@ def test_who_shares_no_household_can_be_assessed_apart(case: Case) -> None:
             assert play(replace(case, residents=(resident,))) == [together[index]]
 
 
+@often
 @given(any_case)
 def test_what_is_bought_outside_residence_brings_nothing(case: Case) -> None:
     resident = case.residents[0]
@@ -167,11 +176,13 @@ def test_what_is_bought_outside_residence_brings_nothing(case: Case) -> None:
     assert play(gone) == play(without)
 
 
+@often
 @given(any_case)
 def test_no_refund_is_below_0(case: Case) -> None:
     assert all(refund >= 0 for refund in refunds(case))
 
 
+@often
 @given(any_case)
 def test_what_is_cut_explains_what_is_left(case: Case) -> None:
     for assessment in assess_group(people_of(case), rules_of(case.scheme, case.year)):
@@ -181,6 +192,7 @@ def test_what_is_cut_explains_what_is_left(case: Case) -> None:
 # --- shares ---
 
 
+@often
 @given(settled_case)
 def test_the_shares_of_a_household_add_up_to_its_rounded_sum(case: Case) -> None:
     rules = rules_of(case.scheme, case.year)
@@ -191,6 +203,7 @@ def test_the_shares_of_a_household_add_up_to_its_rounded_sum(case: Case) -> None
         assert together == rules.round(Fraction(max(left[household], 0), rules.denominator))
 
 
+@often
 @given(st.integers(0, 10**9), weights)
 def test_shares_add_up_and_each_is_the_exact_share_but_for_less_than_one(amount: int, weights: list[int]) -> None:
     parts = shares_of(amount, weights)
@@ -200,6 +213,7 @@ def test_shares_add_up_and_each_is_the_exact_share_but_for_less_than_one(amount:
         assert abs(part - Fraction(amount * max(weight, 0), heavy or 1)) < 1
 
 
+@often
 @given(st.integers(0, 10**6), st.permutations([7, 7, 3, 3, 3, 1]))
 def test_of_equal_weights_the_earlier_gets_no_less(amount: int, weights: list[int]) -> None:
     of_weight: dict[int, list[int]] = defaultdict(list)
@@ -208,6 +222,7 @@ def test_of_equal_weights_the_earlier_gets_no_less(amount: int, weights: list[in
     assert all(parts == sorted(parts, reverse=True) for parts in of_weight.values())
 
 
+@often
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 3), min_size=1, max_size=12))
 def test_parts_by_months_add_up_however_often_somebody_moves(amount: int, homes: list[int]) -> None:
     places = {home: [month for month, at in enumerate(homes, start=1) if at == home] for home in homes}
