@@ -33,8 +33,11 @@ class OperatorCommand(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(result, ensure_ascii=False, default=str))
             return
-        for key, value in result.items():
-            self.stdout.write(f"{key.replace('_', ' ')}: {_in_words(value)}")
+        self.stdout.write(self.words(result))
+
+    def words(self, result: dict[str, Any]) -> str:
+        """The result as people read it: a line for each key."""
+        return "\n".join(f"{key.replace('_', ' ')}: {_in_words(value)}" for key, value in result.items())
 
 
 def _in_words(value: object) -> str:
