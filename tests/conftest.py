@@ -14,6 +14,8 @@ from django.utils import timezone
 from apps.merchants.models import Merchant
 from apps.merchants.operations import enrol_terminal
 from apps.residents.keyring import load_keyring
+from apps.schemes.models import TaxYear
+from apps.schemes.operations import load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from tests.till import SECOND, RawTill
 from tests.world import World, build_world
@@ -68,6 +70,14 @@ def tills(world: World) -> tuple[RawTill, RawTill]:
     """Two tills of one merchant."""
     enrol_terminal(Merchant.objects.get(name="Shop"), SECOND, at=timezone.now(), actor="test")
     return RawTill(world), RawTill(world, SECOND)
+
+
+@pytest.fixture
+def by_purchase(world: World) -> None:
+    """The years under a scheme that takes purchases one by one; nothing was counted before."""
+    path = Path(__file__).parent / "schemes" / "by-purchase.yaml"
+    version, _ = load_scheme(path, at=timezone.now(), actor="test")
+    TaxYear.objects.update(scheme_version=version)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from apps.accruals.measuring import Measured
+
 ALL_TIERS: Final = ""  # the total of all tiers, in which a purchase counts once
 
 
@@ -15,7 +17,7 @@ class Counted:
     """What one record changes in a resident's account: all of a sale, or what a follow-up changes of its sale.
 
     Time and month are the sale's; `of_terminal_id` and `of_seq` name the sale of a follow-up. `purchases` says, per
-    tier, by how many the purchases with something left of that tier grow.
+    tier, by how many the purchases with something left of that tier grow. `measured` goes to the totals only.
     """
 
     resident_ref: UUID
@@ -34,6 +36,7 @@ class Counted:
     tiers: tuple[str, ...]
     amounts_minor: tuple[int, ...]
     purchases: tuple[int, ...]
+    measured: Measured | None = None
 
 
 class CellKey(NamedTuple):
@@ -47,22 +50,31 @@ class CellKey(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What some entries add to a month of a total."""
+    """What some entries add to a month of a total. `base_minor` is None where purchases are not taken one by one."""
 
-    amount_minor: int
-    purchases: int
+    amount_minor: int = 0
+    purchases: int = 0
+    base_minor: int | None = None
 
 
 def tally(counted: Iterable[Counted]) -> dict[CellKey, Tally]:
     """What these purchases add to the totals, sorted by key."""
     sums: dict[CellKey, int] = defaultdict(int)
     counts: dict[CellKey, int] = defaultdict(int)
+    bases: dict[CellKey, int] = defaultdict(int)
     for entry in counted:
+        of = entry.resident_ref, entry.tax_year, entry.run
         for tier, amount_minor, purchases in zip(entry.tiers, entry.amounts_minor, entry.purchases, strict=True):
-            key = CellKey(entry.resident_ref, entry.tax_year, entry.run, tier, entry.month)
+            key = CellKey(*of, tier, entry.month)
             sums[key] += amount_minor
             counts[key] += purchases
-    return {key: Tally(sums[key], counts[key]) for key in sorted(sums)}
+        if entry.measured:
+            key = CellKey(*of, ALL_TIERS, entry.month)
+            sums[key] += sum(entry.amounts_minor)
+            counts[key] += entry.measured.purchases
+            for tier, base_minor in (entry.measured.bases_minor or {}).items():
+                bases[CellKey(*of, tier, entry.month)] += base_minor
+    return {key: Tally(sums.get(key, 0), counts.get(key, 0), bases.get(key)) for key in sorted(sums.keys() | bases)}
 
 
 def first_uses(taps: Iterable[tuple[int, int]], used_before: Mapping[int, Iterable[tuple[int, int]]]) -> list[bool]:
