@@ -18,7 +18,7 @@ from apps.schemes.models import TaxYear
 from apps.schemes.operations import load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from tests.till import SECOND, RawTill
-from tests.world import World, build_world
+from tests.world import BY_PURCHASE, World, build_world
 
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
 # Sync Playwright runs an event loop in the test's thread, in which Django would refuse its ORM.
@@ -75,8 +75,7 @@ def tills(world: World) -> tuple[RawTill, RawTill]:
 @pytest.fixture
 def by_purchase(world: World) -> None:
     """The years under a scheme that takes purchases one by one; nothing was counted before."""
-    path = Path(__file__).parent / "schemes" / "by-purchase.yaml"
-    version, _ = load_scheme(path, at=timezone.now(), actor="test")
+    version, _ = load_scheme(BY_PURCHASE, at=timezone.now(), actor="test")
     TaxYear.objects.update(scheme_version=version)
 
 

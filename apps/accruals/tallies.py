@@ -1,13 +1,15 @@
 """From opened and judged purchases to entries and totals. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from apps.accruals.measuring import Measured
+from apps.accruals.measuring import Measure, Measured, measured
 
 ALL_TIERS: Final = ""  # the total of all tiers, in which a purchase counts once
 
@@ -75,6 +77,74 @@ def tally(counted: Iterable[Counted]) -> dict[CellKey, Tally]:
             for tier, base_minor in (entry.measured.bases_minor or {}).items():
                 bases[CellKey(*of, tier, entry.month)] += base_minor
     return {key: Tally(sums.get(key, 0), counts.get(key, 0), bases.get(key)) for key in sorted(sums.keys() | bases)}
+
+
+class Line(NamedTuple):
+    """An entry, as far as totals depend on it. `sale` is the terminal and number of the purchase it belongs to."""
+
+    sale: tuple[int, int]
+    at: datetime
+    run: int
+    month: int
+    tiers: Sequence[str]
+    amounts_minor: Sequence[int]
+
+
+@dataclass(slots=True)
+class YearTotal:
+    """Twelve months of a total, January first. `bases_minor` is None where purchases are not taken one by one."""
+
+    amounts_minor: list[int]
+    purchases: list[int]
+    bases_minor: list[int] | None
+
+
+def rebuilt(lines: Iterable[Line], measure: Measure | None) -> dict[tuple[int, str], YearTotal]:
+    """The totals that one resident's entries of a year come to, by run and tier, in whatever order they are given.
+
+    Only their amounts are used: what is left of a purchase after a run, less what was left before it.
+    """
+    totals: dict[tuple[int, str], YearTotal] = {}
+    for _, of_purchase in groupby(sorted(lines, key=attrgetter("sale", "at", "run")), key=attrgetter("sale", "at")):
+        left: dict[str, int] = {}
+        for (run, month), of_run in groupby(of_purchase, key=attrgetter("run", "month")):
+            before, touched = dict(left), set[str]()
+            for line in of_run:
+                touched.update(line.tiers)
+                for tier, amount_minor in zip(line.tiers, line.amounts_minor, strict=True):
+                    left[tier] = left.get(tier, 0) + amount_minor
+            for tier in touched:
+                was, now = before.get(tier, 0), left[tier]
+                _add(totals, measure, (run, tier), month, Tally(now - was, (now > 0) - (was > 0)))
+            if measure:
+                _add_measured(totals, measure, (run, month), before, left)
+    return totals
+
+
+def _add_measured(
+    totals: dict[tuple[int, str], YearTotal],
+    measure: Measure,
+    place: tuple[int, int],
+    before: Mapping[str, int],
+    left: Mapping[str, int],
+) -> None:
+    run, month = place
+    change = measured(measure, month, before, left)
+    of_all = Tally(sum(left.values()) - sum(before.values()), change.purchases)
+    _add(totals, measure, (run, ALL_TIERS), month, of_all)
+    for tier, base_minor in (change.bases_minor or {}).items():
+        _add(totals, measure, (run, tier), month, Tally(base_minor=base_minor))
+
+
+def _add(
+    totals: dict[tuple[int, str], YearTotal], measure: Measure | None, key: tuple[int, str], month: int, added: Tally
+) -> None:
+    has_bases = measure is not None and measure.rule is not None and key[1] != ALL_TIERS
+    total = totals.setdefault(key, YearTotal([0] * 12, [0] * 12, [0] * 12 if has_bases else None))
+    total.amounts_minor[month - 1] += added.amount_minor
+    total.purchases[month - 1] += added.purchases
+    if total.bases_minor is not None:
+        total.bases_minor[month - 1] += added.base_minor or 0
 
 
 def first_uses(taps: Iterable[tuple[int, int]], used_before: Mapping[int, Iterable[tuple[int, int]]]) -> list[bool]:

@@ -4,12 +4,13 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accruals.measuring import measure_of, measured
-from apps.accruals.tallies import ALL_TIERS, CellKey, Counted, tally
-from apps.schemes.document import PurchaseRule
+from apps.accruals.tallies import ALL_TIERS, CellKey, Counted, Line, rebuilt, tally
+from apps.schemes.document import PurchaseRule, Scheme
 from apps.schemes.purchase_rule import bases_of, shares_of_month
 from apps.schemes.reading import read_scheme_text
 
@@ -65,3 +66,48 @@ def test_totals_get_bases_by_tier_and_a_purchase_once(
     assert {key.tier: cell.base_minor for key, cell in cells.items() if cell.base_minor} == {
         tier: base for tier, base in (change.bases_minor or {}).items() if base
     }
+
+
+@st.composite
+def purchases(draw: st.DrawFn) -> list[tuple[int, list[tuple[int, dict[str, int]]]]]:
+    """Purchases, each with its month and with what is left of it after some runs."""
+    runs = st.lists(st.tuples(st.integers(1, 3), amounts), min_size=1, max_size=4)
+    found = draw(st.lists(st.tuples(st.integers(1, 12), runs), max_size=5))
+    return [(month, sorted(states, key=lambda state: state[0])) for month, states in found]
+
+
+@pytest.mark.parametrize("scheme", [JP_2015, BY_PURCHASE], ids=lambda scheme: scheme.code)
+@given(books=purchases(), data=st.data())
+def test_totals_built_anew_are_those_that_counting_made(
+    scheme: Scheme, books: list[tuple[int, list[tuple[int, dict[str, int]]]]], data: st.DataObject
+) -> None:
+    measure = measure_of(scheme, 2017)
+    counted, lines = [], []
+    for seq, (month, states) in enumerate(books, start=1):
+        at, before = datetime(2017, month, 1, tzinfo=UTC), dict[str, int]()
+        for run, after in states:
+            tiers = tuple(sorted(tier for tier in {*before, *after} if before.get(tier, 0) != after.get(tier, 0)))
+            added = tuple(after.get(tier, 0) - before.get(tier, 0) for tier in tiers)
+            grown = tuple((after.get(tier, 0) > 0) - (before.get(tier, 0) > 0) for tier in tiers)
+            change = measured(measure, month, before, after) if measure else None
+            counted.append(
+                Counted(
+                    UUID(int=1), 2017, 1, seq, run, 1, month, at, 1, 1, "sale", None, None, tiers, added, grown, change
+                )
+            )
+            lines.append(Line((1, seq), at, run, month, tiers, added))
+            before = after
+    cells = {
+        (run, tier, month): cell
+        for (run, tier), total in rebuilt(data.draw(st.permutations(lines)), measure).items()
+        for month, cell in enumerate(
+            zip(total.amounts_minor, total.purchases, total.bases_minor or [0] * 12, strict=True), start=1
+        )
+        if any(cell)
+    }
+    expected = {
+        (key.run, key.tier, key.month): (cell.amount_minor, cell.purchases, cell.base_minor or 0)
+        for key, cell in tally(counted).items()
+        if any(cell)
+    }
+    assert cells == expected
