@@ -58,7 +58,7 @@ COPY (
 
 def measure(
     folder: Path, *, residents: int, entries: int, rounds: int, said: Callable[[str], None]
-) -> dict[str, object]:
+) -> dict[str, int | float]:
     """Medians of some rounds, all in one run on the same servers; figures per second of the wall's clock."""
     said(f"making totals of {residents:,} residents")
     run = _world(residents)

@@ -38,20 +38,14 @@ class OperatorCommand(BaseCommand):
             raise CommandError(f"{error} [{error.code}]") from error
         if options["json"]:
             self.stdout.write(json.dumps(result, ensure_ascii=False, default=str))
-<<<<<<< HEAD
         else:
-            for key, value in result.items():
-                self.stdout.write(f"{key.replace('_', ' ')}: {_in_words(value)}")
+            self.stdout.write(self.words(result))
         if self.failed:
             sys.exit(1)
-=======
-            return
-        self.stdout.write(self.words(result))
 
     def words(self, result: dict[str, Any]) -> str:
         """The result as people read it: a line for each key."""
         return "\n".join(f"{key.replace('_', ' ')}: {_in_words(value)}" for key, value in result.items())
->>>>>>> w-schemes
 
 
 def _in_words(value: object) -> str:

@@ -1,24 +1,16 @@
 """Reading the register."""
 
-<<<<<<< HEAD
 import json
 from collections.abc import Collection, Iterator
-=======
-from collections.abc import Collection
->>>>>>> w-accruals
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-<<<<<<< HEAD
 from django.db import connection
 
 from apps.kernel.periods import Period
-from apps.residents.judging import CardRecord
-=======
 from apps.residents.judging import CardRecord, is_resident
->>>>>>> w-accruals
 from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
 from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey, TestCard
 from apps.residents.months import Stretch, stretches
