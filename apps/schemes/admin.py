@@ -62,7 +62,7 @@ class DatedRateInline(ReadOnly, TabularInline):
 
     @admin.display(description=_("before"))
     def until_date(self, rate: DatedRate) -> Any:
-        return rate.valid.upper
+        return rate.valid.upper or "—"
 
     @admin.display(description=_("rate"))
     def percent(self, rate: DatedRate) -> str:
@@ -78,13 +78,12 @@ def _name(rate: DatedRate, language: str) -> str:
 class SchemeVersionAdmin(ReadOnly, ModelAdmin):
     """Loaded scheme files."""
 
-    list_display = ("__str__", "name_ja", "name_en", "loaded_at", "years")
-    list_filter = ("code",)
+    list_display = ("__str__", "years", "name_ja", "name_en", "loaded_at")
     search_fields = ("code", "sha256__startswith")
     ordering = ("code", "-version")
-    fields = readonly_fields = (
-        "code", "version", "name_ja", "name_en", "source_ja", "source_en", "years", "loaded_at", "sha256", "content",
-    )  # fmt: skip
+    shown = ("code", "version", "name_ja", "name_en", "source_ja", "source_en", "years", "loaded_at", "sha256")
+    fieldsets = ((None, {"fields": shown}), (_("document"), {"fields": ("content",), "classes": ("collapse",)}))
+    readonly_fields = (*shown, "content")
     inlines = (DatedRateInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
