@@ -57,9 +57,16 @@ def load_scheme(path: Path, *, at: datetime, actor: str) -> tuple[SchemeVersion,
 def read_scheme_file(path: Path) -> Scheme:
     """The validated scheme in a YAML file. Raises SchemeInvalid naming file, line and rule."""
     try:
-        return read_scheme_text(path.read_text(), name=path.name)
+        return read_scheme_text(path.read_text("utf-8"), name=path.name)
+    except UnicodeDecodeError as error:
+        raise SchemeInvalid(f"{path} is no text in UTF-8.") from error
     except OSError as error:
         raise SchemeInvalid(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def shipped_schemes() -> list[tuple[Path, Scheme]]:
+    """The scheme files that come with Kanpu, loaded or not, by name."""
+    return [(path, read_scheme_file(path)) for path in sorted(SHIPPED.glob("*.yaml"))]
 
 
 def _rate_rows(version: SchemeVersion, scheme: Scheme) -> list[DatedRate]:

@@ -25,6 +25,7 @@ def test_everything_said_has_a_japanese_translation() -> None:
     known = {entry.msgid for entry in entries} | {entry.msgid_plural for entry in entries}
     assert [entry.msgid for entry in entries if not entry.translated() or entry.fuzzy] == []
     assert said_in_templates() - known == set()
+    assert said_in_pages() - known == set()
     with translation.override("en"):
         words = {str(error.message) for error in CATALOGUE.values()}
     assert words - known == set()
@@ -39,6 +40,14 @@ def said_in_templates() -> set[str]:
             said.add(message.replace("%", "%%"))
         for block in re.findall(r"{% blocktranslate.*?%}(.*?){% endblocktranslate %}", text, re.DOTALL):
             said.update(re.sub(r"{{ (\w+) }}", r"%(\1)s", part) for part in block.split("{% plural %}"))
+    return said
+
+
+def said_in_pages() -> set[str]:
+    """The messages of the pages' Python: what stands in `_("…")`."""
+    said = set()
+    for path in [*ROOT.glob("apps/console/**/*.py"), *ROOT.glob("apps/portal/**/*.py")]:
+        said.update(re.findall(r'\b_\(\s*"(.+?)"\s*\)', path.read_text(), re.DOTALL))
     return said
 
 

@@ -50,7 +50,7 @@ class Booked(NamedTuple):
 
 
 def replay(resident_ref: UUID, year: int, number: int | None = None) -> Replay:
-    """The resident's refund in a run (by default the newest that has one) computed again from the purchases as received.
+    """The resident's refund in a run (by default the newest that has one) again, from the purchases as received.
 
     Purchases of all with whom the resident shares households are taken anew too. Raises RunMissing, StatementMissing.
     """
@@ -78,7 +78,7 @@ def _kept(resident_ref: UUID, year: int, number: int | None) -> Refund:
 
 
 def purchases_left(resident_ref: UUID, run: Run) -> list[Left]:
-    """What is left of each of a resident's purchases, as counted up to a run, from the records as they were received."""
+    """What is left of each of a resident's purchases, as counted up to a run, from the records as received."""
     booked = _booked(resident_ref, run)
     terminals = terminal_names({key.terminal_id for key in booked.sales})
     found: list[Left] = []
