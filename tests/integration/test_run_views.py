@@ -133,7 +133,7 @@ def test_what_became_of_a_refund_is_said(client: Client, terminal: int) -> None:
     pay_run(YEAR, actor=ACTOR)
     page = shown(client, f"/year/{YEAR}", as_user="hanako")
     assert "It is being paid." in page
-    assert "Still to be paid ¥2,000 Claim it by" in page
+    assert "Still to be paid ¥2,000 Can be claimed until" in page
     record_payments(run, [(ref, 1_500)], at=timezone.now(), actor=ACTOR)
     page = shown(client, f"/year/{YEAR}/run/1")
     assert re.search(r"Paid on \S+ \d+, \d+ ¥1,500 Still to be paid ¥500", page)
@@ -329,6 +329,16 @@ def test_decisions_are_listed_by_stage_the_next_deadline_first(client: Client, t
     assert len(numbers) == 50
     assert re.findall(r"2017-1-\d{6}", shown(client, "/console/decisions?stage=expired")) == [made[0].number]
     assert len(re.findall(r"2017-1-\d{6}", shown(client, "/console/decisions?page=2"))) == 10
+
+
+def test_a_letter_that_cannot_be_printed_is_said(client: Client, terminal: int) -> None:
+    ref = resident("hanako")
+    decision = annul(
+        ref, year=YEAR, run=1, amount_minor=5, reason="\N{GRINNING FACE}", actor=ACTOR, now=timezone.now()
+    )
+    for name, path in ((auditor("ann"), f"/console/decisions/{decision.pk}/letter-ja.pdf"), ("hanako", "")):
+        response = as_user(client, name).get(path or f"/decisions/{decision.pk}/letter.pdf", follow=True)
+        assert "character that cannot be printed" in response.content.decode()
 
 
 def test_a_replay_that_differs_says_where(client: Client, terminal: int) -> None:

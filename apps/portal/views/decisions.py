@@ -14,6 +14,7 @@ from apps.portal.operations import appeal_against, open_decision
 from apps.portal.queries.accounts import NoAccount
 from apps.portal.queries.decisions import own_decisions, page_of
 from apps.refunds.documents.files import letter_file
+from apps.refunds.documents.render import DocumentUnprintable
 from apps.refunds.downloads import saved
 from apps.refunds.models import Decision
 from apps.refunds.operations.deciding import DecisionClosed, TooLate
@@ -47,7 +48,11 @@ def decision(request: HttpRequest, decision_id: int) -> HttpResponse:
 def letter(request: HttpRequest, decision_id: int) -> HttpResponse:
     """Its letter as PDF, in the page's language."""
     opened = _opened(request, decision_id)
-    return saved(letter_file(letter_of(opened), language=language()))
+    try:
+        return saved(letter_file(letter_of(opened), language=language()))
+    except DocumentUnprintable:
+        messages.error(request, _("The letter cannot be made: it has a character that cannot be printed."))
+        return redirect("my-decision", decision_id=decision_id)
 
 
 @require_POST
