@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-proof serve test fuzz bench chaos check requirements clean
+.PHONY: help demo demo-proof demo-schemes serve test fuzz bench chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -18,6 +18,9 @@ demo: .venv/runtime ## the main job: a year of real purchases, from tills to ver
 demo-proof: .venv/runtime ## the same with workers killed midway and everything sent twice
 	@$(DEMO) $(BIN)/python manage.py demo --faults --twice
 	@$(BIN)/python -m tests.independent var/demo/refunds.csv
+
+demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each assessed twice: a minute a scheme
+	@$(DEMO) $(BIN)/python manage.py demo_schemes $(ARGS)
 
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)

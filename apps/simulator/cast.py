@@ -17,15 +17,18 @@ from kanpu_pos import read_personalisation
 
 from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
+from apps.audit.officers import AUDITORS
 from apps.merchants.models import Merchant, Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
 from apps.refunds.models import Refund, Run
 from apps.residents.keyring import write_private
 from apps.residents.operations import issue_cards, make_keys, register_residents
+from apps.schemes.document import asks_the_register
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator import database
 from apps.simulator.baskets import YEAR
+from apps.simulator.families import move_in
 from apps.simulator.tills import make_key, terminal_code
 
 ACTOR = "demo"
@@ -53,16 +56,18 @@ class Cast:
     test_api_key: str
 
 
-def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> Cast:
+def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, scheme: str) -> Cast:
     """Scheme, years, keys, residents with cards, terminals. The database is empty before."""
     now = timezone.now()
-    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
+    version, _ = load_scheme(SHIPPED / f"{scheme}.yaml", at=now, actor=ACTOR)
     deadline = now.date() + DEADLINE_AHEAD
     for year in (YEAR, now.year):
         start_year(year, version, deadline=deadline, at=now, actor=ACTOR)
     make_keys(_keyring(), seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
     found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
     residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
+    if asks_the_register(version.scheme()):
+        move_in(residents, at=now, actor=ACTOR)
     make_test_cards(at=now, actor=ACTOR)
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
     merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)
@@ -116,7 +121,7 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
 
 
 def create_logins(path: Path, run: Run) -> list[Login]:
-    """An account for a resident well below the cap, and one for an auditor; kept at `path`."""
+    """An account for a resident well below the cap, and two for auditors, who sign the run; kept at `path`."""
     refunds = Refund.objects.filter(tax_year=YEAR, run=run.number, entitled_minor__lte=SHOWN_REFUND_AT_MOST)
     shown = refunds.order_by("-entitled_minor", "resident_ref").first()
     logins = []
@@ -124,9 +129,10 @@ def create_logins(path: Path, run: Run) -> list[Login]:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))
         Account.objects.create(user=_user(resident), resident_ref=shown.resident_ref)
         logins.append(resident)
-    auditor = Login("the year-end run", "auditor", secrets.token_urlsafe(12))
-    _user(auditor).groups.add(Group.objects.get_or_create(name="auditor")[0])
-    logins.append(auditor)
+    for name, shows in (("auditor", "the year-end run"), ("auditor2", "the same, for the second signature")):
+        auditor = Login(shows, name, secrets.token_urlsafe(12))
+        _user(auditor).groups.add(Group.objects.get_or_create(name=AUDITORS)[0])
+        logins.append(auditor)
     write_private(path, json.dumps([asdict(login) for login in logins]))
     return logins
 
