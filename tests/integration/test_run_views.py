@@ -333,9 +333,7 @@ def test_decisions_are_listed_by_stage_the_next_deadline_first(client: Client, t
 
 def test_a_letter_that_cannot_be_printed_is_said(client: Client, terminal: int) -> None:
     ref = resident("hanako")
-    decision = annul(
-        ref, year=YEAR, run=1, amount_minor=5, reason="\N{GRINNING FACE}", actor=ACTOR, now=timezone.now()
-    )
+    decision = annul(ref, year=YEAR, run=1, amount_minor=5, reason="\N{GRINNING FACE}", actor=ACTOR, now=timezone.now())
     for name, path in ((auditor("ann"), f"/console/decisions/{decision.pk}/letter-ja.pdf"), ("hanako", "")):
         response = as_user(client, name).get(path or f"/decisions/{decision.pk}/letter.pdf", follow=True)
         assert "character that cannot be printed" in response.content.decode()
