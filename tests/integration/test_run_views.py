@@ -117,7 +117,10 @@ def test_a_statement_is_there_once_its_run_is_verified(client: Client, terminal:
     for name in ("", "/statement.json", "/statement.pdf"):
         assert client.get(f"/year/{YEAR}/run/1{name}").status_code == 404
     settle(verify_run)
-    assert "This statement is provisional" in shown(client, f"/year/{YEAR}/run/1")
+    page = shown(client, f"/year/{YEAR}/run/1")
+    assert "This statement is provisional" in page
+    assert "Still to be paid" not in page
+    assert "Can be claimed" not in page
     response = client.get(f"/year/{YEAR}/run/1/statement.json")
     assert response["Content-Disposition"] == 'attachment; filename="kanpu-statement-2017-1.json"'
     assert json.loads(response.content)["resident_ref"] == str(ref)

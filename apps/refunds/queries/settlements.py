@@ -70,9 +70,7 @@ class Balance:
 
     @property
     def left_minor(self) -> int:
-        """What is still to be paid, in minor units, or below 0 to be taken off later refunds; 0 before the approval."""
-        if not self.effective:
-            return 0
+        """What is still to be paid once the run is approved, in minor units; below 0, to be taken off later refunds."""
         done = sum(part.amount_minor for part in self.settled)
         return self.refund.due_minor - done + sum(part.amount_minor for part in self.taken_off)
 
