@@ -14,9 +14,11 @@ from django.utils import timezone
 from apps.merchants.models import Merchant
 from apps.merchants.operations import enrol_terminal
 from apps.residents.keyring import load_keyring
+from apps.schemes.models import TaxYear
+from apps.schemes.operations import load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from tests.till import SECOND, RawTill
-from tests.world import World, build_world
+from tests.world import BY_PURCHASE, World, build_world
 
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
 # Sync Playwright runs an event loop in the test's thread, in which Django would refuse its ORM.
@@ -68,6 +70,13 @@ def tills(world: World) -> tuple[RawTill, RawTill]:
     """Two tills of one merchant."""
     enrol_terminal(Merchant.objects.get(name="Shop"), SECOND, at=timezone.now(), actor="test")
     return RawTill(world), RawTill(world, SECOND)
+
+
+@pytest.fixture
+def by_purchase(world: World) -> None:
+    """The years under a scheme that takes purchases one by one; nothing was counted before."""
+    version, _ = load_scheme(BY_PURCHASE, at=timezone.now(), actor="test")
+    TaxYear.objects.update(scheme_version=version)
 
 
 @pytest.fixture(scope="session")

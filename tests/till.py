@@ -144,6 +144,14 @@ def totals(resident: UUID | None = None) -> dict[tuple[int, int, int, str], tupl
     }
 
 
+def bases(resident: UUID | None = None) -> dict[tuple[int, int, str], int]:
+    """(run, month, tier) → what single purchases bring in 2017, without those at nothing."""
+    rows = Total.objects.filter(tax_year=2017, **({"resident_ref": resident} if resident else {}))
+    return {
+        (t.run, month, t.tier): base for t in rows for month, base in enumerate(t.bases_minor or [], start=1) if base
+    }
+
+
 def fates() -> dict[tuple[str, int], str]:
     codes = dict(Terminal.objects.values_list("pk", "code"))
     return {

@@ -22,6 +22,7 @@ from apps.residents.operations import issue_cards, make_keys, register_residents
 from apps.schemes.operations import SHIPPED, load_scheme
 
 YEAR = 2017
+BY_PURCHASE = Path(__file__).parent / "schemes" / "by-purchase.yaml"
 TERMINAL = "shop-1"
 OTHER_TERMINAL = "rival-1"
 TEST_TERMINAL = "test-1"

@@ -9,9 +9,12 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 
+from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total
-from apps.accruals.tallies import ALL_TIERS
+from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
+from apps.schemes.document import Scheme
 
 
 class MonthSpend(NamedTuple):
@@ -50,6 +53,31 @@ def residents_years(year: int, *, up_to_run: int, first: UUID, last: UUID) -> It
 def years_of(year: int, refs: Collection[UUID], *, up_to_run: int) -> Iterator[ResidentYear]:
     """The same for these residents, those without purchases left out."""
     return _by_resident(_rows(year, up_to_run).filter(resident_ref__in=refs).iterator(chunk_size=20_000))
+
+
+def years_under(year: int, *, up_to_run: int, scheme: Scheme) -> Iterator[ResidentYear]:
+    """What all residents' years would be under another scheme, by reference; nothing is written; flat in memory.
+
+    Purchases stay in the months in which they were counted. A scheme that measures purchases needs every entry, any
+    other only the totals.
+    """
+    measure = measure_of(scheme, year)
+    if measure is None:
+        return residents_years(year, up_to_run=up_to_run, first=UUID(int=0), last=UUID(int=2**128 - 1))
+    return (
+        _added_up(ref, ((ref, tier, t.amounts_minor, t.purchases, t.bases_minor) for (_, tier), t in totals.items()))
+        for ref, lines in lines_by_resident(year, runs=(1, up_to_run))
+        for totals in [rebuilt(lines, measure)]
+    )
+
+
+def lines_by_resident(year: int, *, runs: tuple[int, int]) -> Iterator[tuple[UUID, Iterator[Line]]]:
+    """Every resident's entries of a year, of the first to the last of `runs`, by reference; flat in memory."""
+    sale = Coalesce("of_terminal_id", "terminal_id"), Coalesce("of_seq", "seq")
+    rows = Entry.objects.filter(tax_year=year, run__range=runs).order_by("resident_ref")
+    fields = rows.values_list("resident_ref", *sale, "at", "run", "month", "tiers", "amounts_minor")
+    for ref, of_one in groupby(fields.iterator(chunk_size=20_000), key=itemgetter(0)):
+        yield ref, (Line((terminal_id, seq), *rest) for _, terminal_id, seq, *rest in of_one)
 
 
 def year_of_resident(resident_ref: UUID, year: int) -> ResidentYear:

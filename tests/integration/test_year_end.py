@@ -98,7 +98,8 @@ def test_the_archive_holds_references_and_amounts_and_neither_tokens_nor_cards(
     assert [(f["month"], f["entries"], f["amount_minor"]) for f in part.files] == [(4, 1, 120), (12, 1, 7)]
     columns = duckdb.connect().execute(f"DESCRIBE SELECT * FROM '{archive / part.files[0]['path']}'").fetchall()
     assert [column for column, *_ in columns] == [
-        "resident_ref", "terminal_id", "seq", "run", "part", "month", "sold_at", "tiers", "amounts_minor",
+        "resident_ref", "terminal_id", "seq", "sale_terminal_id", "sale_seq", "run", "part", "month", "sold_at",
+        "tiers", "amounts_minor",
     ]  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""What changes accruals: starting years, counting batches, archiving entries."""
+"""What changes accruals: starting years, counting batches, archiving entries, counting years anew."""

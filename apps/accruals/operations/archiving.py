@@ -1,10 +1,13 @@
 """The entries' Parquet archive: a closed part is written once, a file per month, and listed with its SHA-256.
 
-Files hold residents' references, never a token or a number.
+Files hold residents' references, never a token or a number. `sale_terminal_id` and `sale_seq` name the purchase that an
+entry belongs to: its own record, or for a return, void or correction the sale.
 """
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,17 +23,19 @@ from apps.schemes.models import TaxYear
 from apps.schemes.queries import YEAR_LOCK
 
 EXPORT = """
-COPY (SELECT resident_ref, terminal_id, seq, run, part, month, at AT TIME ZONE 'UTC' AS sold_at,
+COPY (SELECT resident_ref, terminal_id, seq, coalesce(of_terminal_id, terminal_id), coalesce(of_seq, seq),
+             run, part, month, at AT TIME ZONE 'UTC' AS sold_at,
              array_to_string(tiers, ' ') AS tiers, array_to_string(amounts_minor, ' ') AS amounts_minor
       FROM accruals_entry WHERE tax_year = {year:d} AND part = {part:d} AND run = {run:d}
       ORDER BY month, resident_ref, terminal_id, seq, at) TO STDOUT (FORMAT csv)
 """
 READ = """
-CREATE TABLE entries AS SELECT resident_ref, terminal_id, seq, run, part, month, sold_at,
+CREATE TABLE entries AS SELECT resident_ref, terminal_id, seq, sale_terminal_id, sale_seq, run, part, month, sold_at,
     string_split(tiers, ' ') AS tiers, string_split(amounts_minor, ' ')::BIGINT[] AS amounts_minor
 FROM read_csv(?, header = false, columns = {
-    'resident_ref': 'UUID', 'terminal_id': 'INTEGER', 'seq': 'INTEGER', 'run': 'SMALLINT', 'part': 'SMALLINT',
-    'month': 'TINYINT', 'sold_at': 'TIMESTAMP', 'tiers': 'VARCHAR', 'amounts_minor': 'VARCHAR'})
+    'resident_ref': 'UUID', 'terminal_id': 'INTEGER', 'seq': 'INTEGER', 'sale_terminal_id': 'INTEGER',
+    'sale_seq': 'INTEGER', 'run': 'SMALLINT', 'part': 'SMALLINT', 'month': 'TINYINT', 'sold_at': 'TIMESTAMP',
+    'tiers': 'VARCHAR', 'amounts_minor': 'VARCHAR'})
 """
 WRITE = """
 COPY (SELECT * FROM entries WHERE month = {month:d} ORDER BY resident_ref, terminal_id, seq, sold_at)
@@ -83,28 +88,59 @@ def _write_if_unwritten(part_id: int, now: datetime) -> bool:
 
 
 def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
-    folder = Path(str(part.tax_year)) / f"run-{part.run:02}"
-    _private_folders(archive, folder)
-    with TemporaryDirectory(dir=archive) as scratch, duckdb.connect() as duck:
-        export = Path(scratch) / "entries.csv"
-        _export(part, export)
-        if export.stat().st_size == 0:
-            return []
-        duck.execute("SET threads = 1")  # the same rows make the same bytes
+    with scratch_folder(archive) as scratch:
+        files = render_part(part, scratch)
+        for file in files:
+            path = archive / file["path"]
+            if path.exists() and file_digest(path) != file["sha256"]:
+                raise ArchiveConflict(
+                    f"{path} holds something else. Move it away: archived files are never written over."
+                )
+            put_in_place(scratch, archive, file)
+    return files
+
+
+@contextmanager
+def scratch_folder(archive: Path) -> Iterator[Path]:
+    """A private folder on the archive's disk while the block runs."""
+    archive.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with TemporaryDirectory(dir=archive) as scratch:
+        yield Path(scratch)
+
+
+def render_part(part: ArchivePart, scratch: Path) -> list[dict[str, Any]]:
+    """Write a part's entries to a file a month in `scratch`. Returns their lines of the manifest.
+
+    The same entries make the same bytes, as long as DuckDB writes the same.
+    """
+    export = scratch / "entries.csv"
+    _export(part, export)
+    if export.stat().st_size == 0:
+        return []
+    with duckdb.connect() as duck:
+        duck.execute("SET threads = 1")  # with more, the same rows would make other bytes each time
         duck.execute(READ, [str(export)])
         months = duck.execute(
             "SELECT month, count(*), sum(list_sum(amounts_minor))::BIGINT FROM entries GROUP BY month ORDER BY month"
         ).fetchall()
-        return [
-            _write_month(duck, archive, folder / f"month-{month:02}-part-{part.part:04}.parquet", month)
-            | {"entries": entries, "amount_minor": amount_minor}
-            for month, entries, amount_minor in months
-        ]
+        return [_render_month(duck, part, scratch, figures) for figures in months]
 
 
-def _private_folders(archive: Path, folder: Path) -> None:
-    for path in (archive, archive / folder.parent, archive / folder):
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+def put_in_place(scratch: Path, archive: Path, file: dict[str, Any]) -> None:
+    """Move a rendered file to its path in the archive, so that it survives a power cut from here on."""
+    path, rendered = archive / file["path"], scratch / Path(file["path"]).name
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(exist_ok=True, mode=0o700)
+    rendered.chmod(0o600)
+    _to_disk(rendered)
+    rendered.replace(path)
+    _to_disk(path.parent)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _export(part: ArchivePart, path: Path) -> None:
@@ -114,18 +150,21 @@ def _export(part: ArchivePart, path: Path) -> None:
             file.write(block)
 
 
-def _write_month(duck: duckdb.DuckDBPyConnection, archive: Path, name: Path, month: int) -> dict[str, Any]:
-    path = archive / name
-    unfinished = path.with_suffix(".unfinished")
-    duck.execute(WRITE.format(month=month, path=str(unfinished).replace("'", "''")))
-    content = unfinished.read_bytes()
-    if path.exists() and path.read_bytes() != content:
-        raise ArchiveConflict(f"{path} holds something else. Move it away: archived files are never written over.")
-    unfinished.chmod(0o600)
-    _to_disk(unfinished)
-    unfinished.replace(path)
-    _to_disk(path.parent)
-    return {"month": month, "path": str(name), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def _render_month(
+    duck: duckdb.DuckDBPyConnection, part: ArchivePart, scratch: Path, figures: tuple[int, int, int]
+) -> dict[str, Any]:
+    month, entries, amount_minor = figures
+    name = f"month-{month:02}-part-{part.part:04}.parquet"
+    rendered = scratch / name
+    duck.execute(WRITE.format(month=month, path=str(rendered).replace("'", "''")))
+    return {
+        "month": month,
+        "path": f"{part.tax_year}/run-{part.run:02}/{name}",
+        "bytes": rendered.stat().st_size,
+        "sha256": file_digest(rendered),
+        "entries": entries,
+        "amount_minor": amount_minor,
+    }
 
 
 def _to_disk(path: Path) -> None:

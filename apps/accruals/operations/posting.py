@@ -6,6 +6,7 @@ Everybody takes locks in one order: years, then cards, then totals by their keys
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,8 +16,9 @@ from django.db import InterfaceError, OperationalError
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
+from apps.accruals.measuring import Measure, Measured, measure_of, measured
 from apps.accruals.models import TEST_RUN
-from apps.accruals.tallies import CellKey, Counted, first_uses, tally
+from apps.accruals.tallies import CellKey, Counted, Tally, first_uses, tally
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
@@ -26,7 +28,7 @@ from apps.residents.judging import CardRecord
 from apps.schemes.queries import YEAR_LOCK, scheme_of
 
 Cursor = psycopg.Cursor[Any]
-ENTRY_COLUMNS: Final = Counted.__match_args__
+ENTRY_COLUMNS: Final = Counted.__match_args__[:-1]  # without what is measured
 ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
     "text[]", "int8[]", "int2[]",
@@ -41,16 +43,21 @@ def _twelve(sums: str) -> str:
 # What is added comes month by month and becomes one row a total, so that none is touched twice; sorted, so that totals
 # are locked in one order.
 ADD_TOTALS: Final = (
-    "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, tier, amounts_minor, purchases)"
+    "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, tier, amounts_minor, purchases, bases_minor)"
     f" SELECT resident_ref, tax_year, run, tier,"
     f" {_twelve('coalesce(sum(amount_minor) FILTER (WHERE month = {month}), 0)')}::int8[],"
-    f" {_twelve('coalesce(sum(counted) FILTER (WHERE month = {month}), 0)')}::int4[]"
-    " FROM unnest(%b::uuid[], %b::int2[], %b::int2[], %b::text[], %b::int2[], %b::int8[], %b::int4[])"
-    " AS added (resident_ref, tax_year, run, tier, month, amount_minor, counted)"
+    f" {_twelve('coalesce(sum(counted) FILTER (WHERE month = {month}), 0)')}::int4[],"
+    f" CASE WHEN count(base_minor) > 0"
+    f" THEN {_twelve('coalesce(sum(base_minor) FILTER (WHERE month = {month}), 0)')}::int8[] END"
+    " FROM unnest(%b::uuid[], %b::int2[], %b::int2[], %b::text[], %b::int2[], %b::int8[], %b::int4[], %b::int8[])"
+    " AS added (resident_ref, tax_year, run, tier, month, amount_minor, counted, base_minor)"
     " GROUP BY resident_ref, tax_year, run, tier ORDER BY resident_ref, tax_year, run, tier"
     " ON CONFLICT (resident_ref, tax_year, run, tier) DO UPDATE SET"
     f" amounts_minor = {_twelve('t.amounts_minor[{month}] + excluded.amounts_minor[{month}]')},"
-    f" purchases = {_twelve('t.purchases[{month}] + excluded.purchases[{month}]')}"
+    f" purchases = {_twelve('t.purchases[{month}] + excluded.purchases[{month}]')},"
+    # A total that has bases and one that has none do not add up, and the table's constraint says so.
+    " bases_minor = CASE WHEN num_nonnulls(t.bases_minor, excluded.bases_minor) > 0"
+    f" THEN {_twelve('t.bases_minor[{month}] + excluded.bases_minor[{month}]')} END"
 )
 
 
@@ -65,11 +72,20 @@ def is_nobodys_fault(error: Exception) -> bool:
 
 
 class OpenYear(NamedTuple):
-    """The numbers a year counts under at the moment, and its time zone."""
+    """The numbers a year counts under at the moment, its scheme's time zone, and how that measures purchases."""
 
     run: int
     part: int
     zone: ZoneInfo
+    measure: Measure | None
+
+    def month_of(self, at: datetime) -> int:
+        """The month, 1 to 12, of a time of the year."""
+        return at.astimezone(self.zone).month
+
+    def measured(self, at: datetime, before: Amounts, after: Amounts) -> Measured | None:
+        """What the year's totals must know of a purchase of which another amount is left."""
+        return measured(self.measure, self.month_of(at), before, after) if self.measure else None
 
 
 class Holder(NamedTuple):
@@ -106,7 +122,16 @@ def hold_years(cursor: Cursor, years: Collection[int]) -> dict[int, OpenYear]:
         " ORDER BY year FOR SHARE",
         (list(years),),
     ).fetchall()
-    return {year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone)) for year, run, part, version in rows}
+    return {
+        year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone), _measure_of(version, year))
+        for year, run, part, version in rows
+    }
+
+
+@lru_cache(maxsize=64)
+def _measure_of(scheme_version_id: int, year: int) -> Measure | None:
+    """Versions are immutable, so this is made once a process."""
+    return measure_of(scheme_of(scheme_version_id), year)
 
 
 def spend_counters(cursor: Cursor, uses: Sequence[Use]) -> list[bool]:
@@ -163,7 +188,7 @@ def sale_entry(holder: Holder, key: Key, sold: Version, year: OpenYear) -> Count
         seq=key.seq,
         run=TEST_RUN if holder.mode == Mode.TEST else year.run,
         part=year.part,
-        month=sold.at.astimezone(year.zone).month,
+        month=year.month_of(sold.at),
         at=sold.at,
         card=holder.card,
         counter=holder.counter,
@@ -173,20 +198,28 @@ def sale_entry(holder: Holder, key: Key, sold: Version, year: OpenYear) -> Count
         tiers=tuple(sold.amounts),
         amounts_minor=tuple(sold.amounts.values()),
         purchases=(1,) * len(sold.amounts),
+        measured=year.measured(sold.at, {}, sold.amounts),
     )
 
 
 class Change(NamedTuple):
-    """What follow-ups change of a sale at one time of it; `purchases` as in Counted."""
+    """What is left of a sale at one time of it, by its entries before and as it should be."""
 
     tax_year: int
     at: datetime
-    amounts: Amounts
-    purchases: tuple[int, ...]
+    before: Amounts
+    after: Amounts
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Those of which another amount is left."""
+        both = sorted({*self.before, *self.after})
+        return tuple(tier for tier in both if self.before.get(tier, 0) != self.after.get(tier, 0))
 
 
 def change_entry(holder: Holder, sale: Key, cause: Follower, change: Change, year: OpenYear) -> Counted:
     """The entry of what a follow-up changes of its sale."""
+    before, after, tiers = change.before, change.after, change.tiers
     return Counted(
         resident_ref=holder.resident_ref,
         tax_year=change.tax_year,
@@ -194,16 +227,17 @@ def change_entry(holder: Holder, sale: Key, cause: Follower, change: Change, yea
         seq=cause.key.seq,
         run=TEST_RUN if holder.mode == Mode.TEST else year.run,
         part=year.part,
-        month=change.at.astimezone(year.zone).month,
+        month=year.month_of(change.at),
         at=change.at,
         card=holder.card,
         counter=holder.counter,
         kind=read_line(cause.line).kind,
         of_terminal_id=sale.terminal_id,
         of_seq=sale.seq,
-        tiers=tuple(change.amounts),
-        amounts_minor=tuple(change.amounts.values()),
-        purchases=change.purchases,
+        tiers=tiers,
+        amounts_minor=tuple(after.get(tier, 0) - before.get(tier, 0) for tier in tiers),
+        purchases=tuple((after.get(tier, 0) > 0) - (before.get(tier, 0) > 0) for tier in tiers),
+        measured=year.measured(change.at, before, after),
     )
 
 
@@ -227,7 +261,7 @@ def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
 
 def _add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
     added = tally(entries)
-    key_columns = [[key[field] for key in added] for field in range(len(CellKey._fields))]
+    keys = [[key[field] for key in added] for field in range(len(CellKey._fields))]
     cursor.execute(
-        ADD_TOTALS, (*key_columns, [t.amount_minor for t in added.values()], [t.purchases for t in added.values()])
+        ADD_TOTALS, (*keys, *([cell[field] for cell in added.values()] for field in range(len(Tally._fields))))
     )

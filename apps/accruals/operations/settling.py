@@ -227,13 +227,10 @@ class Settling:
         wanted = {(sold.year, sold.at): followed.left} if sold and not _is_off_account(thread) else {}
         entries = []
         for place in sorted({*account.shown, *wanted}):
-            shown, left = account.shown.get(place, {}), wanted.get(place, {})
-            changed = {tier: left.get(tier, 0) - shown.get(tier, 0) for tier in sorted({*shown, *left})}
-            if changed := {tier: amount for tier, amount in changed.items() if amount}:
-                grow = tuple((left.get(tier, 0) > 0) - (shown.get(tier, 0) > 0) for tier in changed)
-                cause = _cause(thread, account, place[1])
-                change = Change(*place, changed, grow)
-                entries.append(change_entry(holder, thread.key, cause, change, self.years[place[0]]))
+            change = Change(*place, account.shown.get(place, {}), wanted.get(place, {}))
+            if change.tiers:
+                cause = _cause(thread, account, change.at)
+                entries.append(change_entry(holder, thread.key, cause, change, self.years[change.tax_year]))
         return entries
 
 
