@@ -6,7 +6,7 @@ resident. The rules, step by step, are docs/refund-rules.md.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -101,7 +101,7 @@ def assess_group(people: Sequence[Person], rules: Rules) -> list[Assessment]:
     Their order decides nothing: what is equal is decided by reference.
     """
     order = sorted(range(len(people)), key=lambda i: people[i].ref)
-    group = _Group([people[i] for i in order], rules)
+    group = _Group([_while_resident(people[i]) for i in order], rules)
     brought = [_bring(group, index) for index in range(len(people))]
     for level, months in LEVELS:
         group.parts = _regrouped(group.parts, 1 if level == "month" else 6 if level == "half_year" else 2)
@@ -110,6 +110,22 @@ def assess_group(people: Sequence[Person], rules: Rules) -> list[Assessment]:
                 _apply(group, index, limit, months)
     found = dict(zip(order, _rounded(group, brought), strict=True))
     return [found[i] for i in range(len(people))]
+
+
+def _while_resident(person: Person) -> Person:
+    """The same without the months outside residence, which are not counted at all."""
+    if None not in person.households:
+        return person
+
+    def inside(months: Sequence[int]) -> list[int]:
+        return [0 if home is None else value for value, home in zip(months, person.households, strict=True)]
+
+    return replace(
+        person,
+        spend={tier: inside(months) for tier, months in person.spend.items()},
+        bases={tier: inside(months) for tier, months in person.bases.items()},
+        purchases=inside(person.purchases),
+    )
 
 
 def _bring(group: _Group, index: int) -> int:

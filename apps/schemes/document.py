@@ -13,6 +13,20 @@ import msgspec
 TIER_CODE = r"\A[a-z][a-z0-9_]{0,31}\Z"
 ATTRIBUTE = r"\Aattr_[a-z0-9_]{1,27}\Z"
 
+TierCode = Annotated[
+    str, msgspec.Meta(pattern=TIER_CODE, description="small letters, digits and _, a letter first, at most 32")
+]
+Attribute = Annotated[
+    str, msgspec.Meta(pattern=ATTRIBUTE, description="attr_ and then small letters, digits and _, at most 27")
+]
+SchemeCode = Annotated[
+    str,
+    msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,31}\Z", description="small letters, digits and -, at most 32"),
+]
+Currency = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z", description="the three letters of ISO 4217, as JPY")]
+MonthDay = Annotated[
+    str, msgspec.Meta(pattern=r"\A[0-9]{2}-[0-9]{2}\Z", description='month and day in quotes, as "03-15"')
+]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Basis = Literal["rate_difference", "share_of_tax", "share_of_amount"]
 Level = Literal["month", "half_year", "year"]
@@ -42,7 +56,7 @@ class TierRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A tax tier: goods that share a legal rate, which changes by date. `collected`: its own, where it has one."""
 
-    code: Annotated[str, msgspec.Meta(pattern=TIER_CODE)]
+    code: TierCode
     name: Words
     examples: Words
     reference: str
@@ -63,7 +77,7 @@ class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     """The most that is refunded, in minor units: an amount, or what an attribute of the resident says."""
 
     amount: Whole | None = None
-    attribute: Annotated[str, msgspec.Meta(pattern=ATTRIBUTE)] | None = None
+    attribute: Attribute | None = None
 
 
 class AtLeast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,7 +100,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Who gets a refund: residents whose attribute is at most, at least, or equal to a value."""
 
-    attribute: Annotated[str, msgspec.Meta(pattern=ATTRIBUTE)]
+    attribute: Attribute
     reference: Words
     at_most: int | None = None
     at_least: int | None = None
@@ -125,13 +139,13 @@ class Lapse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole scheme file."""
 
-    code: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,31}\Z")]
+    code: SchemeCode
     name: Words
     reference: Words
-    currency: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
+    currency: Currency
     minor_unit_digits: Annotated[int, msgspec.Meta(ge=0, le=4)]
     time_zone: str
-    filing_deadline: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{2}-[0-9]{2}\Z")]
+    filing_deadline: MonthDay
     collected: Annotated[list[DatedRate], msgspec.Meta(min_length=1)]
     tiers: Annotated[list[Tier], msgspec.Meta(min_length=1)]
     refund: RefundRule

@@ -57,7 +57,9 @@ def load_scheme(path: Path, *, at: datetime, actor: str) -> tuple[SchemeVersion,
 def read_scheme_file(path: Path) -> Scheme:
     """The validated scheme in a YAML file. Raises SchemeInvalid naming file, line and rule."""
     try:
-        return read_scheme_text(path.read_text(), name=path.name)
+        return read_scheme_text(path.read_text("utf-8"), name=path.name)
+    except UnicodeDecodeError as error:
+        raise SchemeInvalid(f"{path} is no text in UTF-8.") from error
     except OSError as error:
         raise SchemeInvalid(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -1,6 +1,5 @@
 """Reading a scheme file: the content, and every rule that a file must keep, each error with its place. Pure."""
 
-import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -13,9 +12,10 @@ import yaml
 from apps.kernel.errors import KanpuError
 from apps.kernel.rounding import ROUNDING_RULES
 from apps.schemes.document import Basis, Cap, DatedRate, Limit, RefundRule, Scheme
+from apps.schemes.places import SchemeLoader, line_of, place_in, what_may_stand
 from apps.schemes.rates import lines_between
 
-PLACE: Final = re.compile(r"`?(\$[^`\s]*)`?")
+ZONES: Final = available_timezones()
 
 
 class SchemeInvalid(KanpuError):
@@ -43,13 +43,23 @@ def read_scheme(content: Any) -> Scheme:
 def read_scheme_text(text: str, *, name: str) -> Scheme:
     """The scheme in a YAML file's text. Raises SchemeInvalid naming file, line, place and rule."""
     try:
-        return _checked(yaml.safe_load(text))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SchemeInvalid(f"{name}, line {line}: this is no YAML: {error.problem}.") from error
-    except (_Broken, msgspec.ValidationError) as error:
-        place = error.place if isinstance(error, _Broken) else _place_in(str(error))
-        raise SchemeInvalid(f"{name}, line {_line_of(text, place)}: {error}") from error
+        return _checked(yaml.load(text, Loader=SchemeLoader))  # noqa: S506 - it is a SafeLoader
+    except yaml.YAMLError as error:
+        raise SchemeInvalid(f"{name}, line {_broken_line(text, error)}") from error
+    except _Broken as error:
+        raise SchemeInvalid(f"{name}, line {line_of(text, error.place)}: {error}") from error
+    except msgspec.ValidationError as error:
+        said = str(error)
+        line = line_of(text, place_in(said))
+        raise SchemeInvalid(f"{name}, line {line}: {said}.{what_may_stand(said)}") from error
+
+
+def _broken_line(text: str, error: yaml.YAMLError) -> str:
+    """The line at which the text is no YAML, and why."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem_mark.line + 1}: this is no YAML: {error.problem}."
+    position = error.position if isinstance(error, yaml.reader.ReaderError) else 0
+    return f"{text.count(chr(10), 0, position) + 1}: this is no YAML: a character that no text has."
 
 
 def _checked(content: Any) -> Scheme:
@@ -59,34 +69,10 @@ def _checked(content: Any) -> Scheme:
     return scheme
 
 
-def _place_in(message: str) -> str:
-    """The place that a decoding error names."""
-    found = PLACE.findall(message)
-    return found[-1] if found else "$"
-
-
-def _line_of(text: str, place: str) -> int:
-    """The line of the deepest part of a JSON path that the YAML text has."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 1
-    for key, index in re.findall(r"\.([A-Za-z_]+)|\[([0-9]+)\]", place):
-        if key and isinstance(node, yaml.MappingNode):
-            pairs = [(name, value) for name, value in node.value if name.value == key]
-        elif index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
-            pairs = [(node.value[int(index)], node.value[int(index)])]
-        else:
-            break
-        if not pairs:
-            break
-        name, node = pairs[0]
-        line = name.start_mark.line + 1
-    return line
-
-
 def _broken_rules(scheme: Scheme) -> Iterator[tuple[str, str]]:
     """Each broken rule with its place; those that others rely on come first."""
-    if scheme.time_zone not in available_timezones():
-        yield "$.time_zone", f"{scheme.time_zone!r} is no time zone of the IANA database."
+    if scheme.time_zone not in ZONES:
+        yield "$.time_zone", f"{scheme.time_zone!r} is no time zone of the IANA database, as Asia/Tokyo is."
     if not _is_day_of_every_year(scheme.filing_deadline):
         yield "$.filing_deadline", f"{scheme.filing_deadline!r} is no day of every year."
     yield from _tiers(scheme)
@@ -158,7 +144,7 @@ def _shares(scheme: Scheme) -> Iterator[tuple[str, str]]:
 
 def _share(place: str, basis: Basis, share: Decimal | None) -> Iterator[tuple[str, str]]:
     if (share is None) != (basis == "rate_difference"):
-        yield f"{place}.basis", "share_of_tax and share_of_amount need a share, rate_difference has none."
+        yield f"{place}.basis", "share_of_tax and share_of_amount need a share beside them, rate_difference has none."
     if share is not None and not _is_share(share):
         yield f"{place}.share", f"{share} is no share from 0 to 1 with 6 decimals at most."
 
