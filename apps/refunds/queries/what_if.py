@@ -1,7 +1,7 @@
 """A recorded year under another scheme: read group by group, assessed under both, nothing kept but sums."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from apps.accruals.queries import residents_with_totals, spend_of_all, years_under
@@ -42,6 +42,22 @@ ATTRIBUTES_AS_THEY_ARE: Final = Words(
 )
 
 
+class RecordedYear(NamedTuple):
+    """A year as far as it is recorded: its newest run, the scheme in force, what was bought in which months."""
+
+    run: Run
+    in_force: Scheme
+    bought: frozenset[Bought]
+
+
+def recorded_year(year: int) -> RecordedYear:
+    """A started year. Raises YearNotStarted."""
+    run = _run(tax_year(year))
+    spend = spend_of_all(year, up_to_run=run.number)
+    bought = frozenset(Bought(cell.tier, cell.month) for cell in spend)
+    return RecordedYear(run, run.tax_year.scheme_version.scheme(), bought)
+
+
 def what_if(
     year: int, scheme: Scheme, assumed: Assumptions, *, seen: Callable[[int, int], None] = lambda _done, _total: None
 ) -> WhatIf:
@@ -51,9 +67,7 @@ def what_if(
     all that was counted. `seen` is told how many residents are done, of how many. Raises YearNotStarted,
     NothingRecorded and what `adapted` raises.
     """
-    run = _run(tax_year(year))
-    in_force = run.tax_year.scheme_version.scheme()
-    bought = {Bought(spend.tier, spend.month) for spend in spend_of_all(year, up_to_run=run.number)}
+    run, in_force, bought = recorded_year(year)
     other = adapted(scheme, recorded=in_force, year=year, bought=bought, assumed=assumed)
     total = residents_with_totals(year, up_to_run=run.number)
 
