@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-proof serve test fuzz check requirements clean
+.PHONY: help demo demo-proof demo-schemes serve test fuzz bench chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -19,6 +19,9 @@ demo-proof: .venv/runtime ## the same with workers killed midway and everything 
 	@$(DEMO) $(BIN)/python manage.py demo --faults --twice
 	@$(BIN)/python -m tests.independent var/demo/refunds.csv
 
+demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each assessed twice: a minute a scheme
+	@$(DEMO) $(BIN)/python manage.py demo_schemes $(ARGS)
+
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)
 
@@ -28,10 +31,16 @@ test: .venv/dev ## all tests, on a real PostgreSQL, Redis, workers, web server a
 fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz CASES=2000 ARGS="--seed 1"
 	@KANPU_FUZZ_CASES="$(CASES)" KANPU_FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest -s tests/integration/test_openapi.py -k however_long
 
+bench: .venv/runtime ## how fast a year end is, beside one bare SQL pass: make bench ARGS=--quick
+	@$(BIN)/python -m bench year-end $(ARGS)
+
+chaos: .venv/runtime ## a year end whose processes are killed 100 times, each time taken up again: make chaos ARGS="--seed 1"
+	@$(BIN)/python -m bench chaos $(ARGS)
+
 check: .venv/dev ## lint, types, import rules, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 $(BIN)/mypy config apps sdk/kanpu_pos tests
+	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 $(BIN)/mypy config apps bench sdk/kanpu_pos sdk/kanpu_verify tests
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

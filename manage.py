@@ -19,6 +19,9 @@ def main() -> None:
         os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers' addresses are set
 
+    from config.celery import app  # noqa: PLC0415 - likewise
+
+    app.set_default()  # commands ring for workers too
     execute_from_command_line(sys.argv)
 
 

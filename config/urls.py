@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from apps.merchants.admin import site
+from apps.audit.administration import site
 
 urlpatterns = [
     path("", include("apps.merchants.urls")),

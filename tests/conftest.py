@@ -17,9 +17,11 @@ from apps.residents.keyring import load_keyring
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
+from config.celery import app as celery_app
 from tests.till import SECOND, RawTill
 from tests.world import BY_PURCHASE, World, build_world
 
+celery_app.set_default()
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
 # Sync Playwright runs an event loop in the test's thread, in which Django would refuse its ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,7 +13,12 @@ from apps.kernel.errors import KanpuError
 
 
 class OperatorCommand(BaseCommand):
-    """Subclasses override `arguments` and `run`; `run` makes one domain call and returns what it did."""
+    """Subclasses override `arguments` and `run`; `run` makes one domain call and returns what it did.
+
+    `run` sets `failed` when what it found is no error of the command, and yet a script should stop.
+    """
+
+    failed = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -32,9 +38,14 @@ class OperatorCommand(BaseCommand):
             raise CommandError(f"{error} [{error.code}]") from error
         if options["json"]:
             self.stdout.write(json.dumps(result, ensure_ascii=False, default=str))
-            return
-        for key, value in result.items():
-            self.stdout.write(f"{key.replace('_', ' ')}: {_in_words(value)}")
+        else:
+            self.stdout.write(self.words(result))
+        if self.failed:
+            sys.exit(1)
+
+    def words(self, result: dict[str, Any]) -> str:
+        """The result as people read it: a line for each key."""
+        return "\n".join(f"{key.replace('_', ' ')}: {_in_words(value)}" for key, value in result.items())
 
 
 def _in_words(value: object) -> str:

@@ -27,8 +27,8 @@ from apps.schemes.reading import SchemeInvalid, read_scheme_text
 
 Files: TypeAlias = "MultiValueDict[str, UploadedFile[Any]] | None"
 FILE_MAX_BYTES: Final = 200_000
-# What a request may take some seconds for: of totals about 100,000 residents; an eighth where every entry is read.
-TOTALS_MAX_BYTES: Final = 64 * 2**20
+# What a request takes some seconds for: the totals of about 40,000 residents; an eighth where every entry is read.
+TOTALS_MAX_BYTES: Final = 32 * 2**20
 ENTRIES_WEIGH: Final = 8
 
 

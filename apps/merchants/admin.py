@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.audit.administration import site
 from apps.audit.operations import record_event
 from apps.merchants.forms import ApiKeyForm, AuthorisationForm, NewTerminalForm, TerminalForm
 from apps.merchants.keys import public_key_text
@@ -57,16 +58,6 @@ class Secret(NamedTuple):
 
     owner: str
     text: str
-
-
-class KanpuAdminSite(admin.AdminSite):
-    """Merchants and their keys; accounts and everything else are no business of this site."""
-
-    site_header = site_title = _("Kanpu administration")
-    index_title = _("Merchants and software makers")
-
-
-site: Final = KanpuAdminSite(name="admin")
 
 
 def actor_of(request: HttpRequest) -> str:

@@ -234,7 +234,7 @@ def _amount(cap: Cap, person: Person) -> int:
     if cap.attribute is None:
         return cap.amount or 0
     value = person.attributes.get(cap.attribute, 0)
-    return value if isinstance(value, int) else 0
+    return max(value, 0) if isinstance(value, int) else 0
 
 
 def _is_reached(group: _Group, limit: Limit, parts: Sequence[Part], months: int) -> bool:

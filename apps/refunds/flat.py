@@ -21,21 +21,32 @@ ROUNDING_SQL: Final = {
     "half_up": "div(2::numeric * left_n + {d}, 2 * {d}::numeric)",
 }
 
+# Where a tier has no rate, the refund is NULL, and the table refuses it.
 ASSESS: Final = """
-WITH spent AS (
-    SELECT resident_ref, {sums}, bool_or(tier NOT IN ({tiers})) AS without_rate
-    FROM accruals_total
-    WHERE tax_year = %(year)s AND run BETWEEN 1 AND %(run)s AND tier <> ''
-      AND resident_ref BETWEEN %(first)s AND %(last)s
-    GROUP BY resident_ref
-), brought AS (
-    SELECT *, {brought} AS n FROM spent
-), capped AS (
-    SELECT resident_ref, {columns}, without_rate, n AS before, {capped} AS n, {at_cap} AS at_cap FROM brought
-), rounded AS (
-    SELECT *, ({rounding})::bigint AS entitled FROM (SELECT *, greatest(n, 0) AS left_n FROM capped) c
-), found AS (
-    SELECT r.*, {earlier_minor} AS earlier, {is_new} AS is_new FROM rounded r {earlier}
+WITH found AS (
+    SELECT r.*, {earlier_minor} AS earlier, {is_new} AS is_new
+    FROM (
+        SELECT *, CASE WHEN NOT without_rate THEN {rounding} END::bigint AS entitled
+        FROM (
+            SELECT *, greatest(n, 0) AS left_n
+            FROM (
+                SELECT *, {capped} AS n, {at_cap} AS at_cap
+                FROM (
+                    SELECT *, {brought} AS before
+                    FROM (
+                        SELECT resident_ref, {sums}, bool_or(tier NOT IN ({tiers})) AS without_rate
+                        FROM accruals_total
+                        WHERE tax_year = %(year)s AND run BETWEEN 1 AND %(run)s AND tier <> ''
+                          AND resident_ref BETWEEN %(first)s AND %(last)s
+                        GROUP BY resident_ref
+                        ORDER BY resident_ref
+                        OFFSET 0
+                    ) spent
+                ) brought
+            ) capped
+        ) c
+        OFFSET 0  -- computed once a resident, whatever reads it
+    ) r {earlier}
 ), written AS (
     INSERT INTO refunds_refund (resident_ref, tax_year, run, scheme_version, entitled_minor, earlier_minor, due_minor,
                                 at_cap, spend_minor, cuts, leaf)
@@ -46,20 +57,26 @@ WITH spent AS (
                E'{head}' || resident_ref::text || E'\\nentitled ' || entitled || E'\\nearlier ' || earlier
                || E'\\ndue ' || entitled - earlier || E'\\nlines ' || {lines} || E'\\ncuts '
                || CASE WHEN before > n THEN '0:1=' || before || '>' || n ELSE '-' END, 'UTF8'))
-    FROM found WHERE is_new ORDER BY resident_ref
-    RETURNING due_minor
+    FROM found WHERE is_new
+    RETURNING entitled_minor AS entitled, at_cap, due_minor
 )
+{figures}
+"""
+# Of the first run every assessment is written; of a later one, those that are new.
+FIGURES_FIRST: Final = """
 SELECT count(*), count(*) FILTER (WHERE entitled > 0), count(*) FILTER (WHERE at_cap), coalesce(sum(entitled), 0),
-       (SELECT count(*) FROM written), (SELECT coalesce(sum(due_minor), 0) FROM written),
-       count(*) FILTER (WHERE without_rate)
+       count(*), coalesce(sum(due_minor), 0)
+FROM written
+"""
+FIGURES_LATER: Final = """
+SELECT count(*), count(*) FILTER (WHERE entitled > 0), count(*) FILTER (WHERE at_cap), coalesce(sum(entitled), 0),
+       (SELECT count(*) FROM written), (SELECT coalesce(sum(due_minor), 0) FROM written)
 FROM found
 """
 EARLIER: Final = """LEFT JOIN LATERAL (
         SELECT entitled_minor, spend_minor FROM refunds_refund
         WHERE resident_ref = r.resident_ref AND tax_year = %(year)s AND run < %(run)s ORDER BY run DESC LIMIT 1
     ) e ON true"""
-
-
 IS_NEW: Final = "(e.entitled_minor, e.spend_minor) IS DISTINCT FROM (r.entitled, ARRAY[{columns}]::bigint[])"
 
 
@@ -80,8 +97,8 @@ def assess_statement(rules: Rules, *, scheme_sha256: str, year: int, run: int, i
 
     Parameters: year, run, first, last, version, and as bytes leaf (a zero byte), inner and outer (the pads of
     `leaves.hmac_pads`). It answers one row: residents, refunded, at the cap, entitled in all, statements written, due
-    in all, residents who bought in a tier without a rate. `is_first`: the year has no earlier refunds, so all are
-    written; otherwise those that differ from the resident's last one.
+    in all. The database refuses it (IntegrityError) where a resident bought in a tier without a rate. `is_first`: the
+    year has no earlier refunds, so all are written; otherwise those that differ from the resident's last one.
     """
     columns = ", ".join(f"s{i}" for i in range(len(rules.lines)))
     cap = next((limit.cap.amount for limit in rules.refund.limits if limit.cap), None)
@@ -91,10 +108,11 @@ def assess_statement(rules: Rules, *, scheme_sha256: str, year: int, run: int, i
         tiers=", ".join(sorted({f"'{line.tier}'" for line in rules.lines})),
         brought=" + ".join(f"s{i}::{_number(rules)} * {units}" for i, units in enumerate(rules.numerators)),
         columns=columns,
-        capped=f"least(n, {most})" if most else "n",
-        at_cap=f"(n >= {most} AND n > 0)" if most else "false",
+        capped=f"least(before, {most})" if most else "before",
+        at_cap=f"(before >= {most} AND before > 0)" if most else "false",
         rounding=ROUNDING_SQL[rules.refund.rounding].format(d=rules.denominator),
         earlier="" if is_first else EARLIER,
+        figures=FIGURES_FIRST if is_first else FIGURES_LATER,
         earlier_minor="0::bigint" if is_first else "coalesce(e.entitled_minor, 0)",
         is_new="true" if is_first else IS_NEW.format(columns=columns),
         head=f"{FORMAT}\\nyear {year}\\nrun {run}\\nscheme {scheme_sha256}\\nresident ",

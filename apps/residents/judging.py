@@ -1,7 +1,7 @@
-"""What a card's state at the purchase's time makes of the purchase. Pure."""
+"""What a card's state at the purchase's time, and its holder's residence on the day, make of the purchase. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -16,7 +16,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """A card as the register knows it. Times are half-open: valid from `valid_from` up to before `valid_until`."""
+    """A card and its holder as the register knows them. Times are half-open: valid up to before `valid_until`.
+
+    The holder is resident up to before the day `resident_to`, or still, where that is None.
+    """
 
     card: int
     resident_ref: UUID
@@ -26,6 +29,8 @@ class CardRecord:
     valid_until: datetime
     suspended_from: datetime | None
     replaced_from: datetime | None
+    resident_from: date
+    resident_to: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,20 @@ CRYPTOGRAM_WRONG = Judgement(Verdict.REJECTED, "cryptogram_wrong")
 CARD_CLONED = Judgement(Verdict.HELD, "card_cloned")
 
 
-def judge_card(card: CardRecord, at: datetime) -> Judgement:
-    """The verdict of the card's state at the time of purchase `at` (aware), its cryptogram being right."""
-    if not card.valid_from <= at < card.valid_until:
+def judge_card(card: CardRecord, at: datetime, day: date) -> Judgement:
+    """The verdict of the card's state at the time of purchase `at` (aware), its cryptogram being right.
+
+    `day` is that of the purchase in the scheme's time zone: who was not resident then has no card to pay with.
+    """
+    if not card.valid_from <= at < card.valid_until or not is_resident(day, card.resident_from, card.resident_to):
         return Judgement(Verdict.REJECTED, "card_not_valid")
     if card.replaced_from and card.replaced_from <= at:
         return Judgement(Verdict.HELD, "card_replaced")
     if card.suspended_from and card.suspended_from <= at:
         return Judgement(Verdict.HELD, "card_suspended")
     return COUNTED
+
+
+def is_resident(day: date, resident_from: date, resident_to: date | None) -> bool:
+    """Whether a day lies in a time of residence, `resident_to` being the first day after it."""
+    return resident_from <= day and (resident_to is None or day < resident_to)

@@ -7,16 +7,19 @@ import secrets
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from psycopg.types.range import DateRange
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.residents.keyring import Keyring, load_keyring, new_keyring_content, write_private
-from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey
+from apps.residents.models import Attribute, Card, KeyFingerprint, Membership, Resident, SealingKey
 from apps.residents.queries import checked_keyring, residents_without_card
 from apps.residents.tokens import card_index, card_key
 
@@ -51,6 +54,44 @@ def register_residents(starts: Iterable[date], *, mode: Mode = Mode.LIVE, at: da
     return residents
 
 
+class Home(NamedTuple):
+    """A resident's stay in a household, from the first of a month to before the first of another (None: open)."""
+
+    resident_ref: UUID
+    household_ref: UUID
+    start: date
+    end: date | None = None
+    is_head: bool = False
+    payee_ref: UUID | None = None
+
+
+@transaction.atomic
+def place_in_households(homes: Iterable[Home], *, at: datetime, actor: str) -> int:
+    """Record who lives in which household from when to when. Returns how many stays.
+
+    The database refuses a resident in two households at a time, and two heads of one.
+    """
+    rows = Membership.objects.bulk_create(
+        Membership(
+            resident_id=home.resident_ref, household_ref=home.household_ref, valid=DateRange(home.start, home.end),
+            is_head=home.is_head, payee_id=home.payee_ref,
+        )
+        for home in homes
+    )  # fmt: skip
+    record_event(at=at, actor=actor, action="household.place", subject="households", detail={"count": len(rows)})
+    return len(rows)
+
+
+@transaction.atomic
+def set_attributes(values: Iterable[tuple[UUID, str, int | str]], *, start: date, at: datetime, actor: str) -> int:
+    """Record attributes (`attr_…`) of residents from a day on. Returns how many."""
+    rows = Attribute.objects.bulk_create(
+        Attribute(resident_id=ref, name=name, value=value, valid=DateRange(start, None)) for ref, name, value in values
+    )
+    record_event(at=at, actor=actor, action="attribute.set", subject="attributes", detail={"count": len(rows)})
+    return len(rows)
+
+
 @transaction.atomic
 def make_keys(path: Path, *, seal_until: datetime, at: datetime, actor: str) -> list[SealingKey]:
     """Fresh keys in a new file at `path`, their public halves in the database. Raises KeysExist and FileExists."""
@@ -58,6 +99,7 @@ def make_keys(path: Path, *, seal_until: datetime, at: datetime, actor: str) -> 
         raise KeysExist("This database has its keys already: cards were issued and tokens sealed with them.")
     content = new_keyring_content()
     _write_once(path, json.dumps(content, indent=1))
+    load_keyring.cache_clear()  # of another file that was at this path
     keyring = load_keyring(path)
     keys = SealingKey.objects.bulk_create(
         SealingKey(

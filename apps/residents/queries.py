@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.kernel.periods import Period
-from apps.residents.judging import CardRecord
+from apps.residents.judging import CardRecord, is_resident
 from apps.residents.keyring import Keyring, KeyringOutdated, load_keyring
 from apps.residents.models import Card, KeyFingerprint, Resident, SealingKey, TestCard
 from apps.residents.months import Stretch, stretches
@@ -21,7 +21,8 @@ def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
     """The cards of these keyed indexes: one query."""
     rows = Card.objects.filter(card_index__in=indexes).values_list(
         "card_index", "pk", "resident_id", "resident__mode", "issuer_version",
-        "valid_from", "valid_until", "suspended_from", "replaced_from",
+        "valid_from", "valid_until", "suspended_from", "replaced_from", "resident__resident_from",
+        "resident__resident_to",
     )  # fmt: skip
     return {bytes(row[0]): CardRecord(*row[1:]) for row in rows}
 
@@ -55,6 +56,11 @@ def published_cards() -> list[TestCard]:
 def mode_of_resident(ref: UUID) -> str:
     """Whether a resident is live or one of test mode."""
     return Resident.objects.values_list("mode", flat=True).get(pk=ref)
+
+
+def was_resident(ref: UUID, day: date) -> bool:
+    """Whether somebody was resident on a day of the scheme's time zone: one query."""
+    return is_resident(day, *Resident.objects.values_list("resident_from", "resident_to").get(pk=ref))
 
 
 def residents_without_card() -> list[Resident]:

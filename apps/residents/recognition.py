@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from apps.residents.judging import CARD_UNKNOWN, CRYPTOGRAM_WRONG, CardRecord, Judgement, judge_card
 from apps.residents.keyring import Keyring
@@ -20,12 +20,13 @@ from apps.residents.tokens import (
 
 @dataclass(frozen=True, slots=True)
 class SealedTap:
-    """A token as a till sent it, with what it is bound to and the till's mode."""
+    """A token as a till sent it, with what it is bound to and the till's mode. `day` is in the scheme's time zone."""
 
     token: str
     terminal_code: str
     seq: int
     at: datetime
+    day: date
     mode: str
 
 
@@ -64,4 +65,4 @@ def _judge(keyring: Keyring, tap: SealedTap, token: OpenedToken | None, card: Ca
     key = card_key(keyring.issuer[card.mode, card.issuer_version], token.tap.card_id)
     if not cryptogram_fits(token.tap, key, token_context(tap.terminal_code, tap.seq)):
         return Recognised(CRYPTOGRAM_WRONG)
-    return Recognised(judge_card(card, tap.at), card, token.tap.counter)
+    return Recognised(judge_card(card, tap.at, tap.day), card, token.tap.counter)

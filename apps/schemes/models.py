@@ -5,6 +5,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from apps.schemes.document import Scheme
 from apps.schemes.reading import read_scheme
@@ -13,13 +14,15 @@ from apps.schemes.reading import read_scheme
 class SchemeVersion(models.Model):
     """One loaded scheme file. Never changed: another content is another version."""
 
-    code = models.CharField(max_length=32)
-    version = models.PositiveSmallIntegerField()
-    sha256 = models.CharField(max_length=64, unique=True)
-    document = models.JSONField()
-    loaded_at = models.DateTimeField()
+    code = models.CharField(_("code"), max_length=32)
+    version = models.PositiveSmallIntegerField(_("version"))
+    sha256 = models.CharField("SHA-256", max_length=64, unique=True)
+    document = models.JSONField(_("document"))
+    loaded_at = models.DateTimeField(_("loaded at"))
 
     class Meta:
+        verbose_name = _("scheme version")
+        verbose_name_plural = _("scheme versions")
         constraints = [models.UniqueConstraint(fields=["code", "version"], name="scheme_version_once")]
         triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]
 
@@ -54,9 +57,11 @@ class DatedRate(models.Model):
     tier = models.CharField(max_length=32, blank=True)
     own_collected = models.BooleanField(default=False, help_text="What is collected on this tier alone")
     valid = DateRangeField()
-    rate = models.DecimalField(max_digits=7, decimal_places=6)
+    rate = models.DecimalField(_("rate"), max_digits=7, decimal_places=6)
 
     class Meta:
+        verbose_name = _("dated rate")
+        verbose_name_plural = _("dated rates")
         constraints = [
             ExclusionConstraint(
                 name="one_rate_a_day",
@@ -92,15 +97,17 @@ class TaxYear(models.Model):
     what was counted under a number is complete once the number has moved on.
     """
 
-    year = models.PositiveSmallIntegerField(primary_key=True)
-    scheme_version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    deadline_at = models.DateTimeField(help_text="From here on nothing more is taken.")
-    open_run = models.PositiveSmallIntegerField(default=1)
+    year = models.PositiveSmallIntegerField(_("year"), primary_key=True)
+    scheme_version = models.ForeignKey(SchemeVersion, on_delete=models.PROTECT, verbose_name=_("scheme version"))
+    starts_at = models.DateTimeField(_("starts at"))
+    ends_at = models.DateTimeField(_("ends at"))
+    deadline_at = models.DateTimeField(_("deadline at"), help_text=_("From here on nothing more is taken."))
+    open_run = models.PositiveSmallIntegerField(_("open run"), default=1)
     open_part = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
+        verbose_name = _("tax year")
+        verbose_name_plural = _("tax years")
         constraints = [
             models.CheckConstraint(name="year_has_days", condition=Q(starts_at__lt=F("ends_at"))),
             models.CheckConstraint(name="deadline_after_year", condition=Q(deadline_at__gte=F("ends_at"))),

@@ -64,6 +64,11 @@ def read_scheme_file(path: Path) -> Scheme:
         raise SchemeInvalid(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def shipped_schemes() -> list[tuple[Path, Scheme]]:
+    """The scheme files that come with Kanpu, loaded or not, by name."""
+    return [(path, read_scheme_file(path)) for path in sorted(SHIPPED.glob("*.yaml"))]
+
+
 def _rate_rows(version: SchemeVersion, scheme: Scheme) -> list[DatedRate]:
     rows: list[tuple[str, bool, list[DocumentRate]]] = [("", False, scheme.collected)]
     rows += [(tier.code, False, tier.rates) for tier in scheme.tiers]

@@ -35,6 +35,16 @@ class OpenYear(NamedTuple):
     deadline_at: datetime
 
 
+class LoadedVersion(NamedTuple):
+    """A scheme version and the years that run under it."""
+
+    code: str
+    version: int
+    sha256: str
+    loaded_at: datetime
+    years: list[int]
+
+
 def started_years() -> list[OpenYear]:
     """All started years, in order: one query."""
     fields = OpenYear._fields
@@ -69,6 +79,25 @@ def latest_version(code: str) -> SchemeVersion:
     if version is None:
         raise SchemeUnknown(f"No scheme {code!r} is loaded. Load it: manage.py load_scheme FILE")
     return version
+
+
+def loaded_version(code: str, version: int) -> SchemeVersion:
+    """A loaded version of a scheme by its number. Raises SchemeUnknown."""
+    try:
+        return SchemeVersion.objects.get(code=code, version=version)
+    except SchemeVersion.DoesNotExist:
+        raise SchemeUnknown(f"No version {version} of the scheme {code!r} is loaded. See: list_schemes") from None
+
+
+def loaded_versions() -> list[LoadedVersion]:
+    """Every loaded version with the years that run under it, by code and version: two queries."""
+    years: dict[int, list[int]] = {}
+    for year, version in TaxYear.objects.order_by("year").values_list("year", "scheme_version_id"):
+        years.setdefault(version, []).append(year)
+    return [
+        LoadedVersion(row.code, row.version, row.sha256, row.loaded_at, years.get(row.pk, []))
+        for row in SchemeVersion.objects.defer("document").order_by("code", "version")
+    ]
 
 
 def scheme_on(day: date) -> Scheme | None:

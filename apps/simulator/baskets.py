@@ -1,8 +1,8 @@
 """A year of real purchases (The Complete Journey, MIT licence) as tills would have rung them up in Japan. Pure.
 
 A household is a resident, a store a terminal, a basket a purchase. The shops stand five hours behind UTC: their
-wall-clock time is taken as Japan's, so that the year lies in 2017. A yen amount is the cents with 10 % tax on top,
-rounded half up; lines of 0 yen are dropped, baskets without lines are skipped.
+wall-clock time is taken as that of the scheme's time zone, Japan's say, so that the year lies in 2017. A yen amount is
+the cents with 10 % tax on top, rounded half up; lines of 0 yen are dropped, baskets without lines are skipped.
 """
 
 from collections.abc import Iterator
@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import duckdb
+import yaml
 
 YEAR: Final = 2017
+JAPAN: Final = ZoneInfo("Asia/Tokyo")
 TIERS_FILE: Final = Path(__file__).parent / "complete_journey_tiers.csv"
+SCHEMES_FILE: Final = Path(__file__).parent / "complete_journey_schemes.yaml"
 
 BASKETS = """
 WITH tiers AS (
@@ -23,11 +27,14 @@ WITH tiers AS (
 ), lines AS (
     SELECT t.household_id, t.store_id, t.basket_id, t.transaction_timestamp,
            (CAST(round(t.sales_value * 100) AS BIGINT) * 110 + 50) // 100 AS yen,
-           coalesce(own.tier, department.tier, 'standard') AS tier
+           coalesce(taken.tier, taken_department.tier, renamed.tier, own.tier, department.tier, 'standard') AS tier
     FROM '{data}/transactions.parquet' t
     LEFT JOIN '{data}/products.parquet' p USING (product_id)
     LEFT JOIN tiers own ON own.department = p.department AND own.product_category = p.product_category
     LEFT JOIN tiers department ON department.department = p.department AND department.product_category = ''
+    LEFT JOIN goods taken ON taken.name = p.department || '/' || p.product_category
+    LEFT JOIN goods taken_department ON taken_department.name = p.department
+    LEFT JOIN renamed ON renamed.name = coalesce(own.tier, department.tier, 'standard')
 ), amounts AS (
     SELECT store_id, basket_id, household_id, transaction_timestamp, tier, sum(yen) AS yen, count(*) AS lines
     FROM lines WHERE yen > 0 {only} GROUP BY ALL
@@ -37,9 +44,14 @@ WITH tiers AS (
     FROM amounts GROUP BY ALL
 )
 SELECT store_id, row_number() OVER (PARTITION BY store_id ORDER BY wall_time, basket_id) AS seq,
-       strftime(wall_time, '%Y-%m-%dT%H:%M:%S') || '+09:00', household_id,
+       wall_time, household_id,
        row_number() OVER (PARTITION BY household_id ORDER BY wall_time, basket_id) AS tap, tiers, yen, lines
 FROM baskets ORDER BY store_id, seq
+"""
+
+INCOMES = """
+SELECT household_id, coalesce(try_cast(regexp_extract(income, '^([0-9]+)', 1) AS INTEGER), 0)
+FROM '{data}/demographics.parquet' WHERE income IS NOT NULL
 """
 
 
@@ -78,11 +90,28 @@ def households() -> list[int]:
     return [household_id for (household_id,) in rows]
 
 
-def baskets(of_households: list[int] | None = None) -> Iterator[Basket]:
-    """The purchases by store and number; `of_households` leaves the others out (and numbers what is left)."""
+def baskets(
+    of_households: list[int] | None = None, *, scheme: str = "jp-2015", zone: ZoneInfo = JAPAN
+) -> Iterator[Basket]:
+    """The purchases by store and number, in the tiers of a scheme and on its clocks.
+
+    `of_households` leaves the others out (and numbers what is left).
+    """
     only = "" if of_households is None else f"AND household_id IN ({', '.join(str(int(h)) for h in of_households)})"
+    own = yaml.safe_load(SCHEMES_FILE.read_text()).get(scheme, {})
     with duckdb.connect() as duck:
+        for table, content in (("goods", own.get("goods", {})), ("renamed", own.get("tiers", {}))):
+            duck.execute(f"CREATE TABLE {table} (name VARCHAR, tier VARCHAR)")
+            for name, tier in content.items():
+                duck.execute(f"INSERT INTO {table} VALUES (?, ?)", [name, tier])  # noqa: S608 - one of the two above
         result = duck.execute(BASKETS.format(tiers=TIERS_FILE, data=data_folder(), only=only))
         while rows := result.fetchmany(10_000):
-            for store_id, seq, at, household_id, tap, tiers, yen, lines in rows:
+            for store_id, seq, wall_time, household_id, tap, tiers, yen, lines in rows:
+                at = wall_time.replace(tzinfo=zone).isoformat()
                 yield Basket(store_id, seq, at, household_id, tap, tuple(tiers), tuple(yen), lines)
+
+
+def incomes() -> dict[int, int]:
+    """The yearly income of the households that told it, in thousand dollars: the lower end of what they ticked."""
+    with duckdb.connect() as duck:
+        return dict(duck.execute(INCOMES.format(data=data_folder())).fetchall())

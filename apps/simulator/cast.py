@@ -23,9 +23,11 @@ from apps.portal.models import Account
 from apps.refunds.models import Refund, Run
 from apps.residents.keyring import write_private
 from apps.residents.operations import issue_cards, make_keys, register_residents
+from apps.schemes.document import asks_the_register
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator import database
 from apps.simulator.baskets import YEAR
+from apps.simulator.families import move_in
 from apps.simulator.tills import make_key, terminal_code
 
 ACTOR = "demo"
@@ -53,16 +55,18 @@ class Cast:
     test_api_key: str
 
 
-def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int]) -> Cast:
+def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, scheme: str) -> Cast:
     """Scheme, years, keys, residents with cards, terminals. The database is empty before."""
     now = timezone.now()
-    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
+    version, _ = load_scheme(SHIPPED / f"{scheme}.yaml", at=now, actor=ACTOR)
     deadline = now.date() + DEADLINE_AHEAD
     for year in (YEAR, now.year):
         start_year(year, version, deadline=deadline, at=now, actor=ACTOR)
     make_keys(_keyring(), seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
     found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
     residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
+    if asks_the_register(version.scheme()):
+        move_in(residents, at=now, actor=ACTOR)
     make_test_cards(at=now, actor=ACTOR)
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
     merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
@@ -22,6 +23,7 @@ from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.steps import Seen
 from apps.refunds.operations.verifying import verify_run
+from apps.schemes.operations import SHIPPED, read_scheme_file
 from apps.simulator import cast, database
 from apps.simulator.baskets import YEAR, Basket, baskets, households
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
@@ -44,6 +46,7 @@ class Options:
     """What to play: the first `households` only, everything sent twice, workers killed and Redis emptied midway."""
 
     folder: Path
+    scheme: str = "jp-2015"
     households: int | None = None
     twice: bool = False
     faults: bool = False
@@ -78,9 +81,11 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     stage = Stage(options, Processes(Path(settings.BASE_DIR), folder / "logs"), progress)
     bar = stage.bar("reading the year", None)
     household_ids = households()[: options.households]
-    year = list(baskets(None if options.households is None else household_ids))
+    zone = ZoneInfo(read_scheme_file(SHIPPED / f"{options.scheme}.yaml").time_zone)
+    chosen = None if options.households is None else household_ids
+    year = list(baskets(chosen, scheme=options.scheme, zone=zone))
     stores = [(store, list(group)) for store, group in groupby(year, key=lambda basket: basket.store_id)]
-    players = cast.set_up(folder, household_ids, [store for store, _ in stores])
+    players = cast.set_up(folder, household_ids, [store for store, _ in stores], scheme=options.scheme)
     progress.update(bar, total=len(year), completed=len(year))
     with _servers(stage) as url:
         server = Server(url, players.api_key, spool)
@@ -90,7 +95,8 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
         if options.twice:
             figures["sent_again_duplicates"] = _send_twice(stage, server, records)
         run = _year_end(stage)
-    cast.write_refunds(folder / "refunds.csv", run, players.residents)
+    if options.scheme == "jp-2015":
+        cast.write_refunds(folder / "refunds.csv", run, players.residents)
     logins = cast.create_logins(folder / "accounts.json", run)
     return _summary(stage, year, run, figures) | {
         "refunds_file": str(folder / "refunds.csv"),
@@ -225,9 +231,10 @@ def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, floa
         "purchases": len(year),
         "lines": sum(basket.lines for basket in year),
         "closings_that_agree": int(figures["closings"]),
-        "spend_yen": sum(sum(basket.amounts) for basket in year),
+        "spend_minor": sum(sum(basket.amounts) for basket in year),
         "residents": run.residents,
-        "refunds_yen": run.entitled_minor,
+        "refunded": run.refunded,
+        "refund_minor": run.entitled_minor,
         "residents_at_the_cap": run.at_cap,
         "sent_per_s": round(len(year) / figures["sent_s"]),
         "counted_per_s": round(len(year) / figures["counted_s"]),

@@ -17,6 +17,7 @@ from claims import claims_document
 from closings import closings_document
 from lines import lines_document
 from merkle import merkle_document
+from statements import statements_document
 
 HERE: Final = Path(__file__).parent
 LINE_LENGTH: Final = 120
@@ -29,6 +30,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "claims.json": claims_document,
     "batches.json": batches_document,
     "merkle.json": merkle_document,
+    "statements.json": statements_document,
 }
 
 

@@ -68,4 +68,4 @@ def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_and_however_ofte
     assert summary["closings_that_agree"] > 0
     assert summary["sent_again_duplicates"] == summary["purchases"] + summary["closings_that_agree"]
     assert summary["faults"] == 1
-    assert summary["refunds_yen"] == sum(row[3] for row in expected[:HOUSEHOLDS])
+    assert summary["refund_minor"] == sum(row[3] for row in expected[:HOUSEHOLDS])

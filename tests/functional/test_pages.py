@@ -21,7 +21,9 @@ from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.catalogue import CATALOGUE
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
-from apps.refunds.operations import AssessmentsDiffer, assess_run, freeze, verify_run
+from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.freezing import freeze
+from apps.refunds.operations.verifying import AssessmentsDiffer, verify_run
 from apps.schemes.operations import SHIPPED, load_scheme
 
 YEAR = 2017

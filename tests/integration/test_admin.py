@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from apps.audit.administration import site
 from apps.audit.models import Event
-from apps.merchants.admin import site
 from apps.merchants.keys import public_key_text
 from apps.merchants.models import ApiKey, Merchant, Mode, Store, Terminal, Vendor, VendorAuthorisation
 from apps.merchants.operations import (
@@ -83,11 +83,11 @@ def errors_in(html: str) -> list[str]:
 # --- who gets in ---
 
 
-def test_only_staff_get_in_and_only_to_what_is_of_merchants(client: Client, shop: Merchant) -> None:
+def test_only_staff_get_in_and_only_to_merchants_and_schemes(client: Client, shop: Merchant) -> None:
     assert client.get("/admin/")["Location"].startswith("/admin/login/")
     client.force_login(User.objects.create_user("hanako", password=PASSWORD))
     assert client.get("/admin/merchants/apikey/")["Location"].startswith("/admin/login/")
-    assert {model._meta.model_name for model in site._registry} == set(LISTS)
+    assert {model._meta.model_name for model in site._registry} == {*LISTS, "schemeversion", "taxyear"}
     viewer = User.objects.create_user("viewer", password=PASSWORD, is_staff=True)
     client.force_login(viewer)
     assert client.get("/admin/merchants/apikey/").status_code == 403

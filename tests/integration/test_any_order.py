@@ -22,7 +22,9 @@ from apps.purchases.models import Followup
 from apps.purchases.outbox import take_up_again
 from apps.purchases.queries import uncounted
 from apps.refunds.models import Refund, Run
-from apps.refunds.operations import OutboxNotEmpty, assess_run, freeze, verify_run
+from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.freezing import OutboxNotEmpty, freeze
+from apps.refunds.operations.verifying import verify_run
 from tests.integration.test_counting import wait_until
 from tests.till import RawTill, Record, bases, forget_all, send, totals
 from tests.world import World

@@ -14,6 +14,7 @@ from apps.accruals.claims import ALPHABET, ClaimCodeInvalid
 from apps.accruals.models import ClaimAttempt, Entry
 from apps.accruals.operations.claiming import (
     GUESSES,
+    ClaimNotResident,
     ClaimTaken,
     ClaimTooLate,
     ClaimUnknown,
@@ -25,6 +26,7 @@ from apps.accruals.operations.counting import count_all
 from apps.audit.models import Alarm, Event
 from apps.kernel.errors import KanpuError
 from apps.purchases.models import Closing, Outcome
+from apps.residents.models import Resident
 from apps.schemes.models import TaxYear
 from tests.till import RawTill, Record, send, totals
 from tests.world import TEST_TERMINAL, World
@@ -269,3 +271,35 @@ def test_guesses_are_counted_and_limited_and_misread_codes_are_no_guesses(world:
     assert ClaimAttempt.objects.filter(succeeded=False).count() == GUESSES
     claim(world, code, now=now + timedelta(hours=24, seconds=1))
     assert Entry.objects.count() == 1
+
+
+def test_who_was_not_resident_on_the_day_cannot_claim_and_it_is_no_guess(world: World, till: RawTill) -> None:
+    code, reported = a_claim()
+    till.sale(claim=reported, at="2017-08-02T23:59:59+09:00", reduced=1000)
+    send(till)
+    count_all()
+    Resident.objects.filter(ref=world.residents[0]).update(resident_from="2017-08-03")
+    with pytest.raises(ClaimNotResident, match="2017-08-02"):
+        claim(world, code)
+    assert (totals(), ClaimAttempt.objects.count()) == ({}, 0)
+    assert Outcome.objects.get(seq=1).status == "unclaimed"
+    claim_purchase(world.residents[1], code, now=timezone.now(), actor="resident:test")
+    assert totals(world.residents[1]) == {(2017, 1, 8, "reduced"): (1000, 1)}
+
+
+def test_a_claimed_sale_that_is_moved_out_of_the_time_of_residence_leaves_the_account_and_comes_back(
+    world: World, till: RawTill
+) -> None:
+    code, reported = a_claim()
+    sale = till.sale(claim=reported, reduced=1000)
+    send(till)
+    count_all()
+    claim(world, code)
+    Resident.objects.filter(ref=world.residents[0]).update(resident_to="2017-09-01")
+    send(till, till.correct(sale, sold_at="2017-09-01T00:00:00+09:00", reduced=1000))
+    count_all()
+    assert (totals(), Outcome.objects.get(seq=1).code) == ({}, "card_not_valid")
+    send(till, till.correct(sale, sold_at="2017-08-31T23:59:59+09:00", reduced=1000))
+    count_all()
+    assert totals() == {(2017, 1, 8, "reduced"): (1000, 1)}
+    assert Outcome.objects.get(seq=1).status == "counted"

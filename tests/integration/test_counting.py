@@ -3,10 +3,12 @@
 import base64
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,16 +16,19 @@ from uuid import UUID
 import httpx
 import pytest
 import redis
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from kanpu_pos import Client, VirtualCard
 
 from apps.accruals.models import Entry
 from apps.accruals.operations.counting import count_all
+from apps.accruals.operations.posting import Cursor, post
+from apps.accruals.tallies import Counted
 from apps.audit.models import Alarm
 from apps.purchases.models import Batch, Outcome
 from apps.purchases.outbox import take_up_again
 from apps.purchases.queries import uncounted
+from apps.purchases.store import raw_connection
 from apps.residents.keyring import KeyringMissing, KeyringOutdated, load_keyring
 from apps.residents.models import Card
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
@@ -32,6 +37,7 @@ from tests.till import totals
 from tests.world import TERMINAL, TEST_TERMINAL, World, body
 
 pytestmark = pytest.mark.django_db(transaction=True)
+NUMBERS = count(1)
 
 
 def report(web: str, key: str, *records: bytes, terminal: str = TERMINAL) -> None:
@@ -193,6 +199,29 @@ def test_several_workers_count_each_purchase_once(world: World, web: str) -> Non
     count_all()
     assert Entry.objects.count() == 300
     assert sum(sum(totals_of(resident).values()) for resident in world.residents) == 3000
+
+
+def test_totals_are_added_to_without_touching_an_index(world: World) -> None:
+    rng = random.Random(3)
+    refs = [UUID(int=rng.getrandbits(128)) for _ in range(1500)]
+    for chosen in [refs, *(rng.sample(refs, 150) for _ in range(30))]:
+        with transaction.atomic(), Cursor(raw_connection()) as cursor:
+            post(cursor, [an_entry(ref) for ref in chosen])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            "SELECT pg_stat_get_tuples_updated(c), pg_stat_get_tuples_hot_updated(c)"
+            " FROM (SELECT 'accruals_total_2017'::regclass AS c)"
+        )
+        updated, in_place = cursor.fetchone()
+    assert updated == 2 * 30 * 150
+    assert in_place >= 0.99 * updated
+
+
+def an_entry(resident_ref: UUID) -> Counted:
+    at = datetime(2017, 3, 3, tzinfo=UTC)
+    amounts = ("reduced", "standard"), (5, 6), (1, 1)
+    return Counted(resident_ref, 2017, 1, next(NUMBERS), 1, 1, 3, at, 1, 1, "sale", None, None, *amounts)
 
 
 def test_a_batch_that_cannot_be_counted_is_set_aside_whole_and_keeps_nobody_waiting(world: World, web: str) -> None:

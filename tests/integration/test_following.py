@@ -10,7 +10,7 @@ from apps.accruals.operations.counting import count_all
 from apps.accruals.operations.settling import settle_due
 from apps.audit.models import Alarm
 from apps.purchases.models import Followup
-from apps.residents.models import Card
+from apps.residents.models import Card, Resident
 from apps.schemes.models import TaxYear
 from tests.till import SECOND, RawTill, Record, fates, send, totals
 from tests.world import TERMINAL, World
@@ -325,3 +325,23 @@ def test_a_return_refused_as_malformed_is_mended_too(world: World, tills: tuple[
     assert send(till) == [(2, "record_malformed")]
     count_all()
     assert totals() == {(2017, 1, 8, "reduced"): (850, 1)}
+
+
+def test_what_is_bought_outside_the_time_of_residence_is_rejected_by_the_day_in_the_schemes_time_zone(
+    world: World, tills: tuple[RawTill, RawTill]
+) -> None:
+    till, _ = tills
+    Resident.objects.filter(ref=world.residents[0]).update(resident_from="2017-04-01", resident_to="2017-09-01")
+    Card.objects.filter(resident_id=world.residents[0]).update(valid_from=datetime(2017, 1, 1, tzinfo=UTC))
+    till.sale(at="2017-03-31T23:59:59+09:00", reduced=1)
+    till.sale(at="2017-03-31T15:00:00Z", reduced=20)
+    last = till.sale(at="2017-08-31T23:59:59+09:00", reduced=300)
+    till.sale(at="2017-08-31T15:00:00Z", reduced=4000)
+    send(till)
+    count_all()
+    assert totals() == {(2017, 1, 4, "reduced"): (20, 1), (2017, 1, 8, "reduced"): (300, 1)}
+    assert fates() == {(TERMINAL, 1): "rejected card_not_valid", (TERMINAL, 4): "rejected card_not_valid"}
+    send(till, till.correct(last, sold_at="2017-09-01T00:00:00+09:00", reduced=300))
+    count_all()
+    assert totals() == {(2017, 1, 4, "reduced"): (20, 1)}
+    assert fates()[TERMINAL, 3] == fates()[TERMINAL, 5] == "rejected card_not_valid"

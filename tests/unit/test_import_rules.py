@@ -16,7 +16,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("source")
     for name in ("apps", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "sdk/kanpu_pos", folder / "kanpu_pos", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("kanpu_pos", "kanpu_verify"):
+        shutil.copytree(ROOT / "sdk" / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
@@ -48,6 +49,9 @@ def test_the_rules_hold_as_the_code_stands(copy: Path) -> None:
         ("apps/refunds/verification/spend.py", "import apps.refunds.assessment", "share nothing"),
         ("kanpu_pos/client.py", "import apps.kernel.errors", "knows nothing of the server"),
         ("apps/residents/queries.py", "import kanpu_pos.card", "Only the simulator"),
+        ("apps/audit/merkle.py", "import django.db", "are pure"),
+        ("kanpu_verify/merkle.py", "import apps.audit.merkle", "stands alone"),
+        ("apps/audit/merkle.py", "import kanpu_verify.merkle", "code of its own"),
     ],
 )
 def test_a_planted_violation_is_found(copy: Path, module: str, line: str, rule: str) -> None:

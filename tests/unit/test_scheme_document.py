@@ -1,9 +1,12 @@
 import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
 
+from apps.refunds.assessment import Person, assess
+from apps.refunds.rules import rules_of
 from apps.schemes.document import digest
 from apps.schemes.reading import SchemeInvalid, read_scheme, read_scheme_text
 
@@ -122,6 +125,20 @@ def test_a_file_of_something_else_is_refused(text: str) -> None:
 def test_a_document_without_a_file_is_refused_with_its_place() -> None:
     with pytest.raises(SchemeInvalid, match=r"\$\.time_zone: 'Asia/Edo' is no time zone"):
         read_scheme(yaml.safe_load(TEXT) | {"time_zone": "Asia/Edo"})
+
+
+@pytest.mark.parametrize("page", ["schemes.md", "schemes.ja.md"])
+def test_the_example_of_the_documentation_can_be_loaded_and_refunds_what_it_says(page: str) -> None:
+    example = re.findall(r"```yaml\n(.+?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)[0]
+    rules = rules_of(read_scheme_text(example, name=page), 2027)
+    spend = {"food": [110_000, *[0] * 11], "books": [*[0] * 4, 11_000, *[0] * 7]}
+    assert assess(Person(UUID(int=1), spend), rules).refund_minor == 2500
+
+
+@pytest.mark.parametrize("page", ["schemes.md", "schemes.ja.md"])
+def test_the_documentation_lists_every_shipped_scheme(page: str) -> None:
+    listed = set(re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs" / page).read_text(), re.MULTILINE))
+    assert listed == {path.stem for path in (ROOT / "apps/schemes/files").glob("*.yaml")}
 
 
 def test_comments_and_layout_make_no_new_version_and_a_rate_does() -> None:

@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from apps.residents.judging import CardRecord, judge_card
+from apps.residents.judging import CardRecord, is_resident, judge_card
 from apps.residents.tokens import TokenUnreadable, card_key, cryptogram_fits, open_token, token_context
 
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "sdk" / "vectors" / "card_token.json").read_text())
@@ -58,6 +58,24 @@ SECOND = timedelta(seconds=1)
 )
 def test_the_cards_state_at_the_purchases_time_decides(changes: dict[str, Any], at: datetime, expected: str) -> None:
     fields: dict[str, Any] = {"suspended_from": None, "replaced_from": None} | changes
+    fields |= {"resident_from": date(2016, 1, 1), "resident_to": None}
     card = CardRecord(1, UUID(int=1), "live", 1, START, START + 10 * SECOND, **fields)
-    judgement = judge_card(card, at)
+    judgement = judge_card(card, at, date(2017, 1, 1))
     assert f"{judgement.verdict} {judgement.code}".strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (date(2017, 3, 31), "rejected card_not_valid"),
+        (date(2017, 4, 1), "counted"),
+        (date(2017, 8, 31), "counted"),
+        (date(2017, 9, 1), "rejected card_not_valid"),
+    ],
+)
+def test_what_was_bought_outside_the_time_of_residence_is_not_counted(day: date, expected: str) -> None:
+    lived = (date(2017, 4, 1), date(2017, 9, 1))
+    card = CardRecord(1, UUID(int=1), "live", 1, START, START + timedelta(days=900), None, None, *lived)
+    judgement = judge_card(card, datetime(day.year, day.month, day.day, tzinfo=UTC), day)
+    assert f"{judgement.verdict} {judgement.code}".strip() == expected
+    assert is_resident(day, date(2017, 4, 1), None) is (day >= date(2017, 4, 1))

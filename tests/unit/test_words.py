@@ -12,7 +12,9 @@ from django.utils import translation
 from apps.kernel.rounding import ROUNDING_RULES
 from apps.merchants.catalogue import CATALOGUE
 from apps.portal.charts import month_chart
-from apps.refunds.templatetags.kanpu import ROUNDING_WORDS, exact_yen, percent, yen
+from apps.refunds.templatetags.kanpu import money, percent
+from apps.refunds.words import ROUNDINGS
+from apps.schemes.operations import SHIPPED, read_scheme_file
 
 ROOT = Path(settings.BASE_DIR)
 PO = ROOT / "locale" / "ja" / "LC_MESSAGES" / "django.po"
@@ -24,8 +26,8 @@ def test_everything_said_has_a_japanese_translation() -> None:
     assert [entry.msgid for entry in entries if not entry.translated() or entry.fuzzy] == []
     assert said_in_templates() - known == set()
     with translation.override("en"):
-        words = [*(str(error.message) for error in CATALOGUE.values()), *map(str, ROUNDING_WORDS.values())]
-    assert set(words) - known == set()
+        words = {str(error.message) for error in CATALOGUE.values()}
+    assert words - known == set()
 
 
 def said_in_templates() -> set[str]:
@@ -62,15 +64,17 @@ def test_the_compiled_translations_are_those_of_the_source() -> None:
 
 
 def test_amounts_are_written_in_the_readers_way() -> None:
+    yen, real = (read_scheme_file(SHIPPED / f"{code}.yaml") for code in ("jp-2015", "br-2027"))
     with translation.override("en"):
-        assert [yen(1234567), yen(-5)] == ["¥1,234,567", "−¥5"]
-        assert exact_yen(Fraction(10, 3)) == "¥3.3333…"
-        assert [exact_yen(Fraction(5, 2)), exact_yen(Fraction(4000))] == ["¥2.5", "¥4,000"]
-        assert exact_yen(Fraction(1, 100_000)) == "¥0.0000…"
+        assert [money(1234567, yen), money(-5, yen)] == ["¥1,234,567", "−¥5"]
+        assert money(Fraction(10, 3), yen) == "¥3.3333…"
+        assert [money(Fraction(5, 2), yen), money(Fraction(4000), yen)] == ["¥2.5", "¥4,000"]
+        assert money(Fraction(1, 100_000), yen) == "¥0.0000…"
+        assert [money(123456, real), money(Fraction(5, 2), real)] == ["BRL\xa01,234.56", "BRL\xa00.025"]
     with translation.override("ja"):
-        assert [yen(1234567), exact_yen(Fraction(10, 3))] == ["1,234,567円", "3.3333…円"]
+        assert [money(1234567, yen), money(Fraction(10, 3), yen)] == ["1,234,567円", "3.3333…円"]
     assert [percent(Decimal(rate)) for rate in ("0.10", "0.078", "0")] == ["10%", "7.8%", "0%"]
-    assert set(ROUNDING_WORDS) == set(ROUNDING_RULES)
+    assert set(ROUNDINGS) == set(ROUNDING_RULES)
 
 
 def test_the_longest_bar_fills_the_chart_and_parts_join() -> None:

@@ -18,7 +18,7 @@ from apps.purchases.following import Fate, Key, Version, follow
 from apps.purchases.followups import Thread, find_claimed, lock_threads, mark_all_due, record_fates
 from apps.purchases.queries import year_rules
 from apps.purchases.store import raw_connection
-from apps.residents.queries import mode_of_resident
+from apps.residents.queries import mode_of_resident, was_resident
 
 GUESSES: Final = 10
 GUESS_LOCK: Final = 20150901  # the class of the advisory locks taken by resident
@@ -43,6 +43,12 @@ class ClaimVoid(KanpuError):
     code = "claim_void"
 
 
+class ClaimNotResident(KanpuError):
+    """The resident did not live here on the day of the sale."""
+
+    code = "claim_not_resident"
+
+
 class ClaimTooLate(KanpuError):
     """The filing deadline of the sale's year is over."""
 
@@ -63,14 +69,14 @@ def claim_purchase(resident_ref: UUID, code: str, *, now: datetime, actor: str) 
     """Put the sale with this code on its receipt on the resident's account. Returns what names the sale.
 
     Wrong codes are counted: after GUESSES within a day no more are taken, and an alarm is raised. Raises
-    ClaimCodeInvalid (a misread code, which is no guess), TooManyGuesses, ClaimUnknown, ClaimTaken, ClaimVoid and
-    ClaimTooLate.
+    ClaimCodeInvalid (a misread code, which is no guess), TooManyGuesses, ClaimUnknown, ClaimTaken, ClaimVoid,
+    ClaimNotResident and ClaimTooLate.
     """
     claim = claim_of(code)
     attempt = _count_guess(resident_ref, now)
     try:
         key = _claim(resident_ref, claim, now, actor)
-    except (ClaimVoid, ClaimTooLate):  # the code is right
+    except (ClaimVoid, ClaimNotResident, ClaimTooLate):  # the code is right
         attempt.delete()
         raise
     ClaimAttempt.objects.filter(pk=attempt.pk).update(succeeded=True)
@@ -101,6 +107,10 @@ def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
         sold = _to_be_had(thread, list(rules.values()))
         if now >= rules[sold.year].deadline_at:
             raise ClaimTooLate(f"The filing deadline of {sold.year} is over.")
+        if not was_resident(resident_ref, day := years[sold.year].day_of(sold.at)):
+            raise ClaimNotResident(
+                f"The sale is of {day}, and you were not resident on that day: it brings you nothing."
+            )
         post(cursor, [sale_entry(holder, thread.key, sold, years[sold.year])])
         record_fates(cursor, {thread.key: Fate("counted")}, now=now)
         mark_all_due(cursor, thread.key)

@@ -41,6 +41,7 @@ from apps.purchases.outbox import (
     set_aside,
     waiting_batches,
 )
+from apps.purchases.queries import year_rules
 from apps.purchases.records import FOLLOWING, SentLine, read_line
 from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_CLONED, Verdict
@@ -118,10 +119,12 @@ def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
 
 def _taps(tapped: Sequence[Sale]) -> list[SealedTap]:
     names = terminal_names({purchase.terminal_id for purchase, _ in tapped})
+    zones = {rules.year: rules.zone for rules in year_rules()}
     taps = []
     for purchase, sent in tapped:
         code, mode = names[purchase.terminal_id]
-        taps.append(SealedTap(sent.token, code, purchase.seq, purchase.at, mode))
+        day = purchase.at.astimezone(zones[purchase.tax_year]).date()
+        taps.append(SealedTap(sent.token, code, purchase.seq, purchase.at, day, mode))
     return taps
 
 

@@ -5,7 +5,7 @@ Everybody takes locks in one order: years, then cards, then totals by their keys
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -79,13 +79,13 @@ class OpenYear(NamedTuple):
     zone: ZoneInfo
     measure: Measure | None
 
-    def month_of(self, at: datetime) -> int:
-        """The month, 1 to 12, of a time of the year."""
-        return at.astimezone(self.zone).month
+    def day_of(self, at: datetime) -> date:
+        """The day of a time in the scheme's time zone."""
+        return at.astimezone(self.zone).date()
 
     def measured(self, at: datetime, before: Amounts, after: Amounts) -> Measured | None:
         """What the year's totals must know of a purchase of which another amount is left."""
-        return measured(self.measure, self.month_of(at), before, after) if self.measure else None
+        return measured(self.measure, self.day_of(at).month, before, after) if self.measure else None
 
 
 class Holder(NamedTuple):
@@ -188,7 +188,7 @@ def sale_entry(holder: Holder, key: Key, sold: Version, year: OpenYear) -> Count
         seq=key.seq,
         run=TEST_RUN if holder.mode == Mode.TEST else year.run,
         part=year.part,
-        month=year.month_of(sold.at),
+        month=year.day_of(sold.at).month,
         at=sold.at,
         card=holder.card,
         counter=holder.counter,
@@ -227,7 +227,7 @@ def change_entry(holder: Holder, sale: Key, cause: Follower, change: Change, yea
         seq=cause.key.seq,
         run=TEST_RUN if holder.mode == Mode.TEST else year.run,
         part=year.part,
-        month=year.month_of(change.at),
+        month=year.day_of(change.at).month,
         at=change.at,
         card=holder.card,
         counter=holder.counter,

@@ -48,7 +48,7 @@ from apps.purchases.queries import year_rules
 from apps.purchases.records import CLAIM, read_line
 from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_CLONED, Verdict
-from apps.residents.queries import checked_keyring
+from apps.residents.queries import checked_keyring, was_resident
 from apps.residents.recognition import SealedTap, recognise
 
 logger = logging.getLogger(__name__)
@@ -196,6 +196,8 @@ class Settling:
         on_account = account.holder is not None
         if line.token:
             thread.outcome = self._recognise(line.token, sale, sold, account)
+        elif line.claim and account.holder:  # claimed before
+            thread.outcome = self._of_claimed(account.holder, sold)
         elif line.claim and CLAIM.fullmatch(line.claim) and thread.outcome is None:
             add_claim(self.cursor, sale.key, line.claim, sold.year)
             thread.outcome = Fate("unclaimed")
@@ -211,7 +213,8 @@ class Settling:
         """Why the sale is on no account at its time, or None. A counter is spent when it first comes on one."""
         code, mode = terminal_names([sale.key.terminal_id])[sale.key.terminal_id]
         keyring = checked_keyring(settings.KANPU_KEYRING)
-        seen = recognise(keyring, [SealedTap(token, code, sale.key.seq, sold.at, mode)])[0]
+        day = self.years[sold.year].day_of(sold.at)
+        seen = recognise(keyring, [SealedTap(token, code, sale.key.seq, sold.at, day, mode)])[0]
         if seen.judgement.verdict is not Verdict.COUNTED or seen.card is None:
             return Fate(seen.judgement.verdict, seen.judgement.code)
         use = Use(seen.card, seen.counter)
@@ -220,6 +223,12 @@ class Settling:
                 return Fate(CARD_CLONED.verdict, CARD_CLONED.code)
             account.holder = use.holder
         return None
+
+    def _of_claimed(self, holder: Holder, sold: Version) -> Fate | None:
+        """Why a sale that was claimed is not on its account at its time, or None."""
+        if was_resident(holder.resident_ref, self.years[sold.year].day_of(sold.at)):
+            return None
+        return Fate("rejected", "card_not_valid")
 
     def _difference(self, thread: Thread, followed: Followed, account: Account, holder: Holder) -> list[Counted]:
         """Entries for what the account should show and does not, under the latest follow-up that has none yet."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from apps.refunds.queries.runs import effective_before, latest_run, shards_done
 from apps.refunds.rules import Rules, rules_of
 
 SHARD_BYTES: Final = 8 * 2**20  # of totals: some 12,000 residents
+SORTED_IN_MEMORY: Final = "64MB"
 SHARDS_AT_LEAST: Final = 2
 SHARDS_AT_MOST: Final = 4_096
 WAIT_S: Final = 0.2
@@ -135,22 +136,21 @@ def assess_shard() -> bool:
 
 
 def _assess_flat(run: Run, shard: Shard, rules: Rules) -> Figures:
-    version = run.tax_year.scheme_version
+    version, year = run.tax_year.scheme_version, run.tax_year_id
     is_first = not effective_before(run)
     inner, outer = hmac_pads(bytes(run.secret))
-    statement = assess_statement(
-        rules, scheme_sha256=version.sha256, year=run.tax_year_id, run=run.number, is_first=is_first
-    )
+    statement = assess_statement(rules, scheme_sha256=version.sha256, year=year, run=run.number, is_first=is_first)
     values = {
-        "year": run.tax_year_id, "run": run.number, "first": shard.first_ref, "last": shard.last_ref,
+        "year": year, "run": run.number, "first": shard.first_ref, "last": shard.last_ref,
         "version": version.pk, "leaf": b"\0", "inner": inner, "outer": outer,
     }  # fmt: skip
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(statement, values).fetchone()
-    *figures, without_rate = map(int, row or ())
-    if without_rate:
-        raise NoRate(f"{without_rate} residents bought in tiers that {version} has no rate for.")
-    return Figures(*figures)
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute(f"SET LOCAL work_mem = '{SORTED_IN_MEMORY}'")
+            row = cursor.execute(statement, values).fetchone()
+    except IntegrityError as error:
+        raise NoRate(f"Residents bought in tiers that {version} has no rate for: see the totals of {year}.") from error
+    return Figures(*map(int, row or ()))
 
 
 def _assess_by_group(run: Run, shard: Shard, rules: Rules) -> Figures:

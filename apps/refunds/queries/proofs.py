@@ -1,7 +1,7 @@
 """Reading a year's Merkle tree: tiles, a refund's place, and the proofs that go with a statement."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Max
@@ -55,16 +55,33 @@ def proof_of(run: Run, resident_ref: UUID) -> Mapping[str, Any]:
         "tree_size": run.tree_size,
         "root": run.root,
         "path": _hex(merkle.inclusion_path(index=index, size=run.tree_size, read=read)),
-        "earlier": [
-            {
-                "run": earlier.number,
-                "tree_size": earlier.tree_size,
-                "root": earlier.root,
-                "path": _hex(merkle.consistency_path(old_size=earlier.tree_size, size=run.tree_size, read=read)),
-            }
-            for earlier in effective_before(run)
-        ],
+        "earlier": [_consistency(run, tree, read) for tree in trees_before(run)],
     }
+
+
+class Tree(NamedTuple):
+    """The year's tree as a run left it; `root` in hex."""
+
+    run: int
+    size: int
+    root: str
+
+
+def trees_before(run: Run) -> list[Tree]:
+    """The tree after every earlier run of the year: one query. A withdrawn run left it as it was."""
+    approved = {earlier.number: earlier for earlier in effective_before(run)}
+    trees: list[Tree] = []
+    size, root = 0, merkle.EMPTY_ROOT.hex()
+    for number in range(1, run.number):
+        if number in approved:
+            size, root = approved[number].tree_size, approved[number].root
+        trees.append(Tree(number, size, root))
+    return trees
+
+
+def _consistency(run: Run, tree: Tree, read: merkle.ReadTile) -> Mapping[str, Any]:
+    path = merkle.consistency_path(old_size=tree.size, size=run.tree_size, read=read)
+    return {"run": tree.run, "tree_size": tree.size, "root": tree.root, "path": _hex(path)}
 
 
 def _hex(path: list[bytes]) -> list[str]:

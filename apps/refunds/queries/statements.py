@@ -124,9 +124,16 @@ def _numbers_json(scheme: Scheme, rules: Rules, numbers: Numbers) -> dict[str, A
             }
             for line, spend, base in zip(rules.lines, numbers.spend_minor, bases, strict=True)
         ],
-        "cuts": [cut._asdict() for cut in numbers.cuts],
+        "cuts": [_cut_json(rules, cut) for cut in numbers.cuts],
         "steps": [_words_json(step.words) for step in explanation.steps],
     }
+
+
+def _cut_json(rules: Rules, cut: Cut) -> dict[str, Any]:
+    """A cut with the period and the unit that its rule is for; eligibility is a person's, for the year."""
+    limit = rules.refund.limits[cut.rule] if cut.rule >= 0 else None
+    place = {"per": limit.per, "for": "person" if limit.unit == "person" else "household"} if limit else {}
+    return cut._asdict() | place
 
 
 def _words_json(words: Words) -> dict[str, str]:

@@ -40,7 +40,7 @@ SELECT *, whole + (all_weights > 0 AND place <= to_give)::HUGEINT AS share FROM 
 """
 # What each member's amount is for a household: the differences from one month of membership to the next add up.
 OF_MEMBERS: Final = """
-SELECT household_ref AS unit_ref, first AS month,
+SELECT household_ref, first AS month,
        sum(amount * place // months - amount * (place - 1) // months)::HUGEINT AS amount
 FROM (
     SELECT household_ref, first, {amount} AS amount,
@@ -50,7 +50,7 @@ FROM (
 ) GROUP BY ALL
 """
 LARGEST_OF_UNIT: Final = """
-SELECT {unit} AS unit_ref, {period} AS month, max({amount}) AS amount
+SELECT {unit}, {period} AS month, max({amount}) AS amount
 FROM lived LEFT JOIN said USING (resident_ref) GROUP BY ALL
 """
 
@@ -128,8 +128,7 @@ def _cap_amount(limit: Limit, cap: Cap) -> str:
     amount = f"greatest(coalesce({number(cap.attribute)}, 0), 0)" if cap.attribute else f"{cap.amount}::HUGEINT"
     statement = OF_MEMBERS if limit.unit == "members" else LARGEST_OF_UNIT
     of_units = statement.format(unit=UNITS[limit.unit], period=PERIODS[limit.per], amount=amount)
-    return f"""units.amount AS cap FROM parts
-        JOIN ({of_units}) units ON units.unit_ref = parts.{UNITS[limit.unit]} AND units.month = parts.month"""
+    return f"amount AS cap FROM parts JOIN ({of_units}) USING ({UNITS[limit.unit]}, month)"
 
 
 def round_refunds(duck: duckdb.DuckDBPyConnection, plan: Plan) -> None:

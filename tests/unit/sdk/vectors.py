@@ -27,16 +27,8 @@ def module(name: str) -> ModuleType:
 
 reference = module("reference")
 for _name in (
-    "fixed",
-    "steps",
-    "card_tokens",
-    "lines",
-    "chains",
-    "claims",
-    "closings",
-    "unsealed",
-    "batches",
-    "merkle",
-):
+    "fixed", "steps", "card_tokens", "lines", "chains", "claims", "closings", "unsealed", "batches", "merkle",
+    "statements",
+):  # fmt: skip
     module(_name)
 make = module("make")

@@ -24,5 +24,7 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         with progress_bar() as progress:
-            played = Options(options["folder"], options["households"], twice=options["twice"], faults=options["faults"])
+            played = Options(
+                options["folder"], households=options["households"], twice=options["twice"], faults=options["faults"]
+            )
             return play_year(played, progress)

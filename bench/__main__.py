@@ -1,0 +1,52 @@
+"""`make bench` and `make chaos`: how fast a year end is (compare by ratio: machines are noisy), what kills do to it."""
+
+import argparse
+import json
+import os
+import random
+import sys
+
+from bench import place
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    year_end = actions.add_parser("year-end", help="write var/bench/latest.json and print a table")
+    year_end.add_argument("--quick", action="store_true", help="fewer residents and entries: under a minute")
+    year_end.add_argument("--rounds", type=int, default=3)
+    chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
+    chaos.add_argument("--kills", type=int, default=100)
+    chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    arguments = parser.parse_args()
+    _bench(arguments) if arguments.action == "year-end" else _chaos(arguments)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("bench")
+    from bench import year_end  # noqa: PLC0415 - its models need Django set up
+
+    residents, entries = (50_000, 5_000_000) if arguments.quick else (200_000, 20_000_000)
+    found = year_end.measure(folder, residents=residents, entries=entries, rounds=arguments.rounds, said=_say)
+    found["cores"] = os.cpu_count() or 0
+    (folder / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
+    for name, value in found.items():
+        print(f"{name:<28}{value:>16,}")
+
+
+def _chaos(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("chaos")
+    from bench import chaos  # noqa: PLC0415
+
+    _say(f"seed {arguments.seed}")
+    done = chaos.play(folder, kills=arguments.kills, seed=arguments.seed, said=_say)
+    print(f"{done.kills} processes killed {done.hit}: the same digest every time")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
