@@ -1,9 +1,11 @@
 """Another scheme on a recorded year, by command and in the console: read from real purchases, nothing changed."""
 
 import json
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -17,11 +19,13 @@ from apps.audit.models import Event
 from apps.console import what_if as console
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
+from apps.residents.operations import Home, place_in_households
 from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
 from tests.world import TERMINAL, World, auditor
 
 pytestmark = pytest.mark.django_db(transaction=True)
+MEMBERS = Path(__file__).parents[1] / "golden" / "jp-2015-members" / "scheme.yaml"
 PAGE = "/console/what-if/2017"
 ITALY = ("it-2021", "--tier", "reduced=purchase", "--tier", "standard=purchase", "--exchange-rate", "130")
 
@@ -112,6 +116,24 @@ def test_the_command_prints_a_table_that_people_can_read(sold: World) -> None:
 def test_a_scheme_that_asks_the_register_says_when_there_is_no_record_of_it(sold: World) -> None:
     rate = ("--exchange-rate", "35", "--tier", "reduced=basic_basket", "--tier", "standard=general")
     assert any("no record of households" in note for note in simulate("br-2027", *rate)["notes"])
+
+
+def test_households_are_those_that_the_run_kept_also_where_purchases_are_measured(sold: World, tmp_path: Path) -> None:
+    version, _ = load_scheme(MEMBERS, at=timezone.now(), actor="test")
+    TaxYear.objects.update(scheme_version=version)
+    household = uuid4()
+    homes = [Home(ref, household, date(2017, 1, 1)) for ref in sold.residents]
+    place_in_households(homes, at=timezone.now(), actor="test")
+    freeze(2017, actor="test")
+    run = assess_run(2017, actor="test")
+    own = tmp_path / "own.yaml"
+    by_purchase = "rounding: kokuzei-tsusoku-120\n  purchase: {rounding: half_up}"
+    text = MEMBERS.read_text().replace("rounding: kokuzei-tsusoku-120", by_purchase)
+    own.write_text(text.replace("amount: 4000", "amount: 3000"))
+    found = simulate(str(own))
+    assert (found["in_force"]["cost_minor"], run.entitled_minor) == (8_000, 8_000)  # both members' limits, pooled
+    assert (found["other"]["cost_minor"], found["other"]["limited"]) == (6_000, str(1 + 1 + 20_000 - 6_000))
+    assert not any("no record of households" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize(

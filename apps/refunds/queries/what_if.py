@@ -20,8 +20,9 @@ FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 SEEN_EVERY: Final = 500
 
 TAKEN_AS_RECORDED: Final = Words(
-    "買い物は記録のとおりとしました。税率や還付が変わることで買い方が変わることは見込んでいません。",
-    "What people buy is taken as recorded: that other rates or refunds would change it is not foreseen.",
+    "買い物とその税込価格は記録のとおりとしました。税率や還付が変われば変わるであろうことは見込んでいません。",
+    "What people buy, and its price with tax, is taken as recorded: how other rates or refunds would change that is not"
+    " foreseen.",
 )
 NOT_FROZEN: Final = Words(
     "この年はまだ締め切られていません。これまでに集計された買い物で計算しました。",
