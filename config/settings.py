@@ -104,6 +104,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     # Written as months close; what is written is never rewritten.
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
+    "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

@@ -62,6 +62,16 @@ def tiers(draw: st.DrawFn, code: str) -> dict[str, Any]:
     return {"code": code, "name": NONE, "examples": NONE, "reference": "—", "rates": dated} | own | refund
 
 
+def allowed(refund: dict[str, Any]) -> dict[str, Any]:
+    """The rule without what a scheme with limits for households may not say (see reading._pools)."""
+    limits = refund["limits"]
+    if any(limit["for"] != "person" for limit in limits):
+        refund["surcharge"] = "ignore"
+        if any(limit["for"] == "person" and "cap" in limit for limit in limits):
+            refund["rounding"] = "floor"
+    return refund
+
+
 @st.composite
 def schemes(
     draw: st.DrawFn, *, units: tuple[str, ...] = ("person", "household", "members"), surcharge: str = ""
@@ -77,7 +87,12 @@ def schemes(
     refund["limits"] = draw(st.lists(limits(units, ("members",)), max_size=3))
     if draw(st.booleans()):
         refund["eligibility"] = [{"attribute": "attr_income", "at_most": 100, "reference": NONE}]
-    content = {"code": "drawn", "time_zone": ZONE, "refund": refund, "tiers": [draw(tiers(code)) for code in TIERS]}
+    content = {
+        "code": "drawn",
+        "time_zone": ZONE,
+        "refund": allowed(refund),
+        "tiers": [draw(tiers(code)) for code in TIERS],
+    }
     return read_scheme(JP_2015 | content)
 
 

@@ -32,7 +32,7 @@ class Statement(NamedTuple):
 
 
 def body(statement: Statement) -> bytes:
-    """The text of a statement that its leaf commits to, as docs/proof.md says."""
+    """The text of a statement that its leaf commits to, as docs/year-end.md says."""
     return "\n".join(
         (
             FORMAT,

@@ -1,8 +1,10 @@
 """Celery tasks: they carry nothing, they say that there is work."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from apps.refunds.operations.assessing import assess_waiting
+from apps.refunds.operations.lapsing import lapse_refunds
 from apps.refunds.operations.requesting import run_requested
 
 
@@ -16,3 +18,9 @@ def assess() -> int:
 def steps() -> int:
     """Start the steps that auditors asked for."""
     return run_requested()
+
+
+@shared_task(name="refunds.lapse")
+def lapse() -> None:
+    """Warn of refunds that nobody claims, and let those lapse whose time is over."""
+    lapse_refunds(today=timezone.localdate(), actor="clock")

@@ -81,6 +81,7 @@ def _broken_rules(scheme: Scheme) -> Iterator[tuple[str, str]]:
     yield from _conditions(scheme.refund)
     for index, limit in enumerate(scheme.refund.limits):
         yield from _limit(f"$.refund.limits[{index}]", limit)
+    yield from _pools(scheme.refund)
     yield from _surcharges(scheme)
 
 
@@ -166,6 +167,14 @@ def _limit(place: str, limit: Limit) -> Iterator[tuple[str, str]]:
         yield f"{place}.at_least", "say how many purchases or what amount must be reached."
 
 
+def _pools(refund: RefundRule) -> Iterator[tuple[str, str]]:
+    """Sharing out a household's rounded sum must take nobody past an own limit, nor let spend lower the sum."""
+    pools = any(limit.unit != "person" for limit in refund.limits)
+    own_caps = any(limit.unit == "person" and limit.cap for limit in refund.limits)
+    if pools and own_caps and refund.rounding != "floor":
+        yield "$.refund.rounding", "with limits for a household and for a person, the rounding is floor."
+
+
 def _cap(place: str, cap: Cap) -> Iterator[tuple[str, str]]:
     if (cap.amount is None) == (cap.attribute is None):
         yield place, "a cap has one of amount and attribute."
@@ -186,5 +195,8 @@ def _surcharges(scheme: Scheme) -> Iterator[tuple[str, str]]:
                             " becomes of it, offset or ignore."
                         ),
                     )
-    if has_surcharge and refund.surcharge == "offset" and refund.purchase:
-        yield "$.refund.surcharge", "a surcharge cannot be offset purchase by purchase."
+    if has_surcharge and refund.surcharge == "offset":
+        if refund.purchase:
+            yield "$.refund.surcharge", "a surcharge cannot be offset purchase by purchase."
+        if any(limit.unit != "person" for limit in refund.limits):
+            yield "$.refund.surcharge", "a surcharge cannot be offset where a limit is for a household or its members."

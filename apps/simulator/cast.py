@@ -17,6 +17,7 @@ from kanpu_pos import read_personalisation
 
 from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
+from apps.audit.officers import AUDITORS
 from apps.merchants.models import Merchant, Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
@@ -120,7 +121,7 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
 
 
 def create_logins(path: Path, run: Run) -> list[Login]:
-    """An account for a resident well below the cap, and one for an auditor; kept at `path`."""
+    """An account for a resident well below the cap, and two for auditors, who sign the run; kept at `path`."""
     refunds = Refund.objects.filter(tax_year=YEAR, run=run.number, entitled_minor__lte=SHOWN_REFUND_AT_MOST)
     shown = refunds.order_by("-entitled_minor", "resident_ref").first()
     logins = []
@@ -128,9 +129,10 @@ def create_logins(path: Path, run: Run) -> list[Login]:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))
         Account.objects.create(user=_user(resident), resident_ref=shown.resident_ref)
         logins.append(resident)
-    auditor = Login("the year-end run", "auditor", secrets.token_urlsafe(12))
-    _user(auditor).groups.add(Group.objects.get_or_create(name="auditor")[0])
-    logins.append(auditor)
+    for name, shows in (("auditor", "the year-end run"), ("auditor2", "the same, for the second signature")):
+        auditor = Login(shows, name, secrets.token_urlsafe(12))
+        _user(auditor).groups.add(Group.objects.get_or_create(name=AUDITORS)[0])
+        logins.append(auditor)
     write_private(path, json.dumps([asdict(login) for login in logins]))
     return logins
 

@@ -31,16 +31,19 @@ from apps.refunds.operations.approving import (
     undo_step,
 )
 from apps.refunds.operations.assessing import assess_run, assess_shard
+from apps.refunds.operations.checking import check_proof
 from apps.refunds.operations.deciding import DecisionClosed, NotYetNotified, TooLate, appeal, decide_appeal, notify
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.lapsing import lapse_refunds
 from apps.refunds.operations.netting import record_payments
+from apps.refunds.operations.recounting import PurchasesWait, YearHasRuns, recount
 from apps.refunds.operations.requesting import request_step, run_requested
 from apps.refunds.operations.steps import StepRunning, WrongState, alone
 from apps.refunds.operations.verifying import verify_run
 from apps.refunds.queries.replays import replay
 from apps.refunds.queries.runs import latest_run, step_at_work
 from apps.refunds.queries.statements import StatementMissing, statement_of
+from apps.schemes.operations import SHIPPED, load_scheme
 from tests.till import RawTill, send
 from tests.world import World, auditor
 
@@ -300,7 +303,7 @@ def test_a_resident_checks_the_statement_offline_and_a_changed_yen_shows(
         statement = statement_of(ref, YEAR, 1)
         assert statement["proof"]["root"] == run.root
         assert checked(statement, tmp_path) == 0
-    changed = statement_of(one, YEAR, 1) | {"entitled_minor": 4001, "due_minor": 4001}
+    changed = {**statement_of(one, YEAR, 1), "entitled_minor": 4001, "due_minor": 4001}
     assert checked(changed, tmp_path) == 1
     count(till, till.sale(two, reduced=5500))
     to_approved()
@@ -360,6 +363,42 @@ def checked(statement: object, folder: Path) -> int:
         check=False,
     )
     return done.returncode
+
+
+def test_an_auditor_makes_every_leaf_again_and_a_changed_refund_is_named(till: RawTill, world: World) -> None:
+    one, two = world.residents
+    count(till, till.sale(one, reduced=5500), till.sale(two, reduced=1_000_000))
+    to_approved()
+    count(till, till.sale(one, reduced=5500))
+    to_approved()
+    found = check_proof(YEAR, seen=lambda _: None)
+    assert [(run.leaves, run.due_minor, run.wrong) for run in found] == [(2, 4100, []), (1, 100, [])]
+    Refund.objects.filter(resident_ref=two).update(entitled_minor=3999, due_minor=3999)
+    Tile.objects.filter(level=0).update(hashes=b"\1" * 96)
+    first, second = check_proof(YEAR, seen=lambda _: None)
+    assert [text.split(":")[0] for text in first.wrong] == [
+        f"the refund of {two} is not the one that was hashed", "root", "tiles", "due_minor"
+    ]  # fmt: skip
+    assert [text.split(":")[0] for text in second.wrong] == ["root", "tiles"]
+
+
+# --- schemes ----------------------------------------------------------------------------------------------------
+
+
+def test_a_year_with_a_run_keeps_its_scheme_until_the_run_is_withdrawn(till: RawTill, world: World) -> None:
+    count(till, till.sale(reduced=5500))
+    zero, _ = load_scheme(SHIPPED / "jp-zero-food.yaml", at=timezone.now(), actor="test")
+    freeze(YEAR, actor="test")
+    with pytest.raises(YearHasRuns, match="Undo the run first"):
+        recount(YEAR, version=zero, actor="test", seen=lambda _: None)
+    assert recount(YEAR, version=zero, actor="test", seen=lambda _: None, dry_run=True).differences == 0
+    undo_step(YEAR, actor="test")
+    send(till, till.sale(reduced=5500))
+    with pytest.raises(PurchasesWait):
+        recount(YEAR, version=zero, actor="test", seen=lambda _: None)
+    count_all()
+    recount(YEAR, version=zero, actor="test", seen=lambda _: None)
+    assert to_verified().entitled_minor == 1000  # a tenth of what stands in 11,000 as price without tax
 
 
 # --- replays, decisions, lapses ---------------------------------------------------------------------------------

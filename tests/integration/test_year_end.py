@@ -1,5 +1,6 @@
 """The year-end run: freeze, assess, verify, on real entries; what does not agree stops it."""
 
+import hashlib
 import json
 import shutil
 import threading
@@ -187,6 +188,29 @@ def test_a_planted_fault_in_the_archive_stops_the_run(world: World, web: str, ar
     path.unlink()
     with pytest.raises(ArchiveDamaged, match="cannot be read"):
         verify_run(2017, actor="test")
+
+
+def test_a_planted_fault_in_one_entry_of_the_archive_is_named_though_its_hash_fits(
+    world: World, web: str, archive: Path
+) -> None:
+    one, two = world.residents
+    sell(web, world, world.sale(one, reduced=5500), world.sale(two, reduced=5500))
+    freeze(2017, actor="test")
+    assess_run(2017, actor="test")
+    part = ArchivePart.objects.get()
+    path = archive / part.files[0]["path"]
+    with duckdb.connect() as duck:
+        duck.execute(f"CREATE TABLE e AS FROM '{path}'")
+        duck.execute("UPDATE e SET amounts_minor = [5445] WHERE resident_ref = ?", [str(two)])
+        duck.execute(f"COPY e TO '{path}' (FORMAT parquet)")
+    part.files[0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    part.save()
+    with pytest.raises(AssessmentsDiffer, match="1 residents differ"):
+        verify_run(2017, actor="test")
+    (named,) = Run.objects.get().differences
+    assert (named["resident_ref"], named["from_totals"], named["from_archive"]) == (str(two), 100, 99)
+    with pytest.raises(WrongState):
+        approve_run(2017, by=auditor("ann").username, actor="test")
 
 
 def test_steps_out_of_order_are_refused(world: World, web: str) -> None:

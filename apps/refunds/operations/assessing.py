@@ -112,11 +112,11 @@ def _assess_all(run: Run, work: Work) -> None:
 
 def assess_waiting() -> int:
     """Assess shards until none waits, calling the next worker first. Returns how many."""
+    if not Shard.objects.filter(done_at=None, run__state=RunState.FROZEN).exists():
+        return 0
+    bell.ring()
     done = 0
-    while Shard.objects.filter(done_at=None, run__state=RunState.FROZEN).exists():
-        bell.ring()
-        if not assess_shard():
-            break
+    while assess_shard():
         done += 1
     return done
 

@@ -62,7 +62,7 @@ def assessment_so_far(resident_ref: UUID, year: TaxYear) -> tuple[Rules, Assessm
 
 
 def statement_of(resident_ref: UUID, year: int, number: int) -> Mapping[str, Any]:
-    """The statement of a resident's refund in a run, with its proof, as docs/proof.md says.
+    """The statement of a resident's refund in a run, with its proof, as docs/year-end.md says.
 
     Raises RunMissing and StatementMissing.
     """

@@ -1,10 +1,9 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 
-from apps.accruals.operations.recounting import recount_year
 from apps.audit.commands import OperatorCommand, operator, progress_bar
+from apps.refunds.operations.recounting import recount
 from apps.schemes.queries import latest_version, tax_year
 
 
@@ -21,12 +20,11 @@ class Command(OperatorCommand):
         version = latest_version(code) if code else tax_year(year).scheme_version
         with progress_bar() as progress:
             task = progress.add_task("recounting", total=None, rate="")
-            recount = recount_year(
+            found = recount(
                 year,
                 version=version,
-                now=timezone.now(),
                 actor=operator(),
                 seen=lambda residents: progress.update(task, completed=residents),
                 dry_run=options["dry_run"],
             )
-        return {"year": year, "scheme": str(version), "dry_run": options["dry_run"], **recount._asdict()}
+        return {"year": year, "scheme": str(version), "dry_run": options["dry_run"], **found._asdict()}

@@ -8,10 +8,15 @@ from django.db import connection
 from apps.accruals.operations.counting import count_all
 from apps.audit.commands import OperatorCommand
 from apps.purchases.outbox import take_up_again
+from apps.refunds.operations.assessing import assess_waiting
+from apps.refunds.operations.requesting import run_requested
 
 
 class Command(OperatorCommand):
-    help = "Count what waits in the outbox, without Redis: every worker host runs one beside its workers."
+    help = (
+        "Count what waits in the outbox, and go on with runs that were asked for, without Redis: every worker host runs"
+        " one beside its workers."
+    )
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="count what waits now, then stop")
@@ -34,8 +39,15 @@ class Command(OperatorCommand):
 
     def _sweep(self) -> int:
         try:
-            return count_all()
+            return _work()
         except Exception as error:  # PostgreSQL away, keys out of date: the next round finds the work
             self.stderr.write(f"The sweep tries again: {type(error).__name__}: {error}")
             connection.close()
             return 0
+
+
+def _work() -> int:
+    counted = count_all()
+    run_requested()
+    assess_waiting()
+    return counted

@@ -1,0 +1,21 @@
+from datetime import date
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from apps.audit.commands import OperatorCommand, operator
+from apps.refunds.operations.lapsing import lapse_refunds
+
+
+class Command(OperatorCommand):
+    help = "Warn of refunds that nobody claims, twelve, three and one months ahead; let those lapse whose time is over."
+
+    def arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--on", type=date.fromisoformat, help="the day to look at (default: today)")
+        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        today = options["on"] or timezone.localdate()
+        found = lapse_refunds(today=today, actor=operator(), dry_run=options["dry_run"])
+        return {"on": today.isoformat(), "dry_run": options["dry_run"], **found._asdict()}
