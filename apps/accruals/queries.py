@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from apps.accruals.measuring import measure_of
@@ -55,26 +55,36 @@ def years_of(year: int, refs: Collection[UUID], *, up_to_run: int) -> Iterator[R
     return _by_resident(_rows(year, up_to_run).filter(resident_ref__in=refs).iterator(chunk_size=20_000))
 
 
-def years_under(year: int, *, up_to_run: int, scheme: Scheme) -> Iterator[ResidentYear]:
-    """What all residents' years would be under another scheme, by reference; nothing is written; flat in memory.
+def years_under(
+    year: int, *, up_to_run: int, scheme: Scheme, refs: Collection[UUID] | None = None
+) -> Iterator[ResidentYear]:
+    """What residents' years, all or those of `refs`, would be under another scheme; nothing is written; flat in memory.
 
-    Purchases stay in the months in which they were counted. A scheme that measures purchases needs every entry, any
-    other only the totals.
+    By reference. Purchases stay in the months in which they were counted. A scheme that measures purchases needs every
+    entry, any other only the totals.
     """
     measure = measure_of(scheme, year)
+    if measure is None and refs is not None:
+        return years_of(year, refs, up_to_run=up_to_run)
     if measure is None:
         return residents_years(year, up_to_run=up_to_run, first=UUID(int=0), last=UUID(int=2**128 - 1))
     return (
         _added_up(ref, ((ref, tier, t.amounts_minor, t.purchases, t.bases_minor) for (_, tier), t in totals.items()))
-        for ref, lines in lines_by_resident(year, runs=(1, up_to_run))
+        for ref, lines in lines_by_resident(year, runs=(1, up_to_run), refs=refs)
         for totals in [rebuilt(lines, measure)]
     )
 
 
-def lines_by_resident(year: int, *, runs: tuple[int, int]) -> Iterator[tuple[UUID, Iterator[Line]]]:
-    """Every resident's entries of a year, of the first to the last of `runs`, by reference; flat in memory."""
+def lines_by_resident(
+    year: int, *, runs: tuple[int, int], refs: Collection[UUID] | None = None
+) -> Iterator[tuple[UUID, Iterator[Line]]]:
+    """Residents' entries of a year, of the first to the last of `runs`, by reference; flat in memory.
+
+    Every resident's, or those of `refs`.
+    """
     sale = Coalesce("of_terminal_id", "terminal_id"), Coalesce("of_seq", "seq")
     rows = Entry.objects.filter(tax_year=year, run__range=runs).order_by("resident_ref")
+    rows = rows if refs is None else rows.filter(resident_ref__in=refs)
     fields = rows.values_list("resident_ref", *sale, "at", "run", "month", "tiers", "amounts_minor")
     for ref, of_one in groupby(fields.iterator(chunk_size=20_000), key=itemgetter(0)):
         yield ref, (Line((terminal_id, seq), *rest) for _, terminal_id, seq, *rest in of_one)
@@ -100,6 +110,12 @@ def newest_year_of(resident_ref: UUID) -> int | None:
     """The last year in which something of the resident's was counted, or None."""
     rows = Total.objects.filter(resident_ref=resident_ref).order_by("-tax_year")
     return rows.values_list("tax_year", flat=True).first()
+
+
+def residents_with_totals(year: int, *, up_to_run: int) -> int:
+    """How many residents have something counted under runs 1 to `up_to_run`: one query over the year's totals."""
+    rows = Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run)
+    return int(rows.aggregate(residents=Count("resident_ref", distinct=True))["residents"])
 
 
 def spend_of_all(year: int, *, up_to_run: int) -> list[MonthSpend]:

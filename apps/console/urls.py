@@ -1,6 +1,7 @@
 from django.urls import path
 
 from apps.console.views import decisions, refunds, runs
+from apps.console.views.what_if import what_if
 
 urlpatterns = [
     path("console/", runs.years, name="console"),
@@ -28,4 +29,5 @@ urlpatterns = [
     path("console/decisions/<int:decision_id>/sent", decisions.sent, name="decision-sent"),
     path("console/decisions/<int:decision_id>/appealed", decisions.appealed, name="decision-appealed"),
     path("console/decisions/<int:decision_id>/decided", decisions.decided, name="decision-decided"),
+    path("console/what-if/<int:year>", what_if, name="what-if"),
 ]
