@@ -13,7 +13,7 @@ from apps.refunds.deadlines import months_after
 from apps.refunds.models import Decision, Run
 from apps.refunds.queries.decisions import decision_of
 from apps.refunds.rules import rules_of
-from apps.schemes.queries import tax_year
+from apps.schemes.queries import scheme_of, tax_year
 
 # A refund whose cuts differ from those of the resident's last one, or that gives less than before, is a decision.
 ISSUE = """
@@ -59,7 +59,7 @@ def issue_decisions(run: Run, *, now: datetime) -> int:
 
     Returns how many.
     """
-    rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
+    rules = rules_of(scheme_of(run.tax_year.scheme_version_id), run.tax_year_id)
     statement = ISSUE.replace("cut_of(r.cuts)", CUT_OF.format("r.cuts")).replace("cut_of(cuts)", CUT_OF.format("cuts"))
     values: dict[str, int | str] = {
         "year": run.tax_year_id, "run": run.number, "denominator": rules.denominator, "now": now.isoformat()

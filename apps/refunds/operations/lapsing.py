@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.refunds.deadlines import WARNED_MONTHS_AHEAD, lapses_on, months_after, warnings_due
 from apps.refunds.models import EFFECTIVE, LapseWarning, Run, Settlement
 from apps.refunds.operations.steps import record
+from apps.schemes.queries import scheme_of
 
 UNCLAIMED: Final = """
 SELECT r.resident_ref, (r.due_minor - coalesce(sum(s.amount_minor), 0))::bigint
@@ -45,7 +46,7 @@ def last_day_of(run: Run) -> date:
     """Until when the refunds of an approved run can be claimed."""
     approved_at = run.signed_2_at
     assert approved_at is not None  # noqa: S101 - a constraint says so
-    lapse = run.tax_year.scheme_version.scheme().lapse
+    lapse = scheme_of(run.tax_year.scheme_version_id).lapse
     return lapses_on(timezone.localdate(approved_at), lapse.after_years)
 
 

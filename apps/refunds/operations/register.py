@@ -20,6 +20,7 @@ from apps.refunds.grouping import groups_of
 from apps.refunds.models import Member, Run
 from apps.residents.queries import Registered, registered_in
 from apps.schemes.document import asks_the_register
+from apps.schemes.queries import scheme_of
 
 COPY = (
     "COPY refunds_member (resident_ref, tax_year, run, first_month, last_month, household_ref, group_ref, payee_ref,"
@@ -38,7 +39,7 @@ COPY (SELECT * FROM read_csv('{source}', header = false, columns = {{
 
 def take_snapshot(run: Run) -> int:
     """Keep the stretches and attributes of all who have any, inside the caller's transaction. Returns how many rows."""
-    if not asks_the_register(run.tax_year.scheme_version.scheme()):
+    if not asks_the_register(scheme_of(run.tax_year.scheme_version_id)):
         return 0
     movers = ([s.household_ref for s in r.stretches] for r in registered_in(run.tax_year_id) if len(r.stretches) > 1)
     groups = groups_of(movers)

@@ -22,6 +22,7 @@ from apps.refunds.proofs import RunFigures, evidence_sha256, run_digest
 from apps.refunds.queries.runs import evidence_of, latest_run
 from apps.refunds.rules import rules_of
 from apps.refunds.verification import second_assessment
+from apps.schemes.queries import scheme_of
 
 DIFFERENCES_KEPT: Final = 100
 STAGES: Final = 4  # the files' hashes, the second assessment, the comparison, the tree
@@ -89,7 +90,7 @@ def verify_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
 
 
 def _compare(run: Run, files: list[Path], work: Work) -> Second:
-    scheme = run.tax_year.scheme_version.scheme()
+    scheme = scheme_of(run.tax_year.scheme_version_id)
     register = settings.KANPU_ARCHIVE / run.register_file["path"] if run.register_file else None
     entries = [file for file in files if file != register]
     with (
@@ -105,7 +106,7 @@ def _compare(run: Run, files: list[Path], work: Work) -> Second:
 
 
 def _export_first(run: Run, path: Path) -> None:
-    rules = rules_of(run.tax_year.scheme_version.scheme(), run.tax_year_id)
+    rules = rules_of(scheme_of(run.tax_year.scheme_version_id), run.tax_year_id)
     values = ([line.tier for line in rules.lines], run.tax_year_id, run.number)
     with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(FIRST, values) as copy:
         for block in copy:

@@ -59,7 +59,7 @@ def explanation_of(refund: Refund) -> Explanation:
 
 def assessment_so_far(resident_ref: UUID, year: TaxYear) -> tuple[Rules, Assessment]:
     """What the resident would get back if the year ended now, alone: a household's sharing is left out."""
-    rules = rules_of(year.scheme_version.scheme(), year.year)
+    rules = rules_of(scheme_of(year.scheme_version_id), year.year)
     return rules, assess(person_of(year_of_resident(resident_ref, year.year)), rules)
 
 

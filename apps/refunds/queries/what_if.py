@@ -14,7 +14,7 @@ from apps.refunds.what_if import WhatIf, compare, remeasured
 from apps.schemes.adapting import Assumptions, Bought, adapted, assumptions_in_words
 from apps.schemes.document import Scheme, Words, asks_the_register, measures_purchases
 from apps.schemes.models import TaxYear
-from apps.schemes.queries import tax_year
+from apps.schemes.queries import scheme_of, tax_year
 
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 SEEN_EVERY: Final = 500
@@ -56,7 +56,7 @@ def recorded_year(year: int) -> RecordedYear:
     run = _run(tax_year(year))
     spend = spend_of_all(year, up_to_run=run.number)
     bought = frozenset(Bought(cell.tier, cell.month) for cell in spend)
-    return RecordedYear(run, run.tax_year.scheme_version.scheme(), bought)
+    return RecordedYear(run, scheme_of(run.tax_year.scheme_version_id), bought)
 
 
 def what_if(
