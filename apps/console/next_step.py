@@ -12,3 +12,4 @@ NEXT: Final[dict[str, tuple[str, ...]]] = {
     RunState.APPROVED: ("pay",),
     RunState.PAYING: ("close",),
 }
+OF_ANY_RUN: Final = ("pay", "close")  # the others are taken on the newest run only

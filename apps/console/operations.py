@@ -21,8 +21,8 @@ from apps.refunds.queries.decisions import decision_of, letter_of
 from apps.refunds.queries.runs import latest_run
 from apps.refunds.queries.statements import statement_of
 
-SHORT: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run, "undo": undo_step}
-STEPS: Final = (*LONG, *SHORT)
+PAYING: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run}  # of any approved run
+STEPS: Final = (*LONG, *PAYING, "undo")
 
 
 class RunOutdated(KanpuError):
@@ -39,11 +39,14 @@ class WrongPassword(KanpuError):
 
 def take_step(year: int, number: int, step: str, *, actor: str) -> None:
     """Take one of STEPS on a run; a worker does those that take long. Raises what they raise, and RunOutdated."""
+    if step in PAYING:
+        PAYING[step](year, actor=actor, number=number)
+        return
     _check_newest(year, number)
     if step in LONG:
         request_step(year, LONG[step], actor=actor)
     else:
-        SHORT[step](year, actor=actor)
+        undo_step(year, actor=actor)
 
 
 def sign(year: int, number: int, user: User | AnonymousUser, *, password: str, digest: str) -> Run:

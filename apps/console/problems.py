@@ -12,6 +12,12 @@ PROBLEMS: Final[dict[str, Promise]] = {
     "wrong_state": _("The run is not in the state that this step starts from. Look at its state below."),
     "run_outdated": _("There is a newer run of this year. Steps are taken on the newest one only."),
     "run_missing": _("There is no such run. Freeze the year first."),
+    "outbox_not_empty": _("Purchases wait to be counted and nobody counts them. Start a worker, then try again."),
+    "archive_damaged": _("A file of the archive is not the one that was written. Write it anew: restore_archive."),
+    "archive_conflict": _("A file is in the archive's way. Move it away: archived files are never written over."),
+    "assessments_differ": _("The two assessments do not agree. Nobody is paid until it is known why."),
+    "entries_invalid": _("The archive has an entry that the scheme has no rate for, or one of another year."),
+    "no_rate": _("Residents bought in tiers for which the scheme has no rate."),
     "already_signed": _("You have signed this run. The second signature must be another auditor's."),
     "not_an_auditor": _("Only active members of the auditors' group can sign."),
     "digest_changed": _("The digest is not the one that you were shown. Read the run again before you sign."),
@@ -29,4 +35,9 @@ PROBLEMS: Final[dict[str, Promise]] = {
 
 def in_words(error: KanpuError) -> str:
     """The error in the reader's language; one that is not listed says itself what to do."""
-    return str(PROBLEMS.get(error.code, error))
+    return problem(error.code, str(error))
+
+
+def problem(code: str, text: str) -> str:
+    """The same for an error that was kept by its code and its text."""
+    return str(PROBLEMS.get(code, text))

@@ -110,7 +110,8 @@ class Step(models.Model):
     finished_at = models.DateTimeField(null=True)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
-    error = models.CharField(max_length=500, blank=True)
+    error = models.CharField(max_length=500, blank=True, help_text="Why it stopped")
+    error_code = models.CharField(max_length=40, blank=True)
 
     class Meta:
         constraints = [

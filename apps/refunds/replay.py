@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.refunds.assessment import Assessment, Person
-from apps.refunds.leaves import line_label
+from apps.refunds.documents.money import Language
 from apps.refunds.rules import Rules
-from apps.refunds.words import Numbers
+from apps.refunds.words import Numbers, amount_text, months_words
 from apps.schemes.document import Scheme, Words
 from apps.schemes.purchase_rule import bases_of, shares_of_month
+
+LANGUAGES: Final[tuple[Language, Language]] = ("ja", "en")
 
 
 class Left(NamedTuple):
@@ -62,28 +64,28 @@ def replayed(person: Person, of_purchases: Bought) -> Person:
     )
 
 
-def differences(kept: Numbers, again: Assessment, rules: Rules) -> list[Words]:
+def differences(scheme: Scheme, rules: Rules, kept: Numbers, again: Assessment) -> list[Words]:
     """Where a kept refund and its replay differ, to the minor unit; nothing when they are the same."""
-    found = list(_differing("使った額", "spend", rules, kept.spend_minor, again.spend_minor))
+    found = list(_differing(scheme, rules, kept.spend_minor, again.spend_minor, Words("支出", "spend")))
     if kept.bases_minor is not None and again.bases_minor is not None:
-        found += _differing("買い物ごとの還付", "what purchases bring", rules, kept.bases_minor, again.bases_minor)
+        what = Words("買い物ごとの還付", "what purchases bring")
+        found += _differing(scheme, rules, kept.bases_minor, again.bases_minor, what)
     if tuple(kept.cuts) != again.cuts:
-        found.append(Words("限度額の適用が異なります。", "The limits were applied differently."))
+        found.append(Words("条件または限度の適用が異なります。", "Conditions or limits were applied differently."))
     if kept.entitled_minor != again.refund_minor:
-        found.append(
-            Words(
-                f"還付額：記録は{kept.entitled_minor:,}、再計算は{again.refund_minor:,}（最小単位）",
-                f"refund: kept {kept.entitled_minor:,}, replayed {again.refund_minor:,} minor units",
-            )
-        )
+        found.append(_difference(scheme, Words("還付額", "Refund"), kept.entitled_minor, again.refund_minor))
     return found
 
 
-def _differing(ja: str, en: str, rules: Rules, kept: Sequence[int], again: Sequence[int]) -> Iterable[Words]:
+def _differing(scheme: Scheme, rules: Rules, kept: Sequence[int], again: Sequence[int], what: Words) -> Iterable[Words]:
+    names = {tier.code: tier.name for tier in scheme.tiers}
     for line, one, two in zip(rules.lines, kept, again, strict=True):
         if one != two:
-            label = line_label(line)
-            yield Words(
-                f"{label}の{ja}：記録は{one:,}、再計算は{two:,}（最小単位）",
-                f"{en} of {label}: kept {one:,}, replayed {two:,} minor units",
-            )
+            name, months = names[line.tier], months_words(line)
+            place = Words(f"{name.ja}（{months.ja}）の{what.ja}", f"{name.en}, {months.en}, {what.en}")
+            yield _difference(scheme, place, one, two)
+
+
+def _difference(scheme: Scheme, what: Words, kept_minor: int, again_minor: int) -> Words:
+    ja, en = (tuple(amount_text(scheme, a, lang) for a in (kept_minor, again_minor)) for lang in LANGUAGES)
+    return Words(f"{what.ja}：記録は{ja[0]}、再計算は{ja[1]}", f"{what.en}: kept {en[0]}, replayed {en[1]}")

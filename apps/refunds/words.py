@@ -106,10 +106,11 @@ def _lines(scheme: Scheme, rules: Rules, numbers: Numbers) -> Iterator[Explained
         if spend or base:
             exact = line.share * spend if base is None else Fraction(base)
             tier = tiers[line.tier]
-            yield ExplainedLine(line, tier, _months(line), spend, base, exact, _formula(scheme, tier, line, base))
+            yield ExplainedLine(line, tier, months_words(line), spend, base, exact, _formula(scheme, tier, line, base))
 
 
-def _months(line: RateLine) -> Words:
+def months_words(line: RateLine) -> Words:
+    """The months of a line."""
     if line.first_month == line.last_month:
         return Words(f"{line.first_month}月", MONTHS_EN[line.first_month - 1])
     first, last = MONTHS_EN[line.first_month - 1], MONTHS_EN[line.last_month - 1]

@@ -290,6 +290,18 @@ def test_a_run_closes_only_when_all_that_is_due_is_settled(till: RawTill, world:
         record_payments(run, [(world.residents[0], 100)], at=timezone.now(), actor="test")
 
 
+def test_an_approved_run_is_paid_and_closed_though_a_newer_one_was_frozen(till: RawTill, world: World) -> None:
+    count(till, till.sale(reduced=5500))
+    first = to_approved()
+    count(till, till.sale(reduced=5500))
+    freeze(YEAR, actor="test")
+    assert (pay_run(YEAR, actor="test").number, latest_run(YEAR).state) == (1, "frozen")
+    record_payments(first, [(world.residents[0], 100)], at=timezone.now(), actor="test")
+    assert close_run(YEAR, actor="test", number=1).state == RunState.CLOSED
+    with pytest.raises(WrongState):
+        pay_run(YEAR, actor="test", number=2)
+
+
 # --- proofs ---------------------------------------------------------------------------------------------------
 
 
@@ -421,7 +433,7 @@ def test_a_refund_is_replayed_from_its_purchases_and_a_bent_one_shows(till: RawT
     assert [replay(one, YEAR, run).refund_minor for run in (1, 2)] == [120, 20]
     Refund.objects.filter(run=2).update(entitled_minor=21, due_minor=-99)
     bent = replay(one, YEAR)
-    assert [words.en for words in bent.differences] == ["refund: kept 21, replayed 20 minor units"]
+    assert [words.en for words in bent.differences] == ["Refund: kept ¥21, replayed ¥20"]
     with pytest.raises(SystemExit) as stopped:
         call_command("replay_refund", str(one), "2017")
     assert stopped.value.code == 1

@@ -166,7 +166,7 @@ def test_a_supplementary_run_that_takes_away_is_a_debt_and_a_decision(client: Cl
     assert decision.number in PdfReader(BytesIO(letter)).pages[0].extract_text()
     console = shown(client, f"/console/runs/{YEAR}/2", as_user="ann")
     assert "Due from this run −¥1,000" in console
-    assert "newest run of the year only: Run 2" in shown(client, f"/console/runs/{YEAR}/1")
+    assert "Two auditors have signed. The run can be handed over to be paid" in shown(client, f"/console/runs/{YEAR}/1")
 
 
 def test_a_decision_opened_the_first_time_counts_as_told_and_can_be_appealed_against_until_its_last_day(

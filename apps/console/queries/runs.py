@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from apps.accruals.models import ArchivePart
 from apps.accruals.queries import MonthSpend, archive_parts, spend_of_all
-from apps.console.next_step import NEXT
+from apps.console.next_step import NEXT, OF_ANY_RUN
+from apps.console.problems import problem
 from apps.refunds.models import Run, RunState
 from apps.refunds.proofs import evidence_sha256
 from apps.refunds.queries.runs import (
@@ -93,13 +94,12 @@ class Bucket:
 class RunPage:
     """A year-end run. `agreement` is none (not verified yet), agree or differ; `at_work` the step that runs now.
 
-    `newest` is the number of the year's newest run: steps are taken on that one only, and `next_steps` are those that
-    can be taken now. `evidence_files` counts the files that were read a second time, `evidence_sha256` is one for all.
+    `next_steps` are those that can be taken now: beside a newer run, only what was approved goes on. `evidence_files`
+    counts the files that were read a second time, `evidence_sha256` is one for all.
     """
 
     run: Run
     steps: tuple[Reached, ...]
-    newest: int
     next_steps: tuple[str, ...]
     evidence_files: int
     evidence_sha256: str
@@ -127,13 +127,12 @@ def run_page(year: int, number: int) -> RunPage:
     return RunPage(
         run=run,
         steps=_steps(run),
-        newest=newest,
-        next_steps=NEXT.get(run.state, ()) if newest == number and at_work is None else (),
+        next_steps=_next_steps(run, newest) if at_work is None else (),
         evidence_files=len(evidence),
         evidence_sha256=evidence_sha256(evidence),
         agreement=agreement_of(run),
         at_work=at_work,
-        last_error=last_error(year),
+        last_error=problem(*last_error(year)),
         unsettled=unsettled(run) if run.signed_2_by else None,
         version=version,
         scheme=scheme,
@@ -144,6 +143,10 @@ def run_page(year: int, number: int) -> RunPage:
         sums=_sums(months),
         distribution=_distribution(run, scheme),
     )
+
+
+def _next_steps(run: Run, newest: int) -> tuple[str, ...]:
+    return tuple(step for step in NEXT.get(run.state, ()) if run.number == newest or step in OF_ANY_RUN)
 
 
 def agreement_of(run: Run) -> str:

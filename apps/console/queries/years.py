@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from apps.console.problems import problem
 from apps.console.queries.runs import agreement_of
 from apps.refunds.models import UNFINISHED, Run, RunState, Step
 from apps.refunds.queries.runs import all_runs, newest_steps
@@ -29,7 +30,7 @@ class YearRow:
     @property
     def last_error(self) -> str:
         """Why the last step stopped, or nothing."""
-        return self.step.error if self.step and self.step.finished_at else ""
+        return problem(self.step.error_code, self.step.error) if self.step and self.step.finished_at else ""
 
     @property
     def open(self) -> bool:

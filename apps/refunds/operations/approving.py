@@ -10,7 +10,7 @@ from apps.kernel.errors import KanpuError
 from apps.refunds.models import Member, Refund, Run, RunState, Shard, Tile
 from apps.refunds.operations.deciding import issue_decisions
 from apps.refunds.operations.netting import net_debts
-from apps.refunds.operations.steps import WrongState, alone, locked, record
+from apps.refunds.operations.steps import WrongState, alone, locked, locked_in, record
 from apps.refunds.operations.verifying import figures_of
 from apps.refunds.proofs import run_digest
 from apps.refunds.queries.settlements import unsettled
@@ -65,9 +65,9 @@ def _take_effect(run: Run, now: datetime) -> None:
 
 
 @transaction.atomic
-def pay_run(year: int, *, actor: str) -> Run:
-    """Hand an approved run over to be paid. Raises WrongState."""
-    run = locked(year, RunState.APPROVED)
+def pay_run(year: int, *, actor: str, number: int | None = None) -> Run:
+    """Hand an approved run over to be paid, by default the year's oldest such. Raises RunMissing and WrongState."""
+    run = locked_in(year, RunState.APPROVED, number)
     run.state = RunState.PAYING
     run.save(update_fields=["state"])
     record(run, "run.pay", actor, {"digest": run.digest})
@@ -75,9 +75,12 @@ def pay_run(year: int, *, actor: str) -> Run:
 
 
 @transaction.atomic
-def close_run(year: int, *, actor: str) -> Run:
-    """Close a run of which everything due is paid, netted or lapsed. Raises WrongState and NotSettled."""
-    run = locked(year, RunState.PAYING)
+def close_run(year: int, *, actor: str, number: int | None = None) -> Run:
+    """Close a run of which everything due is paid, netted or lapsed, by default the year's oldest being paid.
+
+    Raises RunMissing, WrongState and NotSettled.
+    """
+    run = locked_in(year, RunState.PAYING, number)
     left = unsettled(run)
     if left.refunds:
         raise NotSettled(

@@ -62,9 +62,9 @@ def working(year: int, name: StepName, *, actor: str, seen: Seen = nothing_seen)
         try:
             yield Work(step, seen)
         except KanpuError as error:
-            _finish(step, str(error)[:500])
+            _finish(step, error=str(error)[:500], error_code=error.code)
             raise
-        _finish(step, "")
+        _finish(step)
 
 
 @contextmanager
@@ -93,8 +93,8 @@ def _begin(year: int, name: StepName, actor: str) -> Step:
     return Step.objects.create(tax_year_id=year, name=name, actor=actor, requested_at=timezone.now())
 
 
-def _finish(step: Step, error: str) -> None:
-    Step.objects.filter(pk=step.pk).update(finished_at=timezone.now(), error=error)
+def _finish(step: Step, **error: str) -> None:
+    Step.objects.filter(pk=step.pk).update(finished_at=timezone.now(), **error)
 
 
 def locked(year: int, *states: RunState) -> Run:
@@ -102,6 +102,15 @@ def locked(year: int, *states: RunState) -> Run:
     found = latest_run(year)
     run = Run.objects.select_related("tax_year__scheme_version").select_for_update(of=("self",)).get(pk=found.pk)
     check_state(run, *states)
+    return run
+
+
+def locked_in(year: int, state: RunState, number: int | None) -> Run:
+    """A run in a state, locked until commit: the one named, or the oldest. Raises RunMissing and WrongState."""
+    runs = Run.objects.filter(tax_year_id=year).order_by("number").select_for_update(of=("self",))
+    chosen = runs.filter(number=number) if number else runs.filter(state=state)
+    run = chosen.select_related("tax_year__scheme_version").first() or latest_run(year)
+    check_state(run, state)
     return run
 
 

@@ -61,7 +61,7 @@ def replay(resident_ref: UUID, year: int, number: int | None = None) -> Replay:
     purchases = {person.ref: purchases_left(person.ref, run) for person in people}
     again = assess_group([replayed(person, bought(purchases[person.ref], scheme, year)) for person in people], rules)
     own = next(found for person, found in zip(people, again, strict=True) if person.ref == resident_ref)
-    found = differences(numbers_of(kept), own, rules)
+    found = differences(scheme, rules, numbers_of(kept), own)
     numbers = Numbers(own.spend_minor, own.bases_minor, own.cuts, own.refund_minor)
     return Replay(
         run, scheme, kept, not found, found, explain(scheme, rules, numbers), own.refund_minor, purchases[resident_ref]

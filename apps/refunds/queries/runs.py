@@ -70,10 +70,18 @@ def newest_steps() -> dict[int, Step]:
     return {step.tax_year_id: step for step in Step.objects.order_by("tax_year", "-pk").distinct("tax_year")}
 
 
-def last_error(year: int) -> str:
-    """Why the year's last step stopped, or nothing if it did not: one query."""
-    step = Step.objects.filter(tax_year_id=year).exclude(finished_at=None).order_by("-pk").values_list("error").first()
-    return step[0] if step else ""
+class StepError(NamedTuple):
+    """Why a step stopped: the error's code and text, both empty when it did not."""
+
+    code: str
+    text: str
+
+
+def last_error(year: int) -> StepError:
+    """Why the year's last step stopped: one query."""
+    steps = Step.objects.filter(tax_year_id=year).exclude(finished_at=None).order_by("-pk")
+    row = steps.values_list("error_code", "error").first()
+    return StepError(*row) if row else StepError("", "")
 
 
 def refunds_by_step(run: Run, cap_minor: int) -> dict[int, int]:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.refunds.deadlines import lapses_on
+from apps.refunds.deadlines import lapses_on, warnings_due
 from apps.refunds.models import EFFECTIVE, Refund, Run, Settlement
 from apps.refunds.netting_rule import Debt
 from apps.refunds.queries.statements import PROVED, refunds_of
@@ -59,7 +59,7 @@ class Balance:
     """A refund with its run and what became of it.
 
     `taken_off` are the later refunds that were netted against it when it took something away. `claim_until` is the last
-    day to claim it, None before its approval.
+    day to claim it, None before its approval; it `lapses_soon` from the first warning on.
     """
 
     refund: Refund
@@ -67,6 +67,7 @@ class Balance:
     settled: tuple[Settlement, ...]
     taken_off: tuple[Settlement, ...]
     claim_until: date | None
+    lapses_soon: bool
 
     @property
     def left_minor(self) -> int:
@@ -94,13 +95,14 @@ def balances_of(resident_ref: UUID, year: int) -> list[Balance]:
 
 
 def _balance(refund: Refund, run: Run, parts: Sequence[Settlement]) -> Balance:
-    own = (refund.tax_year, refund.run)
+    own, until = (refund.tax_year, refund.run), _claim_until(refund, run)
     return Balance(
         refund,
         run,
         tuple(part for part in parts if (part.tax_year, part.run) == own),
         tuple(part for part in parts if (part.against_year, part.against_run) == own),
-        _claim_until(refund, run),
+        until,
+        until is not None and warnings_due(until, timezone.localdate()) is not None,
     )
 
 

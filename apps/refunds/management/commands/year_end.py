@@ -13,7 +13,7 @@ from apps.refunds.queries.runs import Progress, latest_run, step_at_work
 from apps.refunds.queries.settlements import unsettled
 
 LONG: Final[dict[str, Callable[..., Run]]] = {"freeze": freeze, "assess": assess_run, "verify": verify_run}
-SHORT: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run, "undo": undo_step}
+SHORT: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run}
 
 
 class Command(OperatorCommand):
@@ -24,9 +24,12 @@ class Command(OperatorCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("year", type=int)
-        parser.add_argument("step", choices=["status", *LONG, "approve", *SHORT])
+        parser.add_argument("step", choices=["status", *LONG, "approve", *SHORT, "undo"])
         parser.add_argument("--by", metavar="USER", help="approve: the auditor who signs")
         parser.add_argument("--digest", help="approve: the digest that the auditor read; another is refused")
+        parser.add_argument(
+            "--run", type=int, dest="number", help="pay, close: which run (default: the oldest that can)"
+        )
         parser.add_argument("--drain-timeout-s", type=float, default=600, help="how long a freeze waits for workers")
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -37,8 +40,10 @@ class Command(OperatorCommand):
             if not options["by"]:
                 raise CommandError("approve needs --by USER: the auditor who signs.")
             return run_json(approve_run(year, by=options["by"], actor=operator(), digest=options["digest"]))
+        if step == "undo":
+            return run_json(undo_step(year, actor=operator()))
         if step in SHORT:
-            return run_json(SHORT[step](year, actor=operator()))
+            return run_json(SHORT[step](year, actor=operator(), number=options["number"]))
         more = {"drain_timeout_s": options["drain_timeout_s"]} if step == "freeze" else {}
         return run_json(_with_bar(LONG[step], step, year, more))
 
