@@ -17,6 +17,7 @@ PROBLEMS: Final[dict[str, Promise]] = {
     "archive_conflict": _("A file is in the archive's way. Move it away: archived files are never written over."),
     "assessments_differ": _("The two assessments do not agree. Nobody is paid until it is known why."),
     "entries_invalid": _("The archive has an entry that the scheme has no rate for, or one of another year."),
+    "interrupted": _("It was interrupted. Start it again: what was done is not done twice."),
     "no_rate": _("Residents bought in tiers for which the scheme has no rate."),
     "already_signed": _("You have signed this run. The second signature must be another auditor's."),
     "not_an_auditor": _("Only active members of the auditors' group can sign."),

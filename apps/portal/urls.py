@@ -1,8 +1,10 @@
 from django.urls import path
 
-from apps.portal.views import decisions, statements, years
+from apps.portal.views import decisions, published, statements, years
 
 urlpatterns = [
+    path("published", published.published, name="published"),
+    path("published.json", published.published_json, name="published-json"),
     path("", years.home, name="home"),
     path("year/<int:year>", years.year_page, name="year"),
     path("year/<int:year>/run/<int:number>", statements.statement, name="my-statement"),

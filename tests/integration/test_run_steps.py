@@ -41,7 +41,7 @@ from apps.refunds.operations.requesting import request_step, run_requested
 from apps.refunds.operations.steps import StepRunning, WrongState, alone
 from apps.refunds.operations.verifying import verify_run
 from apps.refunds.queries.replays import replay
-from apps.refunds.queries.runs import latest_run, step_at_work
+from apps.refunds.queries.runs import last_error, latest_run, step_at_work
 from apps.refunds.queries.statements import StatementMissing, statement_of
 from apps.schemes.operations import SHIPPED, load_scheme
 from tests.till import RawTill, send
@@ -50,6 +50,10 @@ from tests.world import World, auditor
 pytestmark = pytest.mark.django_db(transaction=True)
 YEAR = 2017
 MONEY = {"currency": "JPY"}
+
+
+class Died(BaseException):
+    """What a process does not survive."""
 
 
 @pytest.fixture
@@ -207,16 +211,33 @@ def test_a_freeze_that_died_before_the_archive_is_finished_by_the_next(
     count(till, till.sale(reduced=5500))
 
     def die(*_args: object, **_more: object) -> None:
-        raise KeyboardInterrupt
+        raise Died
 
     with monkeypatch.context() as patch:
         patch.setattr("apps.refunds.operations.freezing.write_closed_parts", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Died):
             freeze(YEAR, actor="test")
     assert step_at_work(YEAR)
     assert freeze(YEAR, actor="test").number == 1
     assert Run.objects.count() == 1
     assert step_at_work(YEAR) is None
+
+
+def test_a_step_that_was_interrupted_waits_for_somebody_to_start_it_again(
+    till: RawTill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count(till, till.sale(reduced=5500))
+    freeze(YEAR, actor="test")
+
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assessing, "assess_shard", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            assess_run(YEAR, actor="test")
+    assert (step_at_work(YEAR), last_error(YEAR).code, run_requested()) == (None, "interrupted", 0)
+    assert assess_run(YEAR, actor="test").entitled_minor == 100
 
 
 def test_an_assessment_that_died_goes_on_with_the_shards_that_are_left(
@@ -229,13 +250,13 @@ def test_an_assessment_that_died_goes_on_with_the_shards_that_are_left(
 
     def once() -> bool:
         if assessed:
-            raise KeyboardInterrupt
+            raise Died
         assessed.append(1)
         return assess_shard()
 
     with monkeypatch.context() as patch:
         patch.setattr(assessing, "assess_shard", once)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Died):
             assess_run(YEAR, actor="test")
     assert Shard.objects.filter(done_at__isnull=False).count() == 1
     run = assess_run(YEAR, actor="test")

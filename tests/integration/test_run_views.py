@@ -379,3 +379,15 @@ def cost(client: Client, path: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         assert client.get(path).status_code == 200
     return len(captured)
+
+
+def test_everybody_may_compare_a_statements_root_with_the_published_one(client: Client, terminal: int) -> None:
+    assert "No run was signed yet." in shown(client, "/published")
+    buy(resident("hanako"), terminal, {"reduced": 5_500})
+    settle(freeze, assess_run, verify_run)
+    assert client.get("/published.json").json() == {"runs": []}
+    approve()
+    run = Run.objects.get()
+    (published,) = client.get("/published.json").json()["runs"]
+    assert (published["root"], published["tree_size"], published["digest"]) == (run.root, 1, run.digest)
+    assert run.root in shown(client, "/published")

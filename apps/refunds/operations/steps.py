@@ -64,6 +64,9 @@ def working(year: int, name: StepName, *, actor: str, seen: Seen = nothing_seen)
         except KanpuError as error:
             _finish(step, error=str(error)[:500], error_code=error.code)
             raise
+        except KeyboardInterrupt:  # somebody wants it to stop, so nobody takes it up by itself
+            _finish(step, error="It was interrupted.", error_code="interrupted")
+            raise
         _finish(step)
 
 

@@ -1,5 +1,6 @@
 """Reading runs and their steps."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Case, Count, F, Max, Q, Sum, When
@@ -68,6 +69,24 @@ def step_at_work(year: int) -> Progress | None:
 def newest_steps() -> dict[int, Step]:
     """The newest step of each year, at work or done: one query."""
     return {step.tax_year_id: step for step in Step.objects.order_by("tax_year", "-pk").distinct("tax_year")}
+
+
+class PublishedRun(NamedTuple):
+    """What everybody may see of an approved run; hashes in hex."""
+
+    year: int
+    run: int
+    tree_size: int
+    root: str
+    digest: str
+    approved_at: datetime
+
+
+def published_runs() -> list[PublishedRun]:
+    """All approved runs, the newest first: one query."""
+    runs = Run.objects.filter(state__in=EFFECTIVE).order_by("-tax_year", "-number")
+    rows = runs.values_list("tax_year", "number", "tree_size", "root", "digest", "signed_2_at")
+    return [PublishedRun(*row) for row in rows]
 
 
 class StepError(NamedTuple):

@@ -9,8 +9,9 @@ from apps.refunds.operations.approving import approve_run, close_run, pay_run, u
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
-from apps.refunds.queries.runs import Progress, latest_run, step_at_work
+from apps.refunds.queries.runs import Progress, RunMissing, latest_run, step_at_work
 from apps.refunds.queries.settlements import unsettled
+from apps.schemes.queries import tax_year
 
 LONG: Final[dict[str, Callable[..., Run]]] = {"freeze": freeze, "assess": assess_run, "verify": verify_run}
 SHORT: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run}
@@ -35,7 +36,7 @@ class Command(OperatorCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         year, step = options["year"], options["step"]
         if step == "status":
-            return run_json(latest_run(year), step_at_work(year))
+            return _status(year)
         if step == "approve":
             if not options["by"]:
                 raise CommandError("approve needs --by USER: the auditor who signs.")
@@ -46,6 +47,15 @@ class Command(OperatorCommand):
             return run_json(SHORT[step](year, actor=operator(), number=options["number"]))
         more = {"drain_timeout_s": options["drain_timeout_s"]} if step == "freeze" else {}
         return run_json(_with_bar(LONG[step], step, year, more))
+
+
+def _status(year: int) -> dict[str, Any]:
+    tax_year(year)
+    at_work = step_at_work(year)
+    try:
+        return run_json(latest_run(year), at_work)
+    except RunMissing:
+        return {"year": year, "run": None, "state": "open", "at_work": at_work and at_work._asdict()}
 
 
 def _with_bar(work: Callable[..., Run], step: str, year: int, more: dict[str, Any]) -> Run:
