@@ -45,7 +45,9 @@ class OperatorCommand(BaseCommand):
 
     def words(self, result: dict[str, Any]) -> str:
         """The result as people read it: a line for each key."""
-        return "\n".join(f"{key.replace('_', ' ')}: {_in_words(value)}" for key, value in result.items())
+        return "\n".join(
+            f"{key.replace('_', ' ')}: {value if key == 'year' else _in_words(value)}" for key, value in result.items()
+        )
 
 
 def _in_words(value: object) -> str:

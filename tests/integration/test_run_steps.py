@@ -35,6 +35,7 @@ from apps.refunds.operations.checking import check_proof
 from apps.refunds.operations.deciding import DecisionClosed, NotYetNotified, TooLate, appeal, decide_appeal, notify
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.lapsing import lapse_refunds
+from apps.refunds.operations.letters import print_letters
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.recounting import PurchasesWait, YearHasRuns, recount
 from apps.refunds.operations.requesting import request_step, run_requested
@@ -483,6 +484,20 @@ def test_what_is_refused_or_reduced_is_a_decision_that_can_be_appealed_against(t
     count(till, till.give_back(sale, reduced=950_000))
     to_approved()
     assert list(Decision.objects.filter(run=2).values_list("kind", "amount_minor")) == [("reduced", 3_091)]
+
+
+def test_letters_of_decisions_are_printed_once_and_the_time_to_appeal_begins(
+    till: RawTill, world: World, tmp_path: Path
+) -> None:
+    one, two = world.residents
+    count(till, till.sale(one, reduced=1_000_000), till.sale(two, reduced=2_000_000))
+    to_approved()
+    more: dict[str, Any] = {"folder": tmp_path / "letters", "language": "ja", "actor": "test", "seen": lambda *_: None}
+    assert print_letters(YEAR, sent_on=date(2018, 3, 20), **more) == 2
+    assert print_letters(YEAR, sent_on=date(2018, 3, 21), **more) == 0
+    names = sorted(path.name for path in (tmp_path / "letters").iterdir())
+    assert names == [f"kanpu-decision-{decision}.pdf" for decision in Decision.objects.order_by("pk")]
+    assert set(Decision.objects.values_list("state", "appeal_until")) == {("notified", date(2018, 6, 20))}
 
 
 def test_what_nobody_claims_lapses_after_five_years_with_warnings_before(till: RawTill, world: World) -> None:

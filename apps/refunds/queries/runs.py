@@ -79,7 +79,7 @@ class PublishedRun(NamedTuple):
     tree_size: int
     root: str
     digest: str
-    approved_at: datetime
+    approved_at: datetime | None
 
 
 def published_runs() -> list[PublishedRun]:

@@ -47,5 +47,5 @@ def _in_words(found: Replay, language: Any) -> dict[str, Any]:
             for left in found.purchases
         ],
         "lines": [getattr(line.words(scheme), language) for line in found.explanation.lines],
-        "steps": [f"{getattr(step.words, language)}: {money(step.left)}" for step in found.explanation.steps],
+        "steps": [f"{getattr(step.words, language)} → {money(step.left)}" for step in found.explanation.steps],
     }
