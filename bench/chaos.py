@@ -20,6 +20,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accruals.operations.years import start_year
+from apps.refunds.models import Run, Step
 from apps.refunds.operations.approving import undo_step
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.verifying import verify_run
@@ -28,6 +29,7 @@ from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.processes import Processes, worker_command
 
 YEAR: Final = 2017
+REACHES: Final = {"freeze": "frozen", "assess": "assessed", "verify": "verified"}
 ENTRIES: Final = """
 INSERT INTO accruals_entry (resident_ref, tax_year, terminal_id, seq, run, part, month, at, kind, tiers, amounts_minor,
                             purchases)
@@ -80,7 +82,7 @@ class Chaos:
             start_new_session=True,
         )
         if may_kill and self._kill(name, command, workers):
-            return False
+            return _is_done(name)  # it may have been killed on its way out
         _, error = command.communicate(timeout=300)
         if command.returncode:
             raise SystemExit(f"year_end {name} failed: {error.decode()[-2000:]}")
@@ -115,6 +117,14 @@ class Chaos:
         self.said(f"{self.kills} kills {self.hit}: run {run.number} verified again, digest {run.digest[:16]}…")
         for _ in range(3):
             undo_step(YEAR, actor="chaos")
+
+
+def _is_done(name: str) -> bool:
+    """Whether a step ended before its process was killed."""
+    newest = Step.objects.order_by("-pk").first()
+    state = Run.objects.order_by("-number").values_list("state", flat=True).first()
+    ended = newest is not None and newest.name == name and newest.finished_at is not None and not newest.error
+    return ended and state == REACHES[name]
 
 
 def make_year(*, residents: int, entries: int) -> None:
