@@ -294,7 +294,7 @@ class Decision(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["resident_ref", "tax_year"], name="decisions_of_resident"),
-            models.Index(fields=["state", "appeal_until"], name="decisions_by_deadline"),
+            models.Index(fields=["tax_year", "state", "appeal_until"], name="decisions_by_deadline"),
         ]
         constraints = [
             models.CheckConstraint(name="decision_kind", condition=Q(kind__in=("refused", "reduced", "annulled"))),
