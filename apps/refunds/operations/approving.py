@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from apps.audit.officers import auditor_named
 from apps.kernel.errors import KanpuError
-from apps.refunds.models import Member, Refund, Run, RunState, Shard, Tile
+from apps.refunds.models import Member, Refund, Run, RunState, Shard
 from apps.refunds.operations.deciding import issue_decisions
 from apps.refunds.operations.netting import net_debts
+from apps.refunds.operations.proving import forget_tree
 from apps.refunds.operations.steps import WrongState, alone, locked, locked_in, record
 from apps.refunds.operations.verifying import figures_of
 from apps.refunds.proofs import run_digest
@@ -107,10 +108,9 @@ def undo_step(year: int, *, actor: str) -> Run:
         if before == RunState.VERIFIED:
             _unprove(run)
         elif before == RunState.ASSESSED:
-            Refund.objects.filter(tax_year=year, run=run.number).delete()
-            Shard.objects.filter(run=run).delete()
-            run.assessed_at = None
+            _unassess(run)
         else:
+            _unassess(run)  # what an assessment that did not come to its end has left
             Member.objects.filter(tax_year=year, run=run.number).delete()
         run.save()
         record(run, "run.undo", actor, {"from": before, "to": run.state})
@@ -125,6 +125,13 @@ _UNDO = {
 
 
 def _unprove(run: Run) -> None:
-    Tile.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
+    forget_tree(run)
     run.digest, run.root, run.tree_size, run.verified_at = "", "", 0, None
     run.signed_1_by, run.signed_1_at = "", None
+
+
+def _unassess(run: Run) -> None:
+    """Shards first: that waits for workers who have one, so that no refund comes after its run is gone."""
+    Shard.objects.filter(run=run).delete()
+    Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
+    run.assessed_at = None
