@@ -1,7 +1,8 @@
 """What a crash, a mistake or two people at once do to a run: no money is lost or doubled, nothing wrong is signed."""
 
 import threading
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,8 @@ from django.utils import timezone
 from apps.accruals.models import Total
 from apps.accruals.operations.archiving import write_closed_parts
 from apps.refunds.assessment import NoRate
-from apps.refunds.models import Decision, Refund, Run, RunState, Settlement, Shard, Step, StepName
-from apps.refunds.operations import assessing
+from apps.refunds.models import Decision, Member, Refund, Run, RunState, Settlement, Shard, Step, StepName
+from apps.refunds.operations import assessing, register
 from apps.refunds.operations.approving import approve_run, undo_step
 from apps.refunds.operations.assessing import assess_run, assess_shard
 from apps.refunds.operations.freezing import freeze
@@ -24,8 +25,9 @@ from apps.refunds.operations.steps import WrongState
 from apps.refunds.operations.verifying import AssessmentsDiffer, DuesDiffer, Second, _verified, verify_run
 from apps.refunds.queries.runs import last_error, latest_run, step_at_work
 from apps.refunds.queries.statements import statement_of
-from apps.residents.operations import set_attributes
-from tests.integration.test_households import NEW_YEAR, limit, refunds, sell, under
+from apps.residents.operations import Home, set_attributes
+from apps.residents.queries import Registered
+from tests.integration.test_households import HOME, NEW_YEAR, OTHER, limit, move_in, refunds, sell, under
 from tests.integration.test_run_steps import YEAR, Died, checked, count, dues, to_approved, to_verified
 from tests.till import RawTill
 from tests.world import World, auditor
@@ -275,6 +277,44 @@ def test_any_text_of_an_attribute_reaches_both_assessments(world: World, tmp_pat
     set_attributes(values, start=NEW_YEAR, at=timezone.now(), actor="test")
     sell(RawTill(world), (one, "04-03", 5_500), (two, "05-03", 5_500))
     assert refunds() == {one: 100, two: 0}
+
+
+def test_a_move_recorded_while_the_register_is_read_waits_for_the_freeze(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = world.residents
+    under(tmp_path, limits=[limit("household", cap={"amount": 500})])
+    move_in(Home(one, HOME, NEW_YEAR, date(2017, 8, 1)), Home(two, HOME, NEW_YEAR))
+    sell(RawTill(world), (one, "04-03", 165_000), (two, "09-03", 165_000))
+    read, threads = register.registered_in, []
+
+    def moved_between(year: int) -> Iterator[Registered]:
+        yield from read(year)
+        if not threads:
+            threads.append(threading.Thread(target=move))
+            threads[0].start()
+            threads[0].join(0.5)
+
+    def move() -> None:
+        try:
+            move_in(Home(one, OTHER, date(2017, 8, 1)))
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(register, "registered_in", moved_between)
+    assert sum(refunds().values()) == 500
+    threads[0].join()
+    homes = Member.objects.filter(resident_ref=one).order_by("first_month").values_list("household_ref", flat=True)
+    assert list(homes) == [HOME, one]
+
+
+def test_a_purchase_that_changes_no_refund_still_makes_a_statement(till: RawTill, world: World, tmp_path: Path) -> None:
+    under(tmp_path, limits=[limit("members", cap={"amount": 100})])
+    count(till, till.sale(reduced=55_000))
+    to_approved()
+    count(till, till.sale(reduced=5_500))
+    to_approved()
+    assert dues(2) == {world.residents[0]: (100, 100, 0)}
 
 
 # --- stuck -----------------------------------------------------------------------------------------------------
