@@ -15,7 +15,7 @@ from apps.accruals.models import Total
 from apps.accruals.operations.archiving import write_closed_parts
 from apps.refunds.assessment import NoRate
 from apps.refunds.models import Decision, Member, Refund, Run, RunState, Settlement, Shard, Step, StepName
-from apps.refunds.operations import assessing, register
+from apps.refunds.operations import assessing
 from apps.refunds.operations.approving import approve_run, undo_step
 from apps.refunds.operations.assessing import assess_run, assess_shard
 from apps.refunds.operations.freezing import freeze
@@ -26,7 +26,7 @@ from apps.refunds.operations.verifying import AssessmentsDiffer, DuesDiffer, Sec
 from apps.refunds.queries.runs import last_error, latest_run, step_at_work
 from apps.refunds.queries.statements import statement_of
 from apps.residents.operations import Home, set_attributes
-from apps.residents.queries import Registered
+from apps.residents.queries import Registered, registered_in
 from tests.integration.test_households import HOME, NEW_YEAR, OTHER, limit, move_in, refunds, sell, under
 from tests.integration.test_run_steps import YEAR, Died, checked, count, dues, to_approved, to_verified
 from tests.till import RawTill
@@ -123,6 +123,15 @@ def test_a_worker_that_still_has_a_shard_leaves_nothing_in_a_withdrawn_run(
     assert (Refund.objects.count(), Shard.objects.count()) == (0, 0)
 
 
+def test_undo_that_was_clicked_twice_takes_one_step_back(till: RawTill, world: World) -> None:
+    count(till, till.sale(reduced=5_500))
+    run = to_verified()
+    assert undo_step(YEAR, actor="test", shown=(1, run.state)).state == RunState.ASSESSED
+    with pytest.raises(WrongState, match="is assessed by now"):
+        undo_step(YEAR, actor="test", shown=(1, run.state))
+    assert Refund.objects.count() == 1
+
+
 # --- signed --------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +205,10 @@ def test_two_years_approved_at_once_net_a_debt_once(world: World) -> None:
             earlier_minor=earlier, due_minor=due, at_cap=False, spend_minor=[0], cuts=[], leaf=b"x" * 32,
         )  # fmt: skip
 
+    Run.objects.filter(tax_year=YEAR, number=1).update(state="verified")
+    assert net_debts(runs[2], now=timezone.now()) == 0  # nobody has signed the debt yet
+    Run.objects.filter(tax_year=YEAR, number=1).update(state="approved")
+
     def other() -> None:
         try:
             with transaction.atomic():
@@ -253,6 +266,18 @@ def test_a_return_that_leaves_a_refund_at_the_cap_is_no_new_decision(till: RawTi
     assert list(Decision.objects.values_list("run", "kind", "amount_minor")) == [(1, "reduced", 14_181)]
 
 
+@pytest.mark.parametrize("unit", ["person", "members"])
+def test_a_cap_is_reached_by_the_last_yen_and_passed_by_the_next(world: World, tmp_path: Path, unit: str) -> None:
+    one, two = world.residents
+    under(tmp_path, limits=[limit(unit, cap={"amount": 100})])
+    sell(RawTill(world), (one, "04-03", 5_500), (two, "04-03", 5_555))
+    assert refunds() == {one: 100, two: 100}
+    assert [refund.at_cap for refund in Refund.objects.all()] == [True, True]
+    assert [
+        bool(refund.cuts) for refund in Refund.objects.filter(resident_ref__in=[one, two]).order_by("spend_minor")
+    ] == [False, True]
+
+
 # --- what the register says ------------------------------------------------------------------------------------
 
 
@@ -286,7 +311,8 @@ def test_a_move_recorded_while_the_register_is_read_waits_for_the_freeze(
     under(tmp_path, limits=[limit("household", cap={"amount": 500})])
     move_in(Home(one, HOME, NEW_YEAR, date(2017, 8, 1)), Home(two, HOME, NEW_YEAR))
     sell(RawTill(world), (one, "04-03", 165_000), (two, "09-03", 165_000))
-    read, threads = register.registered_in, []
+    read = registered_in
+    threads: list[threading.Thread] = []
 
     def moved_between(year: int) -> Iterator[Registered]:
         yield from read(year)
@@ -301,7 +327,7 @@ def test_a_move_recorded_while_the_register_is_read_waits_for_the_freeze(
         finally:
             connections.close_all()
 
-    monkeypatch.setattr(register, "registered_in", moved_between)
+    monkeypatch.setattr("apps.refunds.operations.register.registered_in", moved_between)
     assert sum(refunds().values()) == 500
     threads[0].join()
     homes = Member.objects.filter(resident_ref=one).order_by("first_month").values_list("household_ref", flat=True)

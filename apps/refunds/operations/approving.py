@@ -93,14 +93,17 @@ def close_run(year: int, *, actor: str, number: int | None = None) -> Run:
     return run
 
 
-def undo_step(year: int, *, actor: str) -> Run:
+def undo_step(year: int, *, actor: str, shown: tuple[int, str] | None = None) -> Run:
     """Take the newest run back by one state: verified to assessed, assessed to frozen, frozen to withdrawn.
 
+    `shown`, when given, is the number and state that whoever asks has seen: asked twice, it is taken back once.
     A withdrawn run's purchases belong to the next one. What is approved stands: it is mended by a supplementary run.
     Raises WrongState and StepRunning.
     """
     with alone(year), transaction.atomic():
         run = locked(year, *RunState)
+        if shown is not None and shown != (run.number, run.state):
+            raise WrongState(f"{run} is {run.state} by now. Look at it again before you take a step back.")
         before = RunState(run.state)
         if before not in _UNDO:
             raise WrongState(f"{run} is {run.state}. What two auditors approved is mended by a supplementary run.")
