@@ -37,8 +37,11 @@ class WrongPassword(KanpuError):
     code = "wrong_password"
 
 
-def take_step(year: int, number: int, step: str, *, actor: str) -> None:
-    """Take one of STEPS on a run; a worker does those that take long. Raises what they raise, and RunOutdated."""
+def take_step(year: int, number: int, step: str, *, actor: str, shown: str = "") -> None:
+    """Take one of STEPS on a run; a worker does those that take long. Raises what they raise, and RunOutdated.
+
+    `shown` is the state that the page said: undo takes back that one only.
+    """
     if step in PAYING:
         PAYING[step](year, actor=actor, number=number)
         return
@@ -46,7 +49,7 @@ def take_step(year: int, number: int, step: str, *, actor: str) -> None:
     if step in LONG:
         request_step(year, LONG[step], actor=actor)
     else:
-        undo_step(year, actor=actor)
+        undo_step(year, actor=actor, shown=(number, shown))
 
 
 def sign(year: int, number: int, user: User | AnonymousUser, *, password: str, digest: str) -> Run:

@@ -16,6 +16,7 @@ PROBLEMS: Final[dict[str, Promise]] = {
     "archive_damaged": _("A file of the archive is not the one that was written. Write it anew: restore_archive."),
     "archive_conflict": _("A file is in the archive's way. Move it away: archived files are never written over."),
     "assessments_differ": _("The two assessments do not agree. Nobody is paid until it is known why."),
+    "dues_differ": _("What all runs give is not what residents are entitled to. Undo the assessment and assess again."),
     "entries_invalid": _("The archive has an entry that the scheme has no rate for, or one of another year."),
     "interrupted": _("It was interrupted. Start it again: what was done is not done twice."),
     "no_rate": _("Residents bought in tiers for which the scheme has no rate."),

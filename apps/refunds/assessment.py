@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 from uuid import UUID
 
 from apps.kernel.errors import KanpuError
@@ -169,11 +169,16 @@ def _line(rules: Rules, tier: str, month: int) -> int:
 def is_met(condition: Condition, attributes: Mapping[str, int | str]) -> bool:
     """Whether a resident's attributes meet a condition of eligibility; one that is missing does not."""
     value = attributes.get(condition.attribute)
-    if isinstance(value, int):
+    if is_number(value):
         return (condition.at_most is not None and value <= condition.at_most) or (
             condition.at_least is not None and value >= condition.at_least
         )
     return value is not None and value == condition.equals
+
+
+def is_number(value: object) -> TypeGuard[int]:
+    """Whether an attribute's value is a whole number: true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _regrouped(parts: Mapping[Part, int], periods: int) -> dict[Part, int]:
@@ -234,7 +239,7 @@ def _amount(cap: Cap, person: Person) -> int:
     if cap.attribute is None:
         return cap.amount or 0
     value = person.attributes.get(cap.attribute, 0)
-    return max(value, 0) if isinstance(value, int) else 0
+    return max(value, 0) if is_number(value) else 0
 
 
 def _is_reached(group: _Group, limit: Limit, parts: Sequence[Part], months: int) -> bool:

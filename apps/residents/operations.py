@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from psycopg.types.range import DateRange
 
 from apps.audit.operations import record_event
@@ -90,6 +90,12 @@ def set_attributes(values: Iterable[tuple[UUID, str, int | str]], *, start: date
     )
     record_event(at=at, actor=actor, action="attribute.set", subject="attributes", detail={"count": len(rows)})
     return len(rows)
+
+
+def hold_register() -> None:
+    """Let nobody change residents, households or attributes until the caller's transaction ends; reading goes on."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE residents_resident, residents_membership, residents_attribute IN SHARE MODE")
 
 
 @transaction.atomic

@@ -225,7 +225,9 @@ def test_steps_that_do_not_fit_are_refused_in_words(client: Client, terminal: in
     assert "A step of this year is at work already." in sent(client, f"{run}/verify")
     Step.objects.all().delete()
     assert "The run is withdrawn for good." in shown(client, f"{run}/undo")
-    assert "This run was withdrawn." in sent(client, f"{run}/undo")
+    assert 'name="state" value="frozen"' in client.get(f"{run}/undo").content.decode()
+    assert "The run is not in the state" in sent(client, f"{run}/undo", state="assessed")
+    assert "This run was withdrawn." in sent(client, f"{run}/undo", state="frozen")
     settle(freeze)
     assert "There is a newer run of this year." in sent(client, f"{run}/undo")
     assert Run.objects.get(number=2).state == RunState.FROZEN

@@ -64,7 +64,9 @@ def step(request: HttpRequest, year: int, number: int, name: str) -> HttpRespons
     if request.method == "POST":
         return done(
             request,
-            lambda: operations.take_step(year, number, name, actor=actor_of(request)),
+            lambda: operations.take_step(
+                year, number, name, actor=actor_of(request), shown=request.POST.get("state", "")
+            ),
             _("A worker begins with it.") if name in LONG else _("Done."),
             redirect("run", year=year, number=number),
         )

@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from apps.audit.officers import auditor_named
 from apps.kernel.errors import KanpuError
-from apps.refunds.models import Member, Refund, Run, RunState, Shard, Tile
+from apps.refunds.models import Member, Refund, Run, RunState, Shard
 from apps.refunds.operations.deciding import issue_decisions
 from apps.refunds.operations.netting import net_debts
+from apps.refunds.operations.proving import forget_tree
 from apps.refunds.operations.steps import WrongState, alone, locked, locked_in, record
 from apps.refunds.operations.verifying import figures_of
 from apps.refunds.proofs import run_digest
@@ -92,14 +93,17 @@ def close_run(year: int, *, actor: str, number: int | None = None) -> Run:
     return run
 
 
-def undo_step(year: int, *, actor: str) -> Run:
+def undo_step(year: int, *, actor: str, shown: tuple[int, str] | None = None) -> Run:
     """Take the newest run back by one state: verified to assessed, assessed to frozen, frozen to withdrawn.
 
+    `shown`, when given, is the number and state that whoever asks has seen: asked twice, it is taken back once.
     A withdrawn run's purchases belong to the next one. What is approved stands: it is mended by a supplementary run.
     Raises WrongState and StepRunning.
     """
     with alone(year), transaction.atomic():
         run = locked(year, *RunState)
+        if shown is not None and shown != (run.number, run.state):
+            raise WrongState(f"{run} is {run.state} by now. Look at it again before you take a step back.")
         before = RunState(run.state)
         if before not in _UNDO:
             raise WrongState(f"{run} is {run.state}. What two auditors approved is mended by a supplementary run.")
@@ -107,10 +111,9 @@ def undo_step(year: int, *, actor: str) -> Run:
         if before == RunState.VERIFIED:
             _unprove(run)
         elif before == RunState.ASSESSED:
-            Refund.objects.filter(tax_year=year, run=run.number).delete()
-            Shard.objects.filter(run=run).delete()
-            run.assessed_at = None
+            _unassess(run)
         else:
+            _unassess(run)  # what an assessment that did not come to its end has left
             Member.objects.filter(tax_year=year, run=run.number).delete()
         run.save()
         record(run, "run.undo", actor, {"from": before, "to": run.state})
@@ -125,6 +128,13 @@ _UNDO = {
 
 
 def _unprove(run: Run) -> None:
-    Tile.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
+    forget_tree(run)
     run.digest, run.root, run.tree_size, run.verified_at = "", "", 0, None
     run.signed_1_by, run.signed_1_at = "", None
+
+
+def _unassess(run: Run) -> None:
+    """Shards first: that waits for workers who have one, so that no refund comes after its run is gone."""
+    Shard.objects.filter(run=run).delete()
+    Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
+    run.assessed_at = None

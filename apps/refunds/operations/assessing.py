@@ -105,7 +105,7 @@ def _assess_all(run: Run, work: Work) -> None:
     done, total, _ = shards_done(run)
     while done < total:
         work.show(done, total)
-        if not assess_shard():
+        if not assess_shard(run):
             time.sleep(WAIT_S)
         done, total, _ = shards_done(run)
     work.show(done, total)
@@ -123,9 +123,10 @@ def assess_waiting() -> int:
 
 
 @transaction.atomic
-def assess_shard() -> bool:
-    """Assess one shard that nobody has, of any frozen run. Returns whether there was one. Raises NoRate."""
+def assess_shard(of_run: Run | None = None) -> bool:
+    """Assess one shard that nobody has, of this or of any frozen run. Returns whether there was one. Raises NoRate."""
     waiting = Shard.objects.filter(done_at=None, run__state=RunState.FROZEN).order_by("run_id", "number")
+    waiting = waiting.filter(run=of_run) if of_run else waiting
     shard = waiting.select_for_update(skip_locked=True, of=("self",)).first()
     if shard is None:
         return False

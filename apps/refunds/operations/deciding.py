@@ -15,7 +15,7 @@ from apps.refunds.queries.decisions import decision_of
 from apps.refunds.rules import rules_of
 from apps.schemes.queries import scheme_of, tax_year
 
-# A refund whose cuts differ from those of the resident's last one, or that gives less than before, is a decision.
+# A refund of which more is cut than of the resident's last one, or that gives less than before, is a decision.
 ISSUE = """
 WITH found AS (
     SELECT r.resident_ref, r.entitled_minor, greatest(-r.due_minor, 0) AS less, cut_of(r.cuts) AS cut,
@@ -30,7 +30,7 @@ INSERT INTO refunds_decision (resident_ref, tax_year, run, kind, amount_minor, r
                               appeal_reason, outcome)
 SELECT resident_ref, %(year)s, %(run)s, CASE WHEN entitled_minor = 0 AND cut > 0 THEN 'refused' ELSE 'reduced' END,
        less + div(greatest(cut - coalesce(earlier_cut, 0), 0), %(denominator)s), '', 'issued', %(now)s, '', ''
-FROM found WHERE less > 0 OR cut IS DISTINCT FROM coalesce(earlier_cut, 0)
+FROM found WHERE less > 0 OR cut > coalesce(earlier_cut, 0)
 ORDER BY resident_ref
 """
 CUT_OF = "(SELECT coalesce(sum({0}[i + 2] - {0}[i + 3]), 0) FROM generate_series(1, cardinality({0}), 4) i)"

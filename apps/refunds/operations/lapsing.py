@@ -52,6 +52,7 @@ def last_day_of(run: Run) -> date:
 
 @transaction.atomic
 def _look_at(run: Run, today: date, actor: str, *, dry_run: bool) -> Lapsed:
+    Run.objects.select_for_update().get(pk=run.pk)  # nothing is paid meanwhile
     last_day = last_day_of(run)
     if today < months_after(last_day, -max(WARNED_MONTHS_AHEAD)):
         return Lapsed(0, 0, 0)

@@ -3,18 +3,33 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from apps.refunds.models import Run, Settlement
+from apps.kernel.errors import KanpuError
+from apps.refunds.models import EFFECTIVE, Run, Settlement
 from apps.refunds.netting_rule import netted
-from apps.refunds.operations.steps import record
-from apps.refunds.queries.settlements import debts_of_those_due
+from apps.refunds.operations.steps import check_state, record
+from apps.refunds.queries.settlements import debts_of_those_due, left_of
+
+NETTING_LOCK: Final = 20150903  # the class of the advisory lock that is held while debts are netted
+
+
+class PaidTooMuch(KanpuError):
+    """More was paid than is left of a refund after what was paid, netted and lapsed before."""
+
+    code = "paid_too_much"
 
 
 def net_debts(run: Run, *, now: datetime) -> int:
-    """Net open debts of residents against what the run gives them, in the caller's transaction. Returns how many."""
+    """Net open debts of residents against what the run gives them, in the caller's transaction. Returns how many.
+
+    One run at a time, of whichever year: two would take the same debt from what either gives.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [NETTING_LOCK])
     rows: list[Settlement] = []
     for resident_ref, (due_minor, debts) in debts_of_those_due(run).items():
         rows += [
@@ -30,10 +45,21 @@ def net_debts(run: Run, *, now: datetime) -> int:
 
 @transaction.atomic
 def record_payments(run: Run, paid: Iterable[tuple[UUID, int]], *, at: datetime, actor: str) -> int:
-    """Keep what was paid to whom, in minor units, of a run's refunds. Returns how many."""
+    """Keep what was paid to whom, in minor units, of an approved run's refunds. Returns how many.
+
+    Raises WrongState, and PaidTooMuch when it is more than is left of somebody's refund.
+    """
+    check_state(Run.objects.select_for_update().get(pk=run.pk), *EFFECTIVE)
     sums: dict[UUID, int] = defaultdict(int)
     for resident_ref, amount_minor in paid:
         sums[resident_ref] += amount_minor
+    left = left_of(run, sums)
+    for resident_ref, amount_minor in sums.items():
+        if amount_minor > left.get(resident_ref, 0):
+            raise PaidTooMuch(
+                f"{amount_minor} were paid to {resident_ref}, of whose refund of {run}"
+                f" {left.get(resident_ref, 0)} minor units are left."
+            )
     Settlement.objects.bulk_create(
         Settlement(
             resident_ref=ref,

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.audit import merkle
-from apps.refunds.models import Refund, Run
+from apps.refunds.models import Refund, Run, Tile
 from apps.refunds.queries.proofs import tile_reader, tree_size_before
 
 TILES_AT_ONCE: Final = 1_000
@@ -19,6 +19,7 @@ def grow_tree(run: Run) -> tuple[int, bytes]:
 
     Done again, it makes the same tiles.
     """
+    forget_tree(run)  # the leaves may be others than last time, and so the tiles' first residents
     refs: dict[int, UUID] = {}
     growth = merkle.Growth(
         size=tree_size_before(run), leaves=_leaves(run, tree_size_before(run), refs), read=tile_reader(run.tax_year_id)
@@ -27,6 +28,11 @@ def grow_tree(run: Run) -> tuple[int, bytes]:
     while some := list(islice(tiles, TILES_AT_ONCE)):
         _keep(run, some, refs)
     return growth.size, merkle.root(size=growth.size, read=tile_reader(run.tax_year_id))
+
+
+def forget_tree(run: Run) -> None:
+    """Take away the tiles that a run began. What it added to others lies beyond the tree's size and is not read."""
+    Tile.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
 
 
 def _leaves(run: Run, size: int, refs: dict[int, UUID]) -> Iterator[bytes]:

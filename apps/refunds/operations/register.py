@@ -18,6 +18,7 @@ from django.db import connection
 
 from apps.refunds.grouping import groups_of
 from apps.refunds.models import Member, Run
+from apps.residents.operations import hold_register
 from apps.residents.queries import Registered, registered_in
 from apps.schemes.document import asks_the_register
 from apps.schemes.queries import scheme_of
@@ -41,6 +42,7 @@ def take_snapshot(run: Run) -> int:
     """Keep the stretches and attributes of all who have any, inside the caller's transaction. Returns how many rows."""
     if not asks_the_register(scheme_of(run.tax_year.scheme_version_id)):
         return 0
+    hold_register()  # it is read twice, and must say the same
     movers = ([s.household_ref for s in r.stretches] for r in registered_in(run.tax_year_id) if len(r.stretches) > 1)
     groups = groups_of(movers)
     rows = (row for registered in registered_in(run.tax_year_id) for row in _rows(run, registered, groups))

@@ -2,7 +2,7 @@
 
 import logging
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from apps.kernel.errors import KanpuError
@@ -42,4 +42,8 @@ def run_requested() -> int:
             continue
         except KanpuError as error:  # kept with the step, where the auditor sees it
             logger.warning("%s stopped: %s", step, error)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # of one year, so that the others' steps are done
+            logger.exception("%s failed.", step)
     return done

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.audit.operations import record_event
@@ -66,6 +66,11 @@ def working(year: int, name: StepName, *, actor: str, seen: Seen = nothing_seen)
             raise
         except KeyboardInterrupt:  # somebody wants it to stop, so nobody takes it up by itself
             _finish(step, error="It was interrupted.", error_code="interrupted")
+            raise
+        except (OperationalError, InterfaceError):  # the database went away: whoever comes next takes it up
+            raise
+        except Exception as error:
+            _finish(step, error=f"{type(error).__name__}: {error}"[:500], error_code="unforeseen")
             raise
         _finish(step)
 

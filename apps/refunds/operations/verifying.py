@@ -15,11 +15,11 @@ from django.utils import timezone
 from apps.accruals.operations.archiving import write_closed_parts
 from apps.kernel.errors import KanpuError
 from apps.refunds.models import Run, RunState, StepName
-from apps.refunds.operations.proving import grow_tree
+from apps.refunds.operations.proving import forget_tree, grow_tree
 from apps.refunds.operations.register import write_register
 from apps.refunds.operations.steps import Seen, Work, check_state, locked, nothing_seen, record, working
 from apps.refunds.proofs import RunFigures, evidence_sha256, run_digest
-from apps.refunds.queries.runs import evidence_of, latest_run
+from apps.refunds.queries.runs import effective_before, evidence_of, latest_run
 from apps.refunds.rules import rules_of
 from apps.refunds.verification import second_assessment
 from apps.schemes.queries import scheme_of
@@ -49,6 +49,12 @@ class AssessmentsDiffer(KanpuError):
     code = "assessments_differ"
 
 
+class DuesDiffer(KanpuError):
+    """What all runs give together is not what residents are entitled to."""
+
+    code = "dues_differ"
+
+
 @dataclass(frozen=True, slots=True)
 class Second:
     """What the second assessment found, in minor units, and on how many residents the two disagree."""
@@ -65,7 +71,7 @@ def verify_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
 
     When all agree, the refunds become leaves of the year's tree and the run gets the digest that auditors sign. Raises
     ArchiveDamaged when a file's SHA-256 is not the manifest's, AssessmentsDiffer with the first differences kept in
-    the run, WrongState, StepRunning.
+    the run, DuesDiffer, WrongState, StepRunning.
     """
     started_s = time.monotonic()
     with working(year, StepName.VERIFY, actor=actor, seen=seen) as work:
@@ -116,19 +122,34 @@ def _export_first(run: Run, path: Path) -> None:
 @transaction.atomic
 def _verified(year: int, actor: str, second: Second, started_s: float) -> Run:
     run = locked(year, RunState.ASSESSED, RunState.VERIFIED)
+    signed = run.digest
     run.verified_entries, run.verified_residents = second.entries, second.residents
     run.verified_minor, run.differing, run.differences = second.refund_minor, second.differing, second.differences
     if second.differing:
+        forget_tree(run)
         run.state, run.digest, run.root, run.tree_size = RunState.ASSESSED, "", "", 0
     else:
+        _check_dues(run)
         run.tree_size, root = grow_tree(run)
         run.root, run.state = root.hex(), RunState.VERIFIED
         run.digest = run_digest(figures_of(run))
+    if run.digest != signed:
+        run.signed_1_by, run.signed_1_at = "", None
     run.verified_at, run.verify_s = timezone.now(), time.monotonic() - started_s
     run.save()
     action = "run.differ" if second.differing else "run.verify"
     record(run, action, actor, {"digest": run.digest, "root": run.root, "differing": second.differing})
     return run
+
+
+def _check_dues(run: Run) -> None:
+    """Whether this run and the approved ones before it give in all what residents are entitled to."""
+    given_minor = sum(earlier.due_minor for earlier in effective_before(run))
+    if given_minor + run.due_minor != run.entitled_minor:
+        raise DuesDiffer(
+            f"{run} gives {run.due_minor} and the runs before it {given_minor}, but residents are entitled to"
+            f" {run.entitled_minor} minor units in all. Undo the assessment and assess again."
+        )
 
 
 def figures_of(run: Run) -> RunFigures:

@@ -1,13 +1,13 @@
 """What of the refunds that are due is settled, and what residents owe."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from apps.refunds.deadlines import lapses_on, warnings_due
@@ -52,6 +52,15 @@ def unsettled(run: Run) -> Unsettled:
         cursor.execute(UNSETTLED, {"year": run.tax_year_id, "run": run.number})
         refunds, amount_minor = cursor.fetchone()
     return Unsettled(refunds, int(amount_minor))
+
+
+def left_of(run: Run, refs: Collection[UUID]) -> dict[UUID, int]:
+    """What of these residents' refunds of a run is neither paid nor netted nor lapsed, in minor units: two queries."""
+    of_run = {"tax_year": run.tax_year_id, "run": run.number, "resident_ref__in": list(refs)}
+    parts = Settlement.objects.filter(**of_run).values_list("resident_ref").annotate(settled=Sum("amount_minor"))
+    settled = dict(parts.order_by())
+    due = Refund.objects.filter(**of_run).values_list("resident_ref", "due_minor")
+    return {ref: due_minor - settled.get(ref, 0) for ref, due_minor in due}
 
 
 @dataclass(frozen=True, slots=True)
