@@ -51,12 +51,16 @@ class OperatorCommand(BaseCommand):
 
 
 def _in_words(value: object) -> str:
+    if value is None or value == "":
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list):
-        return "".join(f"\n  {item}" for item in value) or "none"
+        return "".join(f"\n  {_in_words(item)}" for item in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_in_words(part).lstrip()}" for key, part in value.items())
     return str(value)
 
 

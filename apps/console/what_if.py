@@ -54,6 +54,9 @@ class ChoiceForm(forms.Form):
             cleaned["chosen"] = self._chosen(cleaned)
         except SchemeInvalid as error:
             self.add_error("text", str(error))
+        else:
+            if cleaned["chosen"] is None and not self.errors:
+                self.add_error("scheme", _("Choose a scheme, or give a file."))
         return cleaned
 
     def _chosen(self, cleaned: Mapping[str, Any]) -> Scheme | None:

@@ -92,7 +92,9 @@ def _targets(scheme: Scheme, recorded: Scheme, tiers: Collection[str], named: Ma
         )
     targets = {tier: named.get(tier, tier) for tier in tiers}
     known = {tier.code for tier in scheme.tiers}
-    if missing := [tier for tier, target in sorted({**targets, **named}.items()) if target not in known]:
+    if wrong := sorted(set(named.values()) - known):
+        raise TierMissing(f"{scheme.code} has no tier {', '.join(wrong)}. It has: {_codes(scheme)}.")
+    if missing := [tier for tier, target in sorted(targets.items()) if target not in known]:
         options = " ".join(f"--tier {tier}=TIER" for tier in missing)
         raise TierMissing(
             f"{scheme.code} has no tier for what was recorded as {', '.join(missing)}. It has: {_codes(scheme)}."

@@ -77,7 +77,9 @@ def latest_version(code: str) -> SchemeVersion:
     """The newest loaded version of a scheme. Raises SchemeUnknown."""
     version = SchemeVersion.objects.filter(code=code).order_by("-version").first()
     if version is None:
-        raise SchemeUnknown(f"No scheme {code!r} is loaded. Load it: manage.py load_scheme FILE")
+        raise SchemeUnknown(
+            f"No scheme {code!r} is loaded. Load it: manage.py load_scheme FILE (the files: manage.py list_schemes)"
+        )
     return version
 
 

@@ -108,7 +108,9 @@ _JAPANESE: Final[Mapping[str, Words]] = {
     "root_to_compare": Words(
         "このルートを {year} 年分、{size} 件として公表されたものと比べるか、--root で指定してください：{root}"
     ),
-    "not_covered": Words("証明されるのは支出、減額、金額です。説明文、制度と通貨の名称、回の要約値は含まれません。"),
+    "not_covered": Words(
+        "証明されるのは支出、減額、金額です。説明文、制度と通貨の名称、精算のダイジェストは含まれません。"
+    ),
 }
 
 FINDINGS: Final = {"en": _ENGLISH, "ja": _JAPANESE}

@@ -4,16 +4,17 @@ import json
 import subprocess
 import sys
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
+from pypdf import PdfReader
 
 from apps.accruals.models import Total
 from apps.accruals.operations.counting import count_all
@@ -497,6 +498,8 @@ def test_letters_of_decisions_are_printed_once_and_the_time_to_appeal_begins(
     assert print_letters(YEAR, sent_on=date(2018, 3, 21), **more) == 0
     names = sorted(path.name for path in (tmp_path / "letters").iterdir())
     assert names == [f"kanpu-decision-{decision}.pdf" for decision in Decision.objects.order_by("pk")]
+    letter = PdfReader(tmp_path / "letters" / names[0])
+    assert "2018年6月20日までに" in "".join(letter.pages[0].extract_text().split())
     assert set(Decision.objects.values_list("state", "appeal_until")) == {("notified", date(2018, 6, 20))}
 
 
@@ -517,6 +520,8 @@ def test_what_nobody_claims_lapses_after_five_years_with_warnings_before(till: R
     for today, expected in looks:
         assert lapse_refunds(today=today, actor="test") == expected, today
     assert lapse_refunds(today=date(2023, 3, 21), actor="test", dry_run=True) == (0, 1, 100)
+    with pytest.raises(CommandError, match="yet to come"):
+        call_command("lapse_refunds", "--on", str(timezone.localdate() + timedelta(days=1)))
     assert lapse_refunds(today=date(2023, 3, 21), actor="test") == (0, 1, 100)
     assert lapse_refunds(today=date(2023, 3, 22), actor="test") == (0, 0, 0)
     assert list(LapseWarning.objects.order_by("-months_ahead").values_list("months_ahead", flat=True)) == [12, 3, 1]

@@ -129,7 +129,7 @@ def test_schemes_are_listed_with_their_years_and_what_is_not_loaded() -> None:
 
 
 def test_nothing_loaded_is_said_so() -> None:
-    assert said("list_schemes").startswith("loaded:\n  none\nshipped:\n")
+    assert said("list_schemes").startswith("loaded:\n  none\nshipped, in apps/schemes/files:\n")
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -144,7 +144,7 @@ def test_households_are_those_that_the_run_kept_also_where_purchases_are_measure
         (("jp-2019", "--as-of", "2014"), r"its rates start on 2015-01-01.*\[rate_missing\]"),
         (("jp-2019", "--tier", "reduced"), "write RECORDED=TIER"),
         (("jp-2019", "--exchange-rate", "much"), "write a number"),
-        (("no-such-file.yaml",), r"cannot be read.*\[scheme_invalid\]"),
+        (("no-such-file.yaml",), r"is no file.*\[scheme_unknown\]"),
     ],
 )
 def test_what_is_missing_is_said(sold: World, arguments: tuple[str, ...], said: str) -> None:
@@ -197,6 +197,11 @@ def test_what_is_no_scheme_file_is_refused_and_breaks_nothing(sold: World, conte
 def test_a_file_above_200_kb_is_refused(sold: World) -> None:
     large = SimpleUploadedFile("mine.yaml", b"#" * 200_001)
     assert "at most 200 kB" in browser().post(PAGE, {"file": large}).content.decode()
+
+
+def test_who_chooses_no_scheme_is_asked_to(sold: World) -> None:
+    assert "Choose a scheme, or give a file." in browser().post(PAGE, {"scheme": ""}).content.decode()
+    assert "Choose a scheme, or give a file." not in browser().get(PAGE).content.decode()
 
 
 def test_a_loaded_scheme_can_be_chosen(sold: World, tmp_path: Path) -> None:

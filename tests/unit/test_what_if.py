@@ -175,7 +175,7 @@ def test_amounts_of_another_currency_are_converted_once_to_the_nearest_yen() -> 
 def test_what_does_not_fit_is_named_with_what_to_say() -> None:
     with pytest.raises(TierMissing, match=r"reduced, standard\. It has: purchase\..*--tier reduced=TIER"):
         put_on_2017(ITALY)
-    with pytest.raises(TierMissing, match="recorded as standard"):
+    with pytest.raises(TierMissing, match=r"has no tier food\. It has: purchase\."):
         put_on_2017(ITALY, tiers={"reduced": "purchase", "standard": "food"})
     with pytest.raises(AssumptionUnused, match="no tier rice"):
         put_on_2017(JP_2015, tiers={"rice": "reduced"})

@@ -207,14 +207,15 @@ def _sums(months: Sequence[MonthRow]) -> MonthRow:
 
 
 def _distribution(run: Run, scheme: Scheme) -> tuple[Bucket, ...]:
-    """Refunds of 0, of each tenth of the cap, and of the cap; nothing without a cap or an assessment."""
+    """Refunds of 0, of each tenth of the cap, and of the cap; nothing without a cap or refunds."""
     cap_minor = year_cap_minor(scheme)
     if not cap_minor or not run.residents:
         return ()
-    found = refunds_by_step(run, cap_minor)
+    if not (found := refunds_by_step(run, cap_minor)):
+        return ()
     edges = [max(1, -(-cap_minor * step // STEPS)) for step in range(STEPS + 1)]
     spans = [(0, 0), *((edges[i], edges[i + 1] - 1) for i in range(STEPS)), (cap_minor, cap_minor)]
-    most = max(found.values(), default=1)
+    most = max(found.values())
     return tuple(
         Bucket(first, last, found.get(step, 0), found.get(step, 0) * 1000 // most)
         for step, (first, last) in enumerate(spans, start=-1)

@@ -34,15 +34,15 @@ def print_letters(
     for at in range(0, len(ids), LETTERS_AT_ONCE):
         some = ids[at : at + LETTERS_AT_ONCE]
         for decision in Decision.objects.filter(pk__in=some).order_by("pk"):
-            _write(folder, decision, language)
+            _write(folder, decision, language, sent_on)
             done += 1
             seen(done, len(ids))
         notify(some, on=sent_on, actor=actor)
     return done
 
 
-def _write(folder: Path, decision: Decision, language: Language) -> None:
-    letter = letter_file(letter_of(decision), language=language)
+def _write(folder: Path, decision: Decision, language: Language, sent_on: date) -> None:
+    letter = letter_file(letter_of(decision, sent_on=sent_on), language=language)
     path = folder / letter.name
     if path.exists():
         raise LetterExists(f"{path} is there already. Name an empty folder.")

@@ -9,6 +9,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from apps.kernel.errors import KanpuError
+from apps.refunds.deadlines import months_after
 from apps.refunds.models import Decision, Refund
 from apps.refunds.queries.statements import numbers_of
 from apps.refunds.rules import rules_of
@@ -111,9 +112,13 @@ def _less() -> Words:
     )
 
 
-def letter_of(decision: Decision) -> Mapping[str, Any]:
-    """What a decision's letter says, as `documents.render.decision_letter_pdf` takes it."""
+def letter_of(decision: Decision, *, sent_on: date | None = None) -> Mapping[str, Any]:
+    """What a decision's letter says, as `documents.render.decision_letter_pdf` takes it.
+
+    `sent_on` is the day on which a letter is posted that tells the resident of the decision for the first time.
+    """
     scheme, found = scheme_of_decision(decision), reasons_of(decision)
+    until = decision.appeal_until or (sent_on and months_after(sent_on, scheme.appeal.within_months))
     return {
         "number": decision.number,
         "kind": decision.kind,
@@ -126,7 +131,8 @@ def letter_of(decision: Decision) -> Mapping[str, Any]:
         "reasons": [_both(words) for words in found.why],
         "legal_basis": _both(found.legal_basis),
         "decided_date": timezone.localdate(decision.decided_at).isoformat(),
-        "appeal_until": decision.appeal_until and decision.appeal_until.isoformat(),
+        "appeal_until": until and until.isoformat(),
+        "appeal_within_months": scheme.appeal.within_months,
         "appeal_to": _both(scheme.appeal.to),
         "appeal_basis": _both(scheme.appeal.basis),
         "addressee": None,

@@ -28,5 +28,5 @@ class Command(OperatorCommand):
         return {
             "year": year.year,
             "scheme": str(year.scheme_version),
-            "taken_until": year.deadline_at.isoformat(),
+            "taken_until": timezone.localtime(year.deadline_at).isoformat(),
         }

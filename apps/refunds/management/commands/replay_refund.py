@@ -1,5 +1,6 @@
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import CommandParser
 
@@ -28,6 +29,7 @@ class Command(OperatorCommand):
 
 def _in_words(found: Replay, language: Any) -> dict[str, Any]:
     scheme = found.scheme
+    zone = ZoneInfo(scheme.time_zone)
 
     def money(amount: Any) -> str:
         return amount_text(scheme, amount, language)
@@ -41,7 +43,7 @@ def _in_words(found: Replay, language: Any) -> dict[str, Any]:
         "replayed_minor": found.refund_minor,
         "differences": [getattr(words, language) for words in found.differences],
         "purchases": [
-            f"{left.at:%Y-%m-%d %H:%M} UTC {left.terminal} {left.seq}: "
+            f"{left.at.astimezone(zone):%Y-%m-%d %H:%M %Z} {left.terminal} {left.seq}: "
             + (", ".join(f"{tier} {money(amount)}" for tier, amount in left.amounts.items()) or "nothing left")
             + (f" ({left.records} records)" if left.records > 1 else "")
             for left in found.purchases

@@ -17,6 +17,7 @@ from apps.refunds.words import amount_text
 from apps.schemes.adapting import Assumptions
 from apps.schemes.document import Scheme
 from apps.schemes.operations import SHIPPED, read_scheme_file
+from apps.schemes.queries import SchemeUnknown, latest_version
 
 WIDTH: Final = 120  # what the table of tenths needs, whatever reads it
 
@@ -28,7 +29,7 @@ class Command(OperatorCommand):
     )
 
     def arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("scheme", metavar="FILE", help="a scheme file, or the code of one that is shipped")
+        parser.add_argument("scheme", metavar="FILE", help="a scheme file, or the code of a shipped or loaded scheme")
         parser.add_argument("--year", type=int, required=True, help="the recorded year")
         parser.add_argument(
             "--tier",
@@ -56,9 +57,7 @@ class Command(OperatorCommand):
         return what_if_json(self._found(**options))
 
     def _found(self, **options: Any) -> WhatIf:
-        path = Path(options["scheme"])
-        shipped = SHIPPED / f"{options['scheme']}.yaml"
-        scheme = read_scheme_file(shipped if not path.exists() and shipped.exists() else path)
+        scheme = _scheme(options["scheme"])
         tiers = dict(_pair(text) for text in options["tier"])
         assumed = Assumptions(tiers, options["as_of"], _rate(options["exchange_rate"]))
         with progress_bar() as progress:
@@ -69,6 +68,17 @@ class Command(OperatorCommand):
                 assumed,
                 seen=lambda done, total: progress.update(task, completed=done, total=total),
             )
+
+
+def _scheme(name: str) -> Scheme:
+    """A file's scheme, a shipped one by its code, or the newest loaded version of a code."""
+    paths = (Path(name), SHIPPED / f"{name}.yaml")
+    if path := next((path for path in paths if path.is_file()), None):
+        return read_scheme_file(path)
+    try:
+        return latest_version(name).scheme()
+    except SchemeUnknown as error:
+        raise SchemeUnknown(f"{name} is no file, and no shipped or loaded scheme: manage.py list_schemes") from error
 
 
 def _pair(text: str) -> tuple[str, str]:

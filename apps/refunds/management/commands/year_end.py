@@ -9,7 +9,7 @@ from apps.refunds.operations.approving import approve_run, close_run, pay_run, u
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
-from apps.refunds.queries.runs import Progress, RunMissing, latest_run, step_at_work
+from apps.refunds.queries.runs import Progress, RunMissing, latest_run, run_of, step_at_work
 from apps.refunds.queries.settlements import unsettled
 from apps.schemes.queries import tax_year
 
@@ -29,14 +29,17 @@ class Command(OperatorCommand):
         parser.add_argument("--by", metavar="USER", help="approve: the auditor who signs")
         parser.add_argument("--digest", help="approve: the digest that the auditor read; another is refused")
         parser.add_argument(
-            "--run", type=int, dest="number", help="pay, close: which run (default: the oldest that can)"
+            "--run",
+            type=int,
+            dest="number",
+            help="status: which run (default: the newest); pay, close: which run (default: the oldest that can)",
         )
         parser.add_argument("--drain-timeout-s", type=float, default=600, help="how long a freeze waits for workers")
 
     def run(self, **options: Any) -> dict[str, Any]:
         year, step = options["year"], options["step"]
         if step == "status":
-            return _status(year)
+            return _status(year, options["number"])
         if step == "approve":
             if not options["by"]:
                 raise CommandError("approve needs --by USER: the auditor who signs.")
@@ -49,9 +52,11 @@ class Command(OperatorCommand):
         return run_json(_with_bar(LONG[step], step, year, more))
 
 
-def _status(year: int) -> dict[str, Any]:
+def _status(year: int, number: int | None) -> dict[str, Any]:
     tax_year(year)
     at_work = step_at_work(year)
+    if number is not None:
+        return run_json(run_of(year, number), at_work)
     try:
         return run_json(latest_run(year), at_work)
     except RunMissing:

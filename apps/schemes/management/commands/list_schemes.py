@@ -1,5 +1,7 @@
 from typing import Any
 
+from django.utils.timezone import localdate
+
 from apps.audit.commands import OperatorCommand
 from apps.schemes.document import digest
 from apps.schemes.operations import shipped_schemes
@@ -31,9 +33,9 @@ class Command(OperatorCommand):
         for row in result["loaded"]:
             years = ", ".join(map(str, row["years"])) or "no year"
             lines.append(
-                f"  {row['code']} v{row['version']}: {years}; {row['loaded_at']:%Y-%m-%d}; {row['sha256'][:12]}"
+                f"  {row['code']} v{row['version']}: {years}; {localdate(row['loaded_at'])}; {row['sha256'][:12]}"
             )
-        lines += ["  none"] * (not result["loaded"]) + ["shipped:"]
+        lines += ["  none"] * (not result["loaded"]) + ["shipped, in apps/schemes/files:"]
         for row in result["shipped"]:
             loaded = f"loaded as v{row['loaded_as']}" if row["loaded_as"] else "not loaded"
             lines.append(f"  {row['file']}: {row['name']}; {loaded}")

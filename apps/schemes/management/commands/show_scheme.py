@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils.timezone import localdate
 
 from apps.audit.commands import OperatorCommand
 from apps.schemes.outline import outline
@@ -26,5 +27,5 @@ class Command(OperatorCommand):
 
     def words(self, result: dict[str, Any]) -> str:
         scheme = read_scheme(result["document"])
-        first = f"{scheme.code} v{result['version']}, loaded {result['loaded_at']:%Y-%m-%d}, {result['sha256']}"
+        first = f"{scheme.code} v{result['version']}, loaded {localdate(result['loaded_at'])}, {result['sha256']}"
         return "\n".join([first, *outline(scheme)])

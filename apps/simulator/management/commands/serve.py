@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = "Keep the demo's web server, workers, sweep and clock running, until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=int, default=8000, help="the web server's port on 127.0.0.1 (default: 8000)")
 
     def handle(self, **options: Any) -> None:
         folder = Path(settings.BASE_DIR) / "var" / "demo"
