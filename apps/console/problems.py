@@ -28,6 +28,7 @@ PROBLEMS: Final[dict[str, Promise]] = {
     "statement_missing": _("There is no such refund: the resident has none in this year, or the run is not verified."),
     "decision_missing": _("There is no such decision."),
     "not_notified": _("The resident was not told of this decision yet. Record first when it was sent."),
+    "told_too_early": _("The decision was made after that day. Give the day on which the letter was sent."),
     "appeal_too_late": _("The time to appeal against this decision is over."),
     "decision_closed": _("This decision was appealed against, or its appeal decided, before."),
     "year_not_started": _("This tax year was not started."),

@@ -5,10 +5,11 @@ its last day (国税通則法 10条1項; Civil Code article 143).
 """
 
 from calendar import monthrange
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 WARNED_MONTHS_AHEAD: Final = (12, 3, 1)
+POST_TAKES: Final = timedelta(days=3)
 
 
 def months_after(day: date, months: int) -> date:
@@ -16,6 +17,11 @@ def months_after(day: date, months: int) -> date:
     whole = day.year * 12 + day.month - 1 + months
     year, month = divmod(whole, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def presumed_received(sent_date: date) -> date:
+    """When a posted letter counts as received: as the post usually brings it (国税通則法 12条2項)."""
+    return sent_date + POST_TAKES
 
 
 def lapses_on(due_date: date, years: int) -> date:

@@ -33,7 +33,23 @@ from apps.refunds.operations.approving import (
 )
 from apps.refunds.operations.assessing import assess_run, assess_shard
 from apps.refunds.operations.checking import check_proof
-from apps.refunds.operations.deciding import DecisionClosed, NotYetNotified, TooLate, appeal, decide_appeal, notify
+from apps.refunds.operations.deciding import (
+    DecisionClosed,
+    NotYetNotified,
+    ToldTooEarly,
+    TooLate,
+    appeal,
+    decide_appeal,
+    notify,
+)
+    DecisionClosed,
+    NotYetNotified,
+    ToldTooEarly,
+    TooLate,
+    appeal,
+    decide_appeal,
+    notify,
+)
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.lapsing import lapse_refunds
 from apps.refunds.operations.letters import print_letters
@@ -51,7 +67,7 @@ from tests.world import World, auditor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 YEAR = 2017
-MONEY = {"currency": "JPY"}
+DECIDED_AT = datetime(2018, 3, 19, tzinfo=UTC)
 
 
 class Died(BaseException):
@@ -471,6 +487,9 @@ def test_what_is_refused_or_reduced_is_a_decision_that_can_be_appealed_against(t
     assert (decision.resident_ref, decision.kind, decision.amount_minor) == (one, "reduced", 14_181)
     with pytest.raises(NotYetNotified):
         appeal(decision.pk, reason="too little", on=date(2018, 4, 1), actor="resident")
+    with pytest.raises(ToldTooEarly):
+        notify([decision.pk], on=date(2018, 3, 20), actor="test")
+    Decision.objects.update(decided_at=DECIDED_AT)
     assert notify([decision.pk], on=date(2018, 3, 20), actor="test") == 1
     assert notify([decision.pk], on=date(2018, 5, 20), actor="test") == 0
     decision.refresh_from_db()
@@ -493,14 +512,15 @@ def test_letters_of_decisions_are_printed_once_and_the_time_to_appeal_begins(
     one, two = world.residents
     count(till, till.sale(one, reduced=1_000_000), till.sale(two, reduced=2_000_000))
     to_approved()
+    Decision.objects.update(decided_at=DECIDED_AT)
     more: dict[str, Any] = {"folder": tmp_path / "letters", "language": "ja", "actor": "test", "seen": lambda *_: None}
     assert print_letters(YEAR, sent_on=date(2018, 3, 20), **more) == 2
     assert print_letters(YEAR, sent_on=date(2018, 3, 21), **more) == 0
     names = sorted(path.name for path in (tmp_path / "letters").iterdir())
     assert names == [f"kanpu-decision-{decision}.pdf" for decision in Decision.objects.order_by("pk")]
     letter = PdfReader(tmp_path / "letters" / names[0])
-    assert "2018年6月20日までに" in "".join(letter.pages[0].extract_text().split())
-    assert set(Decision.objects.values_list("state", "appeal_until")) == {("notified", date(2018, 6, 20))}
+    assert "2018年6月23日までに" in "".join(letter.pages[0].extract_text().split())
+    assert set(Decision.objects.values_list("state", "appeal_until")) == {("notified", date(2018, 6, 23))}
 
 
 def test_what_nobody_claims_lapses_after_five_years_with_warnings_before(till: RawTill, world: World) -> None:

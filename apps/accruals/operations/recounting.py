@@ -33,9 +33,9 @@ WHERE coalesce(o.amounts_minor, ero) <> coalesce(n.amounts_minor, ero)
    OR coalesce(o.purchases, ero::int4[]) <> coalesce(n.purchases, ero::int4[])
    OR coalesce(o.bases_minor, ero) <> coalesce(n.bases_minor, ero)
 """
+# Also what was returned or voided: the second assessment reads every entry.
 BOUGHT: Final = """
-SELECT DISTINCT tier, month FROM recounted, unnest(amounts_minor) WITH ORDINALITY AS m (amount_minor, month)
-WHERE tier <> '' AND amount_minor <> 0 ORDER BY month, tier
+SELECT DISTINCT tier, month FROM accruals_entry, unnest(tiers) AS tier WHERE tax_year = %s ORDER BY month, tier
 """
 
 
@@ -118,7 +118,7 @@ def _rebuild(cursor: Cursor, year: int, measure: Measure | None, seen: Callable[
 
 def _check_rates(cursor: Cursor, scheme: Scheme, year: int) -> None:
     known = {(tier, month) for month in range(1, 13) for tier in shares_of_month(scheme, year, month)}
-    missing = [place for place in cursor.execute(BOUGHT) if tuple(place) not in known]
+    missing = [place for place in cursor.execute(BOUGHT, (year,)) if tuple(place) not in known]
     if missing:
         places = ", ".join(f"{tier} in month {month}" for tier, month in missing)
         raise SchemeDoesNotFit(f"The scheme {scheme.code} has no rate for what was bought in {year}: {places}.")

@@ -67,7 +67,7 @@ def sent(request: HttpRequest, decision_id: int) -> HttpResponse:
         return _page(request, decision_id, sent=form)
     return done(
         request,
-        lambda: deciding.notify([decision_id], on=form.cleaned_data["on"], actor=actor_of(request)),
+        lambda: deciding.notify([decision_id], on=form.cleaned_data["on"], by_post=True, actor=actor_of(request)),
         _("It is recorded when the letter was sent."),
         redirect("decision", decision_id=decision_id),
     )

@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.audit.officers import auditor_named
 from apps.kernel.errors import KanpuError
 from apps.refunds.models import Member, Refund, Run, RunState, Shard
+from apps.refunds.operations.assessing import FIGURES
 from apps.refunds.operations.deciding import issue_decisions
 from apps.refunds.operations.netting import net_debts
 from apps.refunds.operations.proving import forget_tree
@@ -131,10 +132,18 @@ def _unprove(run: Run) -> None:
     forget_tree(run)
     run.digest, run.root, run.tree_size, run.verified_at = "", "", 0, None
     run.signed_1_by, run.signed_1_at = "", None
+    _forget(run, "verified_entries", "verified_residents", "verified_minor", "verify_s")
 
 
 def _unassess(run: Run) -> None:
     """Shards first: that waits for workers who have one, so that no refund comes after its run is gone."""
     Shard.objects.filter(run=run).delete()
     Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
-    run.assessed_at = None
+    run.assessed_at, run.verified_at, run.assessed_by = None, None, ""
+    run.differing, run.differences = 0, []
+    _forget(run, *FIGURES, "assess_s", "verified_entries", "verified_residents", "verified_minor", "verify_s")
+
+
+def _forget(run: Run, *figures: str) -> None:
+    for name in figures:
+        setattr(run, name, 0)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event, record_events
 from apps.kernel.errors import KanpuError
-from apps.refunds.deadlines import months_after
+from apps.refunds.deadlines import months_after, presumed_received
 from apps.refunds.models import Decision, Run
 from apps.refunds.queries.decisions import decision_of
 from apps.refunds.rules import rules_of
@@ -48,6 +48,12 @@ class NotYetNotified(KanpuError):
     code = "not_notified"
 
 
+class ToldTooEarly(KanpuError):
+    """The resident cannot have been told before the decision was made."""
+
+    code = "told_too_early"
+
+
 class DecisionClosed(KanpuError):
     """The decision was appealed against, or the appeal decided, before."""
 
@@ -70,17 +76,21 @@ def issue_decisions(run: Run, *, now: datetime) -> int:
 
 
 @transaction.atomic
-def notify(decision_ids: Collection[int], *, on: date, actor: str) -> int:
+def notify(decision_ids: Collection[int], *, on: date, actor: str, by_post: bool = False) -> int:
     """Record that residents were told of these decisions on a day; the time to appeal runs from the next.
 
-    Those told before stay as they are. Returns how many were told now.
+    `by_post`: letters were posted on that day, and count as received some days later. Those told before stay as they
+    are. Returns how many were told now. Raises ToldTooEarly for a day before the decision.
     """
     waiting = Decision.objects.select_for_update().filter(pk__in=decision_ids, state=Decision.State.ISSUED)
     now, told = timezone.now(), list(waiting)
+    received = presumed_received(on) if by_post else on
+    if any(on < timezone.localdate(decision.decided_at) for decision in told):
+        raise ToldTooEarly(f"Nobody was told on {on}: the decision was made after that day.")
     for decision in told:
         appeal = tax_year(decision.tax_year).scheme_version.scheme().appeal
         decision.state, decision.notified_at = Decision.State.NOTIFIED, now
-        decision.appeal_until = months_after(on, appeal.within_months)
+        decision.appeal_until = months_after(received, appeal.within_months)
     Decision.objects.bulk_update(told, ["state", "notified_at", "appeal_until"], batch_size=2_000)
     details = {f"decision:{decision}": {"appeal_until": str(decision.appeal_until)} for decision in told}
     record_events(at=now, actor=actor, action="decision.notify", details=details)

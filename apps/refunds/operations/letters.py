@@ -37,7 +37,7 @@ def print_letters(
             _write(folder, decision, language, sent_on)
             done += 1
             seen(done, len(ids))
-        notify(some, on=sent_on, actor=actor)
+        notify(some, on=sent_on, by_post=True, actor=actor)
     return done
 
 

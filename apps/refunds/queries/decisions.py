@@ -9,7 +9,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from apps.kernel.errors import KanpuError
-from apps.refunds.deadlines import months_after
+from apps.refunds.deadlines import months_after, presumed_received
 from apps.refunds.models import Decision, Refund
 from apps.refunds.queries.statements import numbers_of
 from apps.refunds.rules import rules_of
@@ -118,7 +118,7 @@ def letter_of(decision: Decision, *, sent_on: date | None = None) -> Mapping[str
     `sent_on` is the day on which a letter is posted that tells the resident of the decision for the first time.
     """
     scheme, found = scheme_of_decision(decision), reasons_of(decision)
-    until = decision.appeal_until or (sent_on and months_after(sent_on, scheme.appeal.within_months))
+    until = decision.appeal_until or (sent_on and months_after(presumed_received(sent_on), scheme.appeal.within_months))
     return {
         "number": decision.number,
         "kind": decision.kind,
