@@ -42,14 +42,6 @@ from apps.refunds.operations.deciding import (
     decide_appeal,
     notify,
 )
-    DecisionClosed,
-    NotYetNotified,
-    ToldTooEarly,
-    TooLate,
-    appeal,
-    decide_appeal,
-    notify,
-)
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.lapsing import lapse_refunds
 from apps.refunds.operations.letters import print_letters
