@@ -11,12 +11,12 @@ import pytest
 from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
-from apps.accruals.models import Total
+from apps.accruals.models import ArchivePart, Total
 from apps.accruals.operations.archiving import write_closed_parts
 from apps.refunds.assessment import NoRate
 from apps.refunds.models import Decision, Member, Refund, Run, RunState, Settlement, Shard, Step, StepName
 from apps.refunds.operations import assessing
-from apps.refunds.operations.approving import approve_run, undo_step
+from apps.refunds.operations.approving import DigestChanged, approve_run, undo_step
 from apps.refunds.operations.assessing import assess_run, assess_shard
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.netting import PaidTooMuch, net_debts, record_payments
@@ -150,6 +150,21 @@ def test_a_signature_is_for_the_digest_that_was_read_and_for_no_later_one(till: 
     assess_run(YEAR, actor="test")
     assert verify_run(YEAR, actor="test").digest == first.digest
     assert approve_run(YEAR, by="ben", actor="test").state == RunState.VERIFIED
+
+
+def test_what_is_signed_names_every_file_that_was_read(till: RawTill, world: World, tmp_path: Path) -> None:
+    under(tmp_path, limits=[limit("members", cap={"amount": 100_000})])
+    move_in(Home(world.residents[0], HOME, NEW_YEAR))
+    count(till, till.sale(reduced=5_500))
+    run = to_verified()
+    part = ArchivePart.objects.get()
+    for row, field, other in ((part, "files", [{**part.files[0], "sha256": "0" * 64}]), (run, "register_file", None)):
+        kept = getattr(row, field)
+        type(row).objects.filter(pk=row.pk).update(**{field: other})
+        with pytest.raises(DigestChanged):
+            approve_run(YEAR, by="ann", actor="test")
+        type(row).objects.filter(pk=row.pk).update(**{field: kept})
+    assert approve_run(YEAR, by="ann", actor="test").signed_1_by == "ann"
 
 
 def test_a_run_that_gives_other_than_what_is_left_cannot_be_signed(till: RawTill, world: World) -> None:
