@@ -138,7 +138,7 @@ class WhatIfPage:
 def what_if_page(year: int, data: Mapping[str, Any], files: Files) -> WhatIfPage:
     """The page of a started year. Raises YearNotStarted."""
     recorded = recorded_year(year)
-    choice = ChoiceForm(data or None, files)
+    choice = ChoiceForm(data or None, files or None)
     scheme = choice.cleaned_data.get("chosen") if choice.is_valid() else None
     if scheme is None:
         return WhatIfPage(year, recorded.in_force, choice)
