@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import yaml
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -15,7 +16,7 @@ from apps.refunds.models import Member, Refund, Run
 from apps.refunds.operations.approving import undo_step
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
-from apps.refunds.operations.verifying import verify_run
+from apps.refunds.operations.verifying import ArchiveDamaged, verify_run
 from apps.refunds.queries.replays import replay
 from apps.residents.models import Membership, Resident
 from apps.residents.operations import Home, place_in_households, set_attributes
@@ -123,3 +124,22 @@ def test_nobody_is_in_two_households_at_once_and_no_household_has_two_heads(worl
             move_in(wrong)
     move_in(Home(one, OTHER, AUGUST, is_head=True))
     assert Membership.objects.count() == 2
+
+
+def test_a_lost_or_damaged_register_is_named_and_written_anew_as_it_was(
+    world: World, tmp_path: Path, archive: Path
+) -> None:
+    one, two = world.residents
+    under(tmp_path, limits=[limit("household", cap={"amount": 500})])
+    move_in(Home(one, HOME, NEW_YEAR), Home(two, HOME, NEW_YEAR))
+    sell(RawTill(world), (one, "04-03", 5_500))
+    refunds()
+    path = next(archive.rglob("register.parquet"))
+    before = path.read_bytes()
+    for wrong in (b"", None):
+        path.unlink() if wrong is None else path.write_bytes(wrong)
+        with pytest.raises(ArchiveDamaged, match=r"register\.parquet"):
+            verify_run(YEAR, actor="test")
+        call_command("restore_archive", str(YEAR))
+        assert path.read_bytes() == before
+        assert verify_run(YEAR, actor="test").state == "verified"

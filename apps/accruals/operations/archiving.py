@@ -6,7 +6,7 @@ entry belongs to: its own record, or for a return, void or correction the sale.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -114,7 +114,7 @@ def render_part(part: ArchivePart, scratch: Path) -> list[dict[str, Any]]:
     The same entries make the same bytes, as long as DuckDB writes the same.
     """
     export = scratch / "entries.csv"
-    _export(part, export)
+    copy_out(EXPORT.format(year=part.tax_year, part=part.part, run=part.run), export)
     if export.stat().st_size == 0:
         return []
     with duckdb.connect() as duck:
@@ -143,13 +143,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _export(part: ArchivePart, path: Path) -> None:
-    statement = EXPORT.format(year=part.tax_year, part=part.part, run=part.run)
-    with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(statement) as copy:
-        for block in copy:
-            file.write(block)
-
-
 def _render_month(
     duck: duckdb.DuckDBPyConnection, part: ArchivePart, scratch: Path, figures: tuple[int, int, int]
 ) -> dict[str, Any]:
@@ -165,6 +158,13 @@ def _render_month(
         "entries": entries,
         "amount_minor": amount_minor,
     }
+
+
+def copy_out(statement: str, path: Path, values: Sequence[object] = ()) -> None:
+    """Write what a COPY … TO STDOUT gives to a file, block by block."""
+    with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(statement, values or None) as copy:
+        for block in copy:
+            file.write(block)
 
 
 def _to_disk(path: Path) -> None:

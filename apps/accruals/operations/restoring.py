@@ -36,7 +36,7 @@ def restore_archive(year: int, *, now: datetime, actor: str) -> list[Restored]:
     restored: list[Restored] = []
     failed: list[str] = []
     for part in ArchivePart.objects.filter(tax_year=year).exclude(written_at=None).order_by("part"):
-        damaged = {file["path"]: was for file in part.files if (was := _damage(file))}
+        damaged = {file["path"]: was for file in part.files if (was := damage_of(file))}
         if damaged:
             failed += _restore_part(part, damaged, restored, now, actor)
     if failed:
@@ -47,7 +47,8 @@ def restore_archive(year: int, *, now: datetime, actor: str) -> list[Restored]:
     return restored
 
 
-def _damage(file: dict[str, Any]) -> Literal["missing", "damaged"] | None:
+def damage_of(file: dict[str, Any]) -> Literal["missing", "damaged"] | None:
+    """What is wrong with a file that the manifest lists, if anything."""
     try:
         return None if file_digest(settings.KANPU_ARCHIVE / file["path"]) == file["sha256"] else "damaged"
     except FileNotFoundError:
@@ -72,7 +73,7 @@ def _restore_part(
             return other
         done = []
         for path, was in damaged.items():
-            moved_to = _move_aside(settings.KANPU_ARCHIVE, path, now) if was == "damaged" else None
+            moved_to = move_aside(settings.KANPU_ARCHIVE, path, now) if was == "damaged" else None
             put_in_place(scratch, settings.KANPU_ARCHIVE, rendered[path])
             done.append(Restored(path, was, moved_to))
     detail = {"files": [file._asdict() for file in done]}
@@ -81,7 +82,8 @@ def _restore_part(
     return []
 
 
-def _move_aside(archive: Path, path: str, now: datetime) -> str:
+def move_aside(archive: Path, path: str, now: datetime) -> str:
+    """Give a damaged file another name beside its own. Returns its path below the archive's folder."""
     aside = f"{path}.damaged-{now:%Y%m%dT%H%M%S%f}"
     (archive / path).rename(archive / aside)
     return aside

@@ -8,7 +8,7 @@ from django.utils import timezone
 from apps.audit.officers import auditor_named
 from apps.kernel.errors import KanpuError
 from apps.refunds.models import Member, Refund, Run, RunState, Shard
-from apps.refunds.operations.assessing import FIGURES
+from apps.refunds.operations.assessing import Figures
 from apps.refunds.operations.deciding import issue_decisions
 from apps.refunds.operations.netting import net_debts
 from apps.refunds.operations.proving import forget_tree
@@ -141,7 +141,7 @@ def _unassess(run: Run) -> None:
     Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).delete()
     run.assessed_at, run.verified_at, run.assessed_by = None, None, ""
     run.differing, run.differences = 0, []
-    _forget(run, *FIGURES, "assess_s", "verified_entries", "verified_residents", "verified_minor", "verify_s")
+    _forget(run, *Figures._fields, "assess_s", "verified_entries", "verified_residents", "verified_minor", "verify_s")
 
 
 def _forget(run: Run, *figures: str) -> None:

@@ -30,7 +30,6 @@ SORTED_IN_MEMORY: Final = "64MB"
 SHARDS_AT_LEAST: Final = 2
 SHARDS_AT_MOST: Final = 4_096
 WAIT_S: Final = 0.05
-FIGURES: Final = ("residents", "refunded", "at_cap", "entitled_minor", "statements", "due_minor")
 bell = Doorbell("refunds.assess")
 
 COPY: Final = (
@@ -208,10 +207,10 @@ def _write(run: Run, found: Iterable[Found], rules: Rules) -> None:
 @transaction.atomic
 def _assessed(year: int, actor: str, took_s: float) -> Run:
     run = locked(year, RunState.FROZEN)
-    sums = run.shards.aggregate(**{name: Sum(name) for name in FIGURES})
+    sums = run.shards.aggregate(**{name: Sum(name) for name in Figures._fields})
     for name, value in sums.items():
         setattr(run, name, value or 0)
     run.state, run.assessed_at, run.assessed_by, run.assess_s = RunState.ASSESSED, timezone.now(), actor, took_s
     run.save()
-    record(run, "run.assess", actor, {name: int(sums[name] or 0) for name in FIGURES})
+    record(run, "run.assess", actor, {name: int(sums[name] or 0) for name in Figures._fields})
     return run

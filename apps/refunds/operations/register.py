@@ -3,12 +3,12 @@
 Only for schemes that ask for it. Both assessments read this snapshot, so a run can be repeated whatever changes later.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any, Literal
 from uuid import UUID
 
 import duckdb
@@ -16,8 +16,11 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from apps.accruals.operations.archiving import copy_out, file_digest, put_in_place, scratch_folder
+from apps.accruals.operations.restoring import ArchiveNotRestored, Restored, damage_of, move_aside
 from apps.refunds.grouping import groups_of
 from apps.refunds.models import Member, Run
+from apps.refunds.operations.steps import record
 from apps.residents.operations import hold_register
 from apps.residents.queries import Registered, registered_in
 from apps.schemes.document import asks_the_register
@@ -67,26 +70,46 @@ def _rows(run: Run, registered: Registered, groups: Mapping[UUID, UUID]) -> Iter
 
 def write_register(run: Run) -> None:
     """Write a run's snapshot to a Parquet file, once, and keep its SHA-256 with the run."""
-    rows = Member.objects.filter(tax_year=run.tax_year_id, run=run.number)
-    if run.register_file or not rows.exists():
+    if run.register_file or not Member.objects.filter(tax_year=run.tax_year_id, run=run.number).exists():
         return
-    name = Path(str(run.tax_year_id)) / f"run-{run.number:02}" / "register.parquet"
-    path = settings.KANPU_ARCHIVE / name
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with TemporaryDirectory(dir=path.parent) as scratch, duckdb.connect() as duck:
-        source = Path(scratch) / "members.csv"
-        statement = EXPORT.format(year=run.tax_year_id, run=run.number)
-        with connection.cursor() as cursor, source.open("wb") as file, cursor.cursor.copy(statement) as copy:
-            for block in copy:
-                file.write(block)
-        duck.execute("SET threads = 1")
-        written = Path(scratch) / "register.parquet"
-        duck.execute(WRITE.format(source=_quoted(source), path=_quoted(written)))
-        content = written.read_bytes()
-        written.chmod(0o600)
-        written.replace(path)
-    run.register_file = {"path": str(name), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    with scratch_folder(settings.KANPU_ARCHIVE) as scratch:
+        file = _rendered(run, scratch)
+        put_in_place(scratch, settings.KANPU_ARCHIVE, file)
+    run.register_file = file
     run.save(update_fields=["register_file"])
+
+
+def restore_registers(year: int, *, now: datetime, actor: str) -> list[Restored]:
+    """Write the snapshots of a year's runs anew whose files are missing or damaged. Returns which.
+
+    Nothing is written over: a damaged file is moved aside. Raises ArchiveNotRestored when the rows make other bytes.
+    """
+    restored = []
+    for run in Run.objects.filter(tax_year_id=year, register_file__isnull=False).order_by("number"):
+        if run.register_file and (was := damage_of(run.register_file)):
+            restored.append(_restored(run, run.register_file, was, now))
+            record(run, "archive.restore", actor, restored[-1]._asdict())
+    return restored
+
+
+def _restored(run: Run, file: dict[str, Any], was: Literal["missing", "damaged"], now: datetime) -> Restored:
+    with scratch_folder(settings.KANPU_ARCHIVE) as scratch:
+        if _rendered(run, scratch)["sha256"] != file["sha256"]:
+            raise ArchiveNotRestored(f"The register's rows make another file than {file['path']}: use a backup.")
+        moved_to = move_aside(settings.KANPU_ARCHIVE, file["path"], now) if was == "damaged" else None
+        put_in_place(scratch, settings.KANPU_ARCHIVE, file)
+    return Restored(file["path"], was, moved_to)
+
+
+def _rendered(run: Run, scratch: Path) -> dict[str, Any]:
+    """A run's snapshot as a file in `scratch`, and its line of the manifest. The same rows make the same bytes."""
+    source, written = scratch / "members.csv", scratch / "register.parquet"
+    copy_out(EXPORT.format(year=run.tax_year_id, run=run.number), source)
+    with duckdb.connect() as duck:
+        duck.execute("SET threads = 1")
+        duck.execute(WRITE.format(source=_quoted(source), path=_quoted(written)))
+    name = f"{run.tax_year_id}/run-{run.number:02}/{written.name}"
+    return {"path": name, "bytes": written.stat().st_size, "sha256": file_digest(written)}
 
 
 def _quoted(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Verifying a run: every refund again from the archive, by other code, and the two compared to the yen."""
 
-import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from apps.accruals.operations.archiving import write_closed_parts
+from apps.accruals.operations.archiving import copy_out, file_digest, write_closed_parts
 from apps.kernel.errors import KanpuError
 from apps.refunds.models import Run, RunState, StepName
 from apps.refunds.operations.proving import forget_tree, grow_tree
@@ -114,9 +113,7 @@ def _compare(run: Run, files: list[Path], work: Work) -> Second:
 def _export_first(run: Run, path: Path) -> None:
     rules = rules_of(scheme_of(run.tax_year.scheme_version_id), run.tax_year_id)
     values = ([line.tier for line in rules.lines], run.tax_year_id, run.number)
-    with connection.cursor() as cursor, path.open("wb") as file, cursor.cursor.copy(FIRST, values) as copy:
-        for block in copy:
-            file.write(block)
+    copy_out(FIRST, path, values)
 
 
 @transaction.atomic
@@ -178,8 +175,7 @@ def checked_files(files: dict[str, str]) -> list[Path]:
 def _checked(name: str, sha256: str) -> Path:
     path: Path = settings.KANPU_ARCHIVE / name
     try:
-        with path.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
+        found = file_digest(path)
     except OSError as error:
         raise ArchiveDamaged(f"{path} cannot be read: {error.strerror}. Write it anew: restore_archive YEAR") from error
     if found != sha256:

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from apps.accruals.operations.restoring import restore_archive
 from apps.audit.commands import OperatorCommand, operator
+from apps.refunds.operations.register import restore_registers
 
 
 class Command(OperatorCommand):
@@ -14,5 +15,6 @@ class Command(OperatorCommand):
         parser.add_argument("year", type=int)
 
     def run(self, **options: Any) -> dict[str, Any]:
-        restored = restore_archive(options["year"], now=timezone.now(), actor=operator())
+        year, now, actor = options["year"], timezone.now(), operator()
+        restored = restore_registers(year, now=now, actor=actor) + restore_archive(year, now=now, actor=actor)
         return {"restored": [file._asdict() for file in restored]}
