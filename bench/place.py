@@ -1,13 +1,11 @@
 """The bench's own database on this checkout's servers: made anew, marked, and nothing else is touched."""
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
+from apps.simulator.own_database import make_anew
 from config import services
 
 MARKER: Final = "made by the kanpu bench, which drops it"
@@ -23,7 +21,7 @@ def prepare(name: str) -> Path:
     folder, server = VAR / name, os.environ["DATABASE_URL"]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _recreate(server, f"kanpu_{name}")
+    make_anew(server, f"kanpu_{name}", marker=MARKER)
     os.environ["DATABASE_URL"] = server.rpartition("/")[0] + f"/kanpu_{name}"
     os.environ["KANPU_ARCHIVE"] = str(folder / "archive")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -41,17 +39,3 @@ def _set_up() -> None:
 
     app.set_default()
     call_command("migrate", verbosity=0)
-
-
-def _recreate(server: str, name: str) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (name,)
-        ).fetchone()
-        if found and found[0] != MARKER:
-            raise SystemExit(f"The server has a database {name} that the bench did not make. Rename or drop it.")
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        new = f"{name}_{secrets.token_hex(4)}"
-        connection.execute(f"CREATE DATABASE {new}")
-        connection.execute(f"COMMENT ON DATABASE {new} IS '{MARKER}'")
-        connection.execute(f"ALTER DATABASE {new} RENAME TO {name}")

@@ -19,7 +19,7 @@ from apps.schemes.operations import load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from config.celery import app as celery_app
 from tests.till import SECOND, RawTill
-from tests.world import BY_PURCHASE, World, build_world
+from tests.world import BY_PURCHASE, World, auditor, build_world
 
 celery_app.set_default()
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
@@ -79,6 +79,14 @@ def by_purchase(world: World) -> None:
     """The years under a scheme that takes purchases one by one; nothing was counted before."""
     version, _ = load_scheme(BY_PURCHASE, at=timezone.now(), actor="test")
     TaxYear.objects.update(scheme_version=version)
+
+
+@pytest.fixture
+def till(world: World) -> RawTill:
+    """A till, and two auditors, ann and ben."""
+    auditor("ann")
+    auditor("ben")
+    return RawTill(world)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.console.next_step import LONG
-from apps.console.queries.decisions import DecisionPage, decision_page
 from apps.console.queries.refunds import RefundsPage, refunds_page
 from apps.kernel.errors import KanpuError
 from apps.refunds.documents.files import File, letter_file, statement_json_file, statement_pdf_file
@@ -17,7 +16,7 @@ from apps.refunds.documents.money import Language
 from apps.refunds.models import Run
 from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
 from apps.refunds.operations.requesting import request_step
-from apps.refunds.queries.decisions import decision_of, letter_of
+from apps.refunds.queries.decisions import DecisionPage, decision_of, letter_of, page_of
 from apps.refunds.queries.runs import latest_run
 from apps.refunds.queries.statements import statement_of
 
@@ -90,7 +89,7 @@ def read_statement(resident_ref: UUID, year: int, number: int, *, language: Lang
 def look_at_decision(decision_id: int, *, actor: str) -> DecisionPage:
     """A decision with its reasons; that it was looked at is written down first. Raises DecisionMissing."""
     _looked(f"decision:{decision_id}", "decision.read", {}, actor)
-    return decision_page(decision_id)
+    return page_of(decision_of(decision_id))
 
 
 def read_letter(decision_id: int, *, language: Language, actor: str) -> File:

@@ -1,10 +1,8 @@
 """The demo's own database: it is made and dropped by its name and its marker, and nothing else is touched."""
 
 import os
-import secrets
 from typing import Final
 
-import psycopg
 import redis
 from django.conf import settings
 from django.core.management import call_command
@@ -12,15 +10,10 @@ from django.db import connections
 
 from apps.kernel.errors import KanpuError
 from apps.schemes.queries import scheme_of, tier_periods
+from apps.simulator.own_database import make_anew
 
 NAME: Final = "kanpu_demo"
 MARKER: Final = "made by the kanpu demo, which drops it"
-
-
-class NotOurDatabase(KanpuError):
-    """There is a database of the demo's name that the demo did not make."""
-
-    code = "not_our_database"
 
 
 class NotTheDemo(KanpuError):
@@ -39,17 +32,7 @@ def recreate() -> None:
     """An empty, migrated demo database. Raises NotTheDemo and NotOurDatabase."""
     check_is_demo()
     connections.close_all()
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        found = server.execute(
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (NAME,)
-        ).fetchone()
-        if found and found[0] != MARKER:
-            raise NotOurDatabase(f"The server has a database {NAME} that the demo did not make. Rename or drop it.")
-        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        new = f"{NAME}_{secrets.token_hex(4)}"  # marked before it bears the name, whatever dies in between
-        server.execute(f"CREATE DATABASE {new}")
-        server.execute(f"COMMENT ON DATABASE {new} IS '{MARKER}'")
-        server.execute(f"ALTER DATABASE {new} RENAME TO {NAME}")
+    make_anew(os.environ["DATABASE_URL"], NAME, marker=MARKER)
     for remembered in (scheme_of, tier_periods):  # by numbers that mean something else from here on
         remembered.cache_clear()
     call_command("migrate", verbosity=0)

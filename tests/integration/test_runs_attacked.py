@@ -28,19 +28,12 @@ from apps.refunds.queries.statements import statement_of
 from apps.residents.operations import Home, set_attributes
 from apps.residents.queries import Registered, registered_in
 from tests.integration.test_households import HOME, NEW_YEAR, OTHER, limit, move_in, refunds, sell, under
-from tests.integration.test_run_steps import YEAR, Died, checked, count, dues, to_approved, to_verified
 from tests.till import RawTill
-from tests.world import World, auditor
+from tests.world import World
+from tests.year_end import YEAR, Died, checked, count, dues, to_approved, to_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THIS_YEAR = datetime.now(UTC).year
-
-
-@pytest.fixture
-def till(world: World) -> RawTill:
-    auditor("ann")
-    auditor("ben")
-    return RawTill(world)
 
 
 def assess_until_the_process_dies(monkeypatch: pytest.MonkeyPatch) -> None:

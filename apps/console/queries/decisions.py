@@ -1,7 +1,6 @@
 """Decisions as auditors see them: by year and stage, and one with its reasons."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from django.core.paginator import Page, Paginator
@@ -10,12 +9,8 @@ from django.utils import timezone
 from apps.refunds.models import Decision
 from apps.refunds.queries.decisions import (
     STAGES,
-    Reasons,
-    decision_of,
     decisions_at,
     decisions_by_stage,
-    reasons_of,
-    scheme_of_decision,
     stage_of,
 )
 from apps.schemes.document import Scheme
@@ -54,21 +49,3 @@ def decisions_page(year: int | None, *, stage: str, page: str | None) -> Decisio
         rows=tuple((decision, stage_of(decision, today=today)) for decision in found.object_list),
         page=found,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionPage:
-    """A decision with its reasons and the scheme it was made under."""
-
-    decision: Decision
-    stage: str
-    reasons: Reasons
-    scheme: Scheme
-    today: date
-
-
-def decision_page(decision_id: int) -> DecisionPage:
-    """One decision. Raises DecisionMissing."""
-    decision, today = decision_of(decision_id), timezone.localdate()
-    stage = stage_of(decision, today=today)
-    return DecisionPage(decision, stage, reasons_of(decision), scheme_of_decision(decision), today)

@@ -1,7 +1,5 @@
 """The resident's own decisions."""
 
-from dataclasses import dataclass
-
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 
@@ -9,24 +7,10 @@ from apps.portal.queries.accounts import resident_of
 from apps.refunds.models import Decision
 from apps.refunds.queries.decisions import (
     DecisionMissing,
-    Reasons,
     decision_of,
     decisions_of_resident,
-    reasons_of,
-    scheme_of_decision,
     stage_of,
 )
-from apps.schemes.document import Scheme
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionPage:
-    """A decision that the resident has opened, with its stage, its reasons and the scheme it was made under."""
-
-    decision: Decision
-    stage: str
-    reasons: Reasons
-    scheme: Scheme
 
 
 def own_decisions(user: User | AnonymousUser) -> list[tuple[Decision, str]]:
@@ -41,9 +25,3 @@ def own_decision(user: User | AnonymousUser, decision_id: int) -> Decision:
     if decision.resident_ref != ref:
         raise DecisionMissing(f"There is no decision {decision_id}.")
     return decision
-
-
-def page_of(decision: Decision) -> DecisionPage:
-    """All that the page of a decision says."""
-    stage = stage_of(decision, today=timezone.localdate())
-    return DecisionPage(decision, stage, reasons_of(decision), scheme_of_decision(decision))

@@ -12,13 +12,13 @@ from apps.kernel.errors import KanpuError
 from apps.portal.forms import AppealForm
 from apps.portal.operations import appeal_against, open_decision
 from apps.portal.queries.accounts import NoAccount
-from apps.portal.queries.decisions import own_decisions, page_of
+from apps.portal.queries.decisions import own_decisions
 from apps.refunds.documents.files import letter_file
 from apps.refunds.documents.render import DocumentUnprintable
 from apps.refunds.downloads import saved
 from apps.refunds.models import Decision
 from apps.refunds.operations.deciding import DecisionClosed, TooLate
-from apps.refunds.queries.decisions import DecisionMissing, letter_of
+from apps.refunds.queries.decisions import DecisionMissing, letter_of, page_of
 from apps.refunds.templatetags.kanpu import language
 
 

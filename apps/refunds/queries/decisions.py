@@ -1,6 +1,7 @@
 """Reading decisions, their deadlines and their reasons, and what a letter of one says."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -110,6 +111,24 @@ def _less() -> Words:
         "返品や訂正などにより、購入の額が前回までの精算のときより少なくなりました。",
         "After returns or corrections, less is left of your purchases than earlier runs of this year assumed.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPage:
+    """A decision with its stage on a day, its reasons and the scheme it was made under."""
+
+    decision: Decision
+    stage: str
+    reasons: Reasons
+    scheme: Scheme
+    today: date
+
+
+def page_of(decision: Decision) -> DecisionPage:
+    """A decision as its reader sees it today."""
+    today = timezone.localdate()
+    stage = stage_of(decision, today=today)
+    return DecisionPage(decision, stage, reasons_of(decision), scheme_of_decision(decision), today)
 
 
 def letter_of(decision: Decision, *, sent_on: date | None = None) -> Mapping[str, Any]:
