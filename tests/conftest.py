@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant
-from apps.merchants.operations import enrol_terminal
+from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.residents.keyring import load_keyring
 from apps.schemes.models import TaxYear
-from apps.schemes.operations import load_scheme
+from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from config.celery import app as celery_app
+from tests import pages
 from tests.till import SECOND, RawTill
 from tests.world import BY_PURCHASE, World, auditor, build_world
 
@@ -87,6 +90,17 @@ def till(world: World) -> RawTill:
     auditor("ann")
     auditor("ben")
     return RawTill(world)
+
+
+@pytest.fixture
+def terminal(db: None, settings: Any, tmp_path: Path) -> int:
+    """A till in a year that has started; the archive is empty."""
+    settings.KANPU_ARCHIVE = tmp_path
+    now = timezone.now()
+    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=pages.ACTOR)
+    start_year(pages.YEAR, version, deadline=date(2099, 12, 31), at=now, actor=pages.ACTOR)
+    merchant, _ = create_merchant("Matsuya", at=now, actor=pages.ACTOR)
+    return enrol_terminal(merchant, "till-1", store_name="Shibuya store", at=now, actor=pages.ACTOR).pk
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from apps.merchants.catalogue import CATALOGUE
 from apps.merchants.docs.pages import FOLDER, SOURCES, read_page
 from apps.merchants.remedies import REMEDIES
 from apps.simulator.processes import Processes
-from tests.functional.test_pages import assert_fits_in_both_languages
+from tests.pages import assert_fits_in_both_languages
 from tests.world import World
 
 ADDRESSES = [f"/docs/{name}" for name in SOURCES]

@@ -2,117 +2,33 @@
 
 import re
 import uuid
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.db import connection
+from django.contrib.auth.models import User
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from playwright.sync_api import Page, expect
 
 from apps.accruals.models import Entry, Total
-from apps.accruals.operations.years import start_year
 from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.catalogue import CATALOGUE
-from apps.merchants.operations import create_merchant, enrol_terminal
-from apps.portal.models import Account
-from apps.refunds.operations.approving import approve_run, undo_step
+from apps.refunds.operations.approving import undo_step
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import AssessmentsDiffer, verify_run
-from apps.schemes.operations import SHIPPED, load_scheme
-
-YEAR = 2017
-PASSWORD = "a-long-enough-password"
-ACTOR = "test"
-
-
-@pytest.fixture
-def terminal(db: None, settings: Any, tmp_path: Path) -> int:
-    """A till in a year that has started; the archive is empty."""
-    settings.KANPU_ARCHIVE = tmp_path
-    now = timezone.now()
-    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
-    start_year(YEAR, version, deadline=date(2099, 12, 31), at=now, actor=ACTOR)
-    merchant, _ = create_merchant("Matsuya", at=now, actor=ACTOR)
-    return enrol_terminal(merchant, "till-1", store_name="Shibuya store", at=now, actor=ACTOR).pk
-
-
-def buy(ref: uuid.UUID, terminal: int, *purchases: dict[str, int], month: int = 3, run: int = 1) -> None:
-    """Count purchases, a minute apart, as workers would: an entry each, and the totals."""
-    start = datetime(YEAR, month, 1, 3, 0, tzinfo=UTC)
-    seq = Entry.objects.filter(terminal_id=terminal).count()
-    totals: dict[str, list[int]] = {}
-    entries = []
-    for number, amounts in enumerate(purchases, start=seq + 1):
-        entries.append(
-            Entry(
-                resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=number, run=run, part=run, month=month,
-                at=start + timedelta(minutes=number), card=1, counter=number,
-                tiers=list(amounts), amounts_minor=list(amounts.values()), purchases=[1] * len(amounts),
-            )
-        )  # fmt: skip
-        for tier, amount in amounts.items():
-            totals.setdefault(tier, []).append(amount)
-    Entry.objects.bulk_create(entries)
-    for tier, bought in totals.items():
-        nothing = {"amounts_minor": [0] * 12, "purchases": [0] * 12}
-        total, _ = Total.objects.get_or_create(resident_ref=ref, tax_year=YEAR, run=run, tier=tier, defaults=nothing)
-        total.amounts_minor[month - 1] += sum(bought)
-        total.purchases[month - 1] += len(bought)
-        total.save()
-
-
-def resident(name: str) -> uuid.UUID:
-    """A resident who can sign in."""
-    user = User.objects.create_user(name, password=PASSWORD)
-    return Account.objects.create(user=user, resident_ref=uuid.uuid4()).resident_ref
-
-
-def auditor(name: str = "auditor") -> str:
-    """Someone in the auditors' group."""
-    user = User.objects.create_user(name, password=PASSWORD)
-    user.groups.add(Group.objects.get_or_create(name="auditor")[0])
-    return name
-
-
-def settle(*steps: Callable[..., object]) -> None:
-    """Take the year's run through these steps."""
-    for step in steps:
-        step(YEAR, actor=ACTOR)
-
-
-def approve() -> None:
-    """Two auditors sign the year's newest run."""
-    for name in ("ann", "ben"):
-        if not User.objects.filter(username=name).exists():
-            auditor(name)
-        approve_run(YEAR, by=name, actor=ACTOR)
-
-
-def shown(client: Client, path: str, *, as_user: str = "", language: str = "en", status: int = 200) -> str:
-    """The page's text as the user gets it."""
-    if as_user:
-        client.force_login(User.objects.get(username=as_user))
-    response = client.get(path, headers={"accept-language": language})
-    assert response.status_code == status, path
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
-
-
-def queries_of(client: Client, path: str) -> int:
-    """How many queries the page takes, once the process knows the schemes."""
-    client.get(path)
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        assert client.get(path).status_code == 200
-    return len(captured)
-
+from tests.pages import (
+    PASSWORD,
+    YEAR,
+    approve,
+    assert_fits_in_both_languages,
+    auditor,
+    buy,
+    queries_of,
+    resident,
+    settle,
+    shown,
+)
 
 # --- the resident's year ---
 
@@ -351,16 +267,6 @@ def sign_in(page: Page, address: str, name: str) -> None:
     page.get_by_role("textbox").first.fill(name)
     page.locator("input[type=password]").fill(PASSWORD)
     page.locator("main button").click()
-
-
-def assert_fits_in_both_languages(page: Page) -> None:
-    """No page scrolls sideways, on a phone or on a desk."""
-    for switch, language in (("English", "en"), ("日本語", "ja")):
-        page.get_by_role("button", name=switch).click()
-        expect(page.locator("html")).to_have_attribute("lang", language)
-        for width in (360, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), (language, width)
 
 
 @pytest.fixture

@@ -27,9 +27,8 @@ from apps.refunds.operations.deciding import annul, notify
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.verifying import verify_run
-from tests.functional.test_pages import PASSWORD, YEAR, auditor, buy, resident, settle, shown, terminal
+from tests.pages import PASSWORD, YEAR, auditor, buy, resident, settle, shown
 
-__all__ = ["terminal"]
 pytestmark = pytest.mark.django_db
 ACTOR = "test"
 SAMPLES: dict[str, Any] = {
