@@ -392,3 +392,20 @@ def test_everybody_may_compare_a_statements_root_with_the_published_one(client: 
     (published,) = client.get("/published.json").json()["runs"]
     assert (published["root"], published["tree_size"], published["digest"]) == (run.root, 1, run.digest)
     assert run.root in shown(client, "/published")
+
+
+def test_a_step_that_ends_while_its_page_is_made_leaves_no_page_that_waits_for_nothing(
+    client: Client, terminal: int
+) -> None:
+    buy(resident("hanako"), terminal, {"reduced": 5_500})
+    settle(freeze)
+    client.force_login(User.objects.get(username=auditor()))
+    for path in ("/console/", f"/console/runs/{YEAR}/1"):
+        with CaptureQueriesContext(connection) as captured:
+            client.get(path)
+        asked = [query["sql"] for query in captured if "FROM" in query["sql"]]
+        step, run = (
+            next(i for i, sql in enumerate(asked) if f'FROM "{table}"' in sql)
+            for table in ("refunds_step", "refunds_run")
+        )
+        assert step < run, path

@@ -119,11 +119,12 @@ class RunPage:
 
 def run_page(year: int, number: int) -> RunPage:
     """Everything about a run. Raises RunMissing."""
+    at_work = step_at_work(year)  # before the run: a step that has ended has changed the run already
     run = run_of(year, number)
     version = run.tax_year.scheme_version
     scheme = version.scheme()
     months = _months(spend_of_all(year, up_to_run=number), archive_parts(year, up_to_run=number), scheme, year)
-    at_work, newest, evidence = step_at_work(year), newest_number(year), evidence_of(run)
+    newest, evidence = newest_number(year), evidence_of(run)
     return RunPage(
         run=run,
         steps=_steps(run),

@@ -50,10 +50,10 @@ class YearRow:
 
 def years() -> list[YearRow]:
     """All started years, the newest first: three queries."""
+    steps = newest_steps()  # before the runs: a step that has ended has changed its run already
     runs = defaultdict(list)
     for run in all_runs():
         runs[run.tax_year_id].append((run, agreement_of(run)))
-    steps = newest_steps()
     return [
         YearRow(year, scheme_of(year.scheme_version_id), tuple(runs[year.year]), steps.get(year.year))
         for year in reversed(started_years())
