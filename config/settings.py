@@ -5,6 +5,8 @@ KANPU_PRODUCTION=1           secrets must be given, cookies are secure, DEBUG is
 KANPU_SECRET_KEY[_FILE]      Django's signing key
 KANPU_HOSTS                  host names, comma-separated
 KANPU_KEYRING                the file with the private keys: workers and card issuing only, never API servers
+KANPU_VAULT_KEYS             the file with the vault's keys: offices, portal, imports; never API servers or workers
+KANPU_VAULT_KEYS_TEXT        the same keys themselves, where they come from the environment
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
@@ -108,6 +110,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)
+KANPU_VAULT_KEYS = env.path("KANPU_VAULT_KEYS", None)
+KANPU_VAULT_KEYS_TEXT = env.str("KANPU_VAULT_KEYS_TEXT", "")
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from django.utils import timezone
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant
 from apps.merchants.operations import create_merchant, enrol_terminal
-from apps.residents.keyring import load_keyring
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
@@ -62,11 +61,18 @@ def archive(tmp_path: Path, settings: Any) -> Path:
     return tmp_path / "archive"
 
 
+@pytest.fixture(scope="session")
+def vault_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the vault's keys of the present world are, for the web server as well."""
+    return tmp_path_factory.mktemp("keys") / "vault.json"
+
+
 @pytest.fixture
-def world(transactional_db: None, tmp_path: Path, settings: Any, archive: Path) -> World:
+def world(transactional_db: None, tmp_path: Path, vault_keys: Path, settings: Any, archive: Path) -> World:
     """Scheme, years 2017 and this one, two residents with cards, merchants with terminals and keys."""
     settings.KANPU_KEYRING = tmp_path / "keyring.json"
-    load_keyring.cache_clear()
+    settings.KANPU_VAULT_KEYS = vault_keys
+    vault_keys.unlink(missing_ok=True)
     return build_world(tmp_path)
 
 
@@ -111,12 +117,13 @@ def database_url(django_db_setup: None) -> str:
 
 
 @pytest.fixture(scope="session")
-def web_address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def web_address(database_url: str, vault_keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real web server on the tests' database, which has no private keys."""
     port = free_port()
     running = Processes(Path(settings.BASE_DIR), tmp_path_factory.mktemp("web"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", database_url)
+        patch.setenv("KANPU_VAULT_KEYS", str(vault_keys))
         running.start("web", web_command(port), with_keys=False)
     running.wait_for(f"http://127.0.0.1:{port}/v1/keys")
     yield f"http://127.0.0.1:{port}"
@@ -130,10 +137,13 @@ def web(world: World, web_address: str) -> str:
 
 
 @pytest.fixture
-def processes(world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+def processes(
+    world: World, vault_keys: Path, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Processes]:
     """Processes of a test's own, on the tests' database and with its keys."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("KANPU_KEYRING", str(tmp_path / "keyring.json"))
+    monkeypatch.setenv("KANPU_VAULT_KEYS", str(vault_keys))
     monkeypatch.setenv("KANPU_ARCHIVE", str(tmp_path / "archive"))
     running = Processes(Path(settings.BASE_DIR), tmp_path / "logs")
     yield running

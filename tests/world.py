@@ -11,12 +11,14 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from kanpu_pos import Sale, SealingKey, VirtualCard, VirtualReader, read_personalisation
+from psycopg.types.range import TimestamptzRange
 
 from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
 from apps.audit.officers import AUDITORS
 from apps.merchants.models import Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.residents.models import Card, CardSuspension
 from apps.residents.models import SealingKey as PublicKey
 from apps.residents.operations import issue_cards, make_keys, register_residents
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -67,7 +69,13 @@ def build_world(folder: Path) -> World:
     version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor="test")
     for year in (YEAR, now.year):
         start_year(year, version, deadline=date(now.year + 2, 1, 1), at=now, actor="test")
-    make_keys(Path(str(settings.KANPU_KEYRING)), seal_until=now + timedelta(days=30), at=now, actor="test")
+    make_keys(
+        Path(str(settings.KANPU_KEYRING)),
+        vault_path=Path(str(settings.KANPU_VAULT_KEYS)),
+        seal_until=now + timedelta(days=30),
+        at=now,
+        actor="test",
+    )
     residents = register_residents([date(2017, 1, 1)] * 2, at=now, actor="test")
     tester = register_residents([date(2017, 1, 1)], mode=Mode.TEST, at=now, actor="test")[0]
     make_test_cards(at=now, actor="test")
@@ -95,6 +103,14 @@ def _sealing_key(mode: str) -> SealingKey:
     key = PublicKey.objects.get(mode=mode)
     text = base64.urlsafe_b64encode(bytes(key.public_key)).rstrip(b"=").decode()
     return SealingKey.from_json({"id": key.pk, "public_key": text, "seal_until": key.seal_until.isoformat()})
+
+
+def suspend(resident: UUID, since: datetime) -> None:
+    """A resident's cards are lost from then on."""
+    for card in Card.objects.filter(resident_id=resident):
+        CardSuspension.objects.create(
+            card=card, valid=TimestamptzRange(since, None), channel="window", reported_at=since, reported_by="test"
+        )
 
 
 def auditor(name: str) -> User:

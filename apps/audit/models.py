@@ -1,6 +1,7 @@
 """What happened and what looks wrong: events are only ever added, alarms are raised once per cause."""
 
 import pgtrigger
+from django.conf import settings
 from django.db import models
 
 
@@ -18,6 +19,43 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.subject}"
+
+
+class AccessRecord(models.Model):
+    """That somebody was about to be shown a resident's data: written before the data is read, and never changed.
+
+    `what` names what was opened (a page, `vault:address`), never its content.
+    """
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    role = models.CharField(max_length=20)
+    office = models.CharField(max_length=150)
+    resident_ref = models.UUIDField()
+    what = models.CharField(max_length=120)
+    purpose = models.CharField(max_length=300)
+    case = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["resident_ref", "-at"], name="accesses_of_resident"),
+            models.Index(fields=["actor", "at"], name="accesses_by_actor"),
+        ]
+        constraints = [models.CheckConstraint(name="access_has_a_purpose", condition=~models.Q(purpose=""))]
+        triggers = [pgtrigger.Protect(name="append_only_access", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.what}"
+
+
+class Officer(models.Model):
+    """The office that a user works for. What officers may do is said by their groups (see officers.py)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="officer")
+    office = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.office})"
 
 
 class Alarm(models.Model):

@@ -1,10 +1,17 @@
-"""Writing the trail. All run inside the caller's transaction: what is undone leaves no event."""
+"""Writing the trail. Events and alarms are part of the caller's transaction: what is undone leaves none.
+
+Accesses are committed before anything is shown, so that what was read is on record whatever happens next.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
-from apps.audit.models import Alarm, Event
+from django.db import transaction
+
+from apps.audit.access import Access
+from apps.audit.models import AccessRecord, Alarm, Event
 
 JsonObject = Mapping[str, object]
 
@@ -35,3 +42,15 @@ def raise_alarms(causes: Iterable[Cause], *, at: datetime) -> None:
     alarms = [Alarm(kind=c.kind, key=c.key, detail=c.detail, raised_at=at) for c in causes]
     if alarms:
         Alarm.objects.bulk_create(alarms, ignore_conflicts=True)
+
+
+def record_accesses(access: Access, refs: Iterable[UUID], *, what: str, at: datetime) -> None:
+    """Write down that residents' data is about to be read, durably: not inside another transaction."""
+    with transaction.atomic(durable=True):
+        AccessRecord.objects.bulk_create(
+            AccessRecord(
+                at=at, actor=access.actor, role=access.role, office=access.office, resident_ref=ref, what=what,
+                purpose=access.purpose, case=access.case,
+            )
+            for ref in refs
+        )  # fmt: skip

@@ -14,11 +14,16 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
 
 
+Span = tuple[datetime, datetime | None]
+
+
 @dataclass(frozen=True, slots=True)
 class CardRecord:
     """A card and its holder as the register knows them. Times are half-open: valid up to before `valid_until`.
 
-    The holder is resident up to before the day `resident_to`, or still, where that is None.
+    `active_from` is None while the card was not handed over. `suspended` and `paused` are spans of time whose end may
+    be None: when the card was out of its holder's hands, and when the holder wanted nothing recorded. The holder is
+    resident up to before the day `resident_to`, or still, where that is None.
     """
 
     card: int
@@ -27,10 +32,12 @@ class CardRecord:
     issuer_version: int
     valid_from: datetime
     valid_until: datetime
-    suspended_from: datetime | None
+    active_from: datetime | None
     replaced_from: datetime | None
     resident_from: date
     resident_to: date | None
+    suspended: tuple[Span, ...] = ()
+    paused: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Judgement:
 
 
 COUNTED = Judgement(Verdict.COUNTED)
+CARD_NOT_VALID = Judgement(Verdict.REJECTED, "card_not_valid")
 CARD_UNKNOWN = Judgement(Verdict.REJECTED, "card_unknown")
 CRYPTOGRAM_WRONG = Judgement(Verdict.REJECTED, "cryptogram_wrong")
 CARD_CLONED = Judgement(Verdict.HELD, "card_cloned")
@@ -53,12 +61,18 @@ def judge_card(card: CardRecord, at: datetime, day: date) -> Judgement:
     `day` is that of the purchase in the scheme's time zone: who was not resident then has no card to pay with.
     """
     if not card.valid_from <= at < card.valid_until or not is_resident(day, card.resident_from, card.resident_to):
-        return Judgement(Verdict.REJECTED, "card_not_valid")
+        return CARD_NOT_VALID
+    if card.active_from is None or at < card.active_from or _within(at, card.paused):
+        return CARD_NOT_VALID
     if card.replaced_from and card.replaced_from <= at:
         return Judgement(Verdict.HELD, "card_replaced")
-    if card.suspended_from and card.suspended_from <= at:
+    if _within(at, card.suspended):
         return Judgement(Verdict.HELD, "card_suspended")
     return COUNTED
+
+
+def _within(at: datetime, spans: tuple[Span, ...]) -> bool:
+    return any(start <= at and (end is None or at < end) for start, end in spans)
 
 
 def is_resident(day: date, resident_from: date, resident_to: date | None) -> bool:

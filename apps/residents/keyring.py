@@ -30,32 +30,44 @@ class KeyringMissing(KanpuError):
 class Keyring:
     """Keys in use. Sealing keys are numbered over both modes; issuer keys are (mode, version)."""
 
-    card_index_key: bytes
+    card_index: dict[int, bytes]
     sealing: dict[int, X25519PrivateKey]
     sealing_mode: dict[int, str]
     issuer: dict[tuple[str, int], bytes]
 
     def fingerprints(self) -> dict[str, bytes]:
         """A name and a fingerprint for each key: 32 bytes of HMAC-SHA-256, from which no key can be had."""
-        keys = {"card index": self.card_index_key}
+        keys = {f"card index {version}": key for version, key in self.card_index.items()}
         keys |= {f"sealing {number}": key.private_bytes_raw() for number, key in self.sealing.items()}
         keys |= {f"issuer {mode} {version}": key for (mode, version), key in self.issuer.items()}
         return {name: hmac.digest(key, b"kanpu key fingerprint v1", "sha256") for name, key in keys.items()}
+
+    @property
+    def newest_card_index(self) -> int:
+        """The version that new cards are indexed under."""
+        return max(self.card_index)
 
     def newest_issuer_version(self, mode: str) -> int:
         """The version that new cards of the mode are made with."""
         return max(version for issuer_mode, version in self.issuer if issuer_mode == mode)
 
 
-@lru_cache(maxsize=2)
 def load_keyring(path: Path | None) -> Keyring:
-    """The keys in the file at `path`, read once a process. Raises KeyringMissing."""
+    """The keys in the file at `path`, read again only when the file is another one. Raises KeyringMissing."""
     if path is None:
         raise KeyringMissing("Set KANPU_KEYRING to the key file. API servers must not have it; workers must.")
     try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise KeyringMissing(f"The key file {path} cannot be read: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, _changed_ns: int) -> Keyring:
+    try:
         content = json.loads(path.read_text())
         return Keyring(
-            card_index_key=bytes.fromhex(content["card_index_key"]),
+            card_index={key["version"]: bytes.fromhex(key["key"]) for key in content["card_index"]},
             sealing={
                 int(number): X25519PrivateKey.from_private_bytes(bytes.fromhex(key["private_key"]))
                 for number, key in content["sealing"].items()
@@ -63,8 +75,6 @@ def load_keyring(path: Path | None) -> Keyring:
             sealing_mode={int(number): key["mode"] for number, key in content["sealing"].items()},
             issuer={(key["mode"], key["version"]): bytes.fromhex(key["key"]) for key in content["issuer"]},
         )
-    except OSError as error:
-        raise KeyringMissing(f"The key file {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise KeyringMissing(f"The key file {path} is damaged: {type(error).__name__}.") from error
 
@@ -73,7 +83,7 @@ def new_keyring_content() -> dict[str, Any]:
     """Fresh keys: one sealing key and one issuer key for each mode."""
     modes = ("live", "test")
     return {
-        "card_index_key": secrets.token_hex(32),
+        "card_index": [{"version": 1, "key": secrets.token_hex(32)}],
         "sealing": {
             str(number): {"mode": mode, "private_key": X25519PrivateKey.generate().private_bytes_raw().hex()}
             for number, mode in enumerate(modes, start=1)

@@ -42,12 +42,17 @@ class Recognised:
 def recognise(keyring: Keyring, taps: Sequence[SealedTap]) -> list[Recognised]:
     """Open and judge tokens, in order: one query for all their cards."""
     opened = [_open(keyring, tap) for tap in taps]
-    indexes = [token and card_index(keyring.card_index_key, token.tap.card_id) for token in opened]
-    cards = cards_by_index({index for index in indexes if index})
+    indexes = [_indexes(keyring, token) for token in opened]
+    cards = cards_by_index({index for under_each_key in indexes for index in under_each_key})
     return [
-        _judge(keyring, tap, token, cards.get(index) if index else None)
-        for tap, token, index in zip(taps, opened, indexes, strict=True)
+        _judge(keyring, tap, token, next((cards[index] for index in found if index in cards), None))
+        for tap, token, found in zip(taps, opened, indexes, strict=True)
     ]
+
+
+def _indexes(keyring: Keyring, token: OpenedToken | None) -> list[bytes]:
+    """What the card may be known by: under each key, as a card whose index is not made anew yet has the old one."""
+    return [card_index(key, token.tap.card_id) for key in keyring.card_index.values()] if token else []
 
 
 def _open(keyring: Keyring, tap: SealedTap) -> OpenedToken | None:

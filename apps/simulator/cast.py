@@ -63,7 +63,13 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, 
     deadline = now.date() + DEADLINE_AHEAD
     for year in (YEAR, now.year):
         start_year(year, version, deadline=deadline, at=now, actor=ACTOR)
-    make_keys(_keyring(), seal_until=now + timedelta(days=365), at=now, actor=ACTOR)
+    make_keys(
+        _key_file("KANPU_KEYRING"),
+        vault_path=_key_file("KANPU_VAULT_KEYS"),
+        seal_until=now + timedelta(days=365),
+        at=now,
+        actor=ACTOR,
+    )
     found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
     residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
     if asks_the_register(version.scheme()):
@@ -77,10 +83,11 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, 
     return Cast(residents, _chips(folder / "cards.csv", residents), api_key, test_api_key)
 
 
-def _keyring() -> Path:
-    if settings.KANPU_KEYRING is None:
-        raise database.NotTheDemo("KANPU_KEYRING is not set: use `make demo`.")
-    return Path(settings.KANPU_KEYRING)
+def _key_file(name: str) -> Path:
+    path = getattr(settings, name)
+    if path is None:
+        raise database.NotTheDemo(f"{name} is not set: use `make demo`.")
+    return Path(path)
 
 
 @transaction.atomic

@@ -16,6 +16,8 @@ from apps.kernel.errors import KanpuError
 
 START_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 20
+TOKEN_KEYS: Final = ("KANPU_KEYRING",)
+VAULT_KEYS: Final = ("KANPU_VAULT_KEYS", "KANPU_VAULT_KEYS_TEXT")
 BIN: Final = Path(sys.executable).parent
 
 
@@ -65,8 +67,9 @@ def sweep_command() -> list[str]:
 
 
 def environment(*, with_keys: bool) -> dict[str, str]:
-    """This process's environment; without the private keys for what must not have them."""
-    return {name: value for name, value in os.environ.items() if with_keys or name != "KANPU_KEYRING"}
+    """This process's environment: what opens tokens does not get the vault's keys, and the other way round."""
+    kept_from = VAULT_KEYS if with_keys else TOKEN_KEYS
+    return {name: value for name, value in os.environ.items() if name not in kept_from}
 
 
 def free_port() -> int:

@@ -24,6 +24,7 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
     environment |= {
         "KANPU_DEMO": "1",
         "KANPU_KEYRING": str(folder / "demo" / "keyring.json"),
+        "KANPU_VAULT_KEYS": str(folder / "demo" / "vault.json"),
         "KANPU_ARCHIVE": str(folder / "demo" / "archive"),
     }
     services = [sys.executable, "-m", "config.services", "--root", str(folder), "exec", "--"]

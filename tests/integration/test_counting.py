@@ -29,12 +29,11 @@ from apps.purchases.models import Batch, Outcome
 from apps.purchases.outbox import take_up_again
 from apps.purchases.queries import uncounted
 from apps.purchases.store import raw_connection
-from apps.residents.keyring import KeyringMissing, KeyringOutdated, load_keyring
-from apps.residents.models import Card
+from apps.residents.keyring import KeyringMissing, KeyringOutdated
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from tests.servers import OWN_REDIS
 from tests.till import totals
-from tests.world import TERMINAL, TEST_TERMINAL, World, body
+from tests.world import TERMINAL, TEST_TERMINAL, World, body, suspend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NUMBERS = count(1)
@@ -145,7 +144,7 @@ def test_a_counter_used_twice_is_held_as_a_clone_in_any_batch(world: World, web:
 
 def test_the_cards_state_when_it_paid_decides(world: World, web: str) -> None:
     suspended = datetime(2017, 6, 1, tzinfo=UTC)
-    Card.objects.filter(resident_id=world.residents[0]).update(suspended_from=suspended)
+    suspend(world.residents[0], suspended)
     before, after = (
         world.sale(reduced=100, at="2017-05-31T12:00:00Z"),
         world.sale(reduced=200, at="2017-06-01T00:00:00Z"),
@@ -254,7 +253,7 @@ def test_a_worker_with_another_key_judges_no_card(world: World, web: str, settin
     report(web, world.api_key, world.sale(reduced=100))
     right = settings.KANPU_KEYRING
     for name, change in (
-        ("other index", {"card_index_key": "00" * 32}),
+        ("other index", {"card_index": [{"version": 1, "key": "00" * 32}]}),
         ("no sealing key 1", {"sealing": {}}),
         ("other issuer", {"issuer": []}),
     ):
@@ -273,7 +272,6 @@ def test_a_process_without_keys_says_so(world: World, settings: Any) -> None:
     settings.KANPU_KEYRING = None
     with pytest.raises(KeyringMissing, match="KANPU_KEYRING"):
         count_all()
-    load_keyring.cache_clear()
 
 
 def test_workers_are_rung_and_count(world: World, web: str, workers: Processes) -> None:

@@ -21,7 +21,7 @@ from apps.merchants.operations import Grant, enrol_terminal, issue_key
 from apps.residents.models import Card
 from apps.schemes.models import TaxYear
 from tests.till import RawTill, Record, b64
-from tests.world import OTHER_TERMINAL, TERMINAL, World
+from tests.world import OTHER_TERMINAL, TERMINAL, World, suspend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -181,6 +181,11 @@ def tapped(api: Api, card: VirtualCard, *, seq: int = 1) -> None:
     api.report(sale | {"card": api.world.readers["live"].seal(card, terminal=TERMINAL, seq=seq, now=now)})
 
 
+def lost_card(api: Api) -> None:
+    suspend(api.world.residents[0], datetime(2017, 1, 2, tzinfo=UTC))
+    with_card(api)
+
+
 def with_card(api: Api, **state: datetime) -> None:
     """Report a sale with a card of this state."""
     Card.objects.filter(resident_id=api.world.residents[0]).update(**state)
@@ -213,7 +218,7 @@ LATER: dict[str, Callable[[Api], None]] = {
     "card_unknown": lambda api: tapped(api, VirtualCard(bytes(16), bytes(32))),
     "cryptogram_wrong": lambda api: tapped(api, api.world.cards[api.world.residents[0]], seq=2),
     "card_not_valid": lambda api: with_card(api, valid_until=datetime(2017, 1, 2, tzinfo=UTC)),
-    "card_suspended": lambda api: with_card(api, suspended_from=datetime(2017, 1, 2, tzinfo=UTC)),
+    "card_suspended": lost_card,
     "card_replaced": lambda api: with_card(api, replaced_from=datetime(2017, 1, 2, tzinfo=UTC)),
     "card_cloned": twice_tapped,
     "return_exceeds_sale": returned,

@@ -13,7 +13,7 @@ from apps.purchases.models import Followup
 from apps.residents.models import Card, Resident
 from apps.schemes.models import TaxYear
 from tests.till import SECOND, RawTill, Record, fates, send, totals
-from tests.world import TERMINAL, World
+from tests.world import TERMINAL, World, suspend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,7 +124,7 @@ def test_a_refused_sale_is_mended_though_the_customer_has_left(world: World, til
 
 def test_a_mended_sales_card_is_judged_like_any_other(world: World, tills: tuple[RawTill, RawTill]) -> None:
     till, _ = tills
-    Card.objects.filter(resident_id=world.residents[0]).update(suspended_from=datetime(2017, 1, 2, tzinfo=UTC))
+    suspend(world.residents[0], datetime(2017, 1, 2, tzinfo=UTC))
     wrong = till.sale(foood=1000)
     till.correct(wrong, reduced=1000)
     send(till)
@@ -157,7 +157,7 @@ def test_a_refused_return_is_mended_by_a_correction(world: World, tills: tuple[R
 
 def test_what_follows_a_held_sale_is_held_with_it(world: World, tills: tuple[RawTill, RawTill]) -> None:
     till, _ = tills
-    Card.objects.filter(resident_id=world.residents[0]).update(suspended_from=datetime(2017, 1, 2, tzinfo=UTC))
+    suspend(world.residents[0], datetime(2017, 1, 2, tzinfo=UTC))
     sale = till.sale(reduced=1000)
     till.give_back(sale, reduced=100)
     send(till)

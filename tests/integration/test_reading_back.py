@@ -15,9 +15,8 @@ from apps.accruals.operations.counting import count_all
 from apps.merchants.models import Merchant
 from apps.merchants.operations import enrol_terminal
 from apps.purchases.models import Batch
-from apps.residents.models import Card
 from tests.till import DAY, SECOND, RawTill, send
-from tests.world import OTHER_TERMINAL, TERMINAL, TEST_TERMINAL, World
+from tests.world import OTHER_TERMINAL, TERMINAL, TEST_TERMINAL, World, suspend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +42,7 @@ def till(world: World) -> RawTill:
 
 
 def test_every_status_is_read_back_with_its_reason_and_never_a_resident(world: World, web: str, till: RawTill) -> None:
-    Card.objects.filter(resident_id=world.residents[1]).update(suspended_from=datetime(2017, 1, 2, tzinfo=UTC))
+    suspend(world.residents[1], datetime(2017, 1, 2, tzinfo=UTC))
     sale = till.sale(reduced=1000)
     till.sale(world.residents[1], reduced=1)
     till.sale(foood=5)

@@ -50,14 +50,14 @@ SECOND = timedelta(seconds=1)
         ({}, START - SECOND, "rejected card_not_valid"),
         ({}, START + 9 * SECOND, "counted"),
         ({}, START + 10 * SECOND, "rejected card_not_valid"),
-        ({"suspended_from": START + 5 * SECOND}, START + 4 * SECOND, "counted"),
-        ({"suspended_from": START + 5 * SECOND}, START + 5 * SECOND, "held card_suspended"),
+        ({"suspended": ((START + 5 * SECOND, None),)}, START + 4 * SECOND, "counted"),
+        ({"suspended": ((START + 5 * SECOND, None),)}, START + 5 * SECOND, "held card_suspended"),
         ({"replaced_from": START + 5 * SECOND}, START + 4 * SECOND, "counted"),
         ({"replaced_from": START + 5 * SECOND}, START + 5 * SECOND, "held card_replaced"),
     ],
 )
 def test_the_cards_state_at_the_purchases_time_decides(changes: dict[str, Any], at: datetime, expected: str) -> None:
-    fields: dict[str, Any] = {"suspended_from": None, "replaced_from": None} | changes
+    fields: dict[str, Any] = {"active_from": START, "replaced_from": None} | changes
     fields |= {"resident_from": date(2016, 1, 1), "resident_to": None}
     card = CardRecord(1, UUID(int=1), "live", 1, START, START + 10 * SECOND, **fields)
     judgement = judge_card(card, at, date(2017, 1, 1))
@@ -75,7 +75,7 @@ def test_the_cards_state_at_the_purchases_time_decides(changes: dict[str, Any], 
 )
 def test_what_was_bought_outside_the_time_of_residence_is_not_counted(day: date, expected: str) -> None:
     lived = (date(2017, 4, 1), date(2017, 9, 1))
-    card = CardRecord(1, UUID(int=1), "live", 1, START, START + timedelta(days=900), None, None, *lived)
+    card = CardRecord(1, UUID(int=1), "live", 1, START, START + timedelta(days=900), START, None, *lived)
     judgement = judge_card(card, datetime(day.year, day.month, day.day, tzinfo=UTC), day)
     assert f"{judgement.verdict} {judgement.code}".strip() == expected
     assert is_resident(day, date(2017, 4, 1), None) is (day >= date(2017, 4, 1))

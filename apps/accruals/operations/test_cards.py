@@ -8,13 +8,13 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 from psycopg.types.multirange import Multirange
-from psycopg.types.range import Int8Range
+from psycopg.types.range import Int8Range, TimestamptzRange
 
 from apps.accruals.models import CardCounter
 from apps.audit.operations import record_event
 from apps.merchants.models import Mode
 from apps.residents.keyring import Keyring
-from apps.residents.models import Card, Resident, TestCard
+from apps.residents.models import Card, CardSuspension, Resident, TestCard
 from apps.residents.operations import register_residents
 from apps.residents.published import PUBLISHED
 from apps.residents.queries import checked_keyring
@@ -49,9 +49,14 @@ def _make(keyring: Keyring, name: str, resident: Resident) -> None:
         return
     since = datetime(SINCE.year, SINCE.month, SINCE.day, tzinfo=UTC)
     card = Card.objects.create(
-        card_index=card_index(keyring.card_index_key, card_id), resident=resident, issuer_version=version,
-        valid_from=since, valid_until=UNTIL,
-        suspended_from=since if PUBLISHED[name].code == "card_suspended" else None,
+        card_index=card_index(keyring.card_index[keyring.newest_card_index], card_id),
+        index_version=keyring.newest_card_index, resident=resident, issuer_version=version,
+        valid_from=since, valid_until=UNTIL, active_from=since,
     )  # fmt: skip
+    if PUBLISHED[name].code == "card_suspended":
+        CardSuspension.objects.create(
+            card=card, valid=TimestamptzRange(since, None), channel=CardSuspension.Channel.WINDOW,
+            reported_at=since, reported_by="published",
+        )  # fmt: skip
     if PUBLISHED[name].code == "card_cloned":  # every counter is spent, so each use is a second one
         CardCounter.objects.create(resident_ref=resident.ref, card=card.pk, used=ALL_COUNTERS)

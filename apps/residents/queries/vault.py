@@ -1,0 +1,97 @@
+"""Reading the vault. Who reads says why, and that is written down before anything is opened."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from apps.audit.access import Access
+from apps.audit.operations import record_accesses
+from apps.kernel.errors import KanpuError
+from apps.residents.models import KeyFingerprint, VaultRecord
+from apps.residents.vault.contents import COLUMNS, TABLE, Account, Address, Identity, Person, person_key
+from apps.residents.vault.keys import VaultKeys, VaultKeysMissing, VaultKeysOutdated, read_vault_keys, vault_keys_of
+from apps.residents.vault.sealing import Place, keyed_indexes, unseal
+
+KINDS: Final[dict[str, Any]] = {"person": Person, "address": Address, "account": Account}
+
+
+class ResidentUnknown(KanpuError):
+    """Nobody in the vault has these particulars."""
+
+    code = "resident_unknown"
+
+
+def checked_vault_keys() -> VaultKeys:
+    """The vault's keys, when they are all that the database was sealed with and the same: one query.
+
+    Raises VaultKeysMissing and VaultKeysOutdated.
+    """
+    keys = _given_keys()
+    found = keys.fingerprints()
+    for name, fingerprint in KeyFingerprint.objects.filter(ring=KeyFingerprint.Ring.VAULT).values_list(
+        "name", "fingerprint"
+    ):
+        if found.get(name) != bytes(fingerprint):
+            raise VaultKeysOutdated(f"The vault's keys lack the key {name!r} or have another: bring them up to date.")
+    return keys
+
+
+def _given_keys() -> VaultKeys:
+    if settings.KANPU_VAULT_KEYS_TEXT:
+        return vault_keys_of(settings.KANPU_VAULT_KEYS_TEXT)
+    if settings.KANPU_VAULT_KEYS:
+        return read_vault_keys(settings.KANPU_VAULT_KEYS)
+    raise VaultKeysMissing(
+        "Set KANPU_VAULT_KEYS to the vault's key file. Offices, the portal and imports need it; API servers and workers"
+        " must not have it."
+    )
+
+
+def read_vault(refs: Sequence[UUID], columns: Sequence[str], *, access: Access, at: datetime) -> dict[UUID, Identity]:
+    """Who these residents are, as far as `columns` (of contents.COLUMNS) go. Erased ones are left out.
+
+    The access is on record, and committed, before anything is read: so this may not run in a transaction. Raises
+    VaultKeysMissing, VaultKeysOutdated, VaultDamaged.
+    """
+    keys = checked_vault_keys()
+    record_accesses(access, refs, what="vault:" + ",".join(columns), at=at)
+    rows = VaultRecord.objects.filter(resident__in=refs, erased_at=None).values("resident_id", *columns)
+    return {row["resident_id"]: opened(keys, row["resident_id"], row) for row in rows}
+
+
+def opened(keys: VaultKeys, ref: UUID, row: dict[str, Any]) -> Identity:
+    """The vault's columns of one row. For operations that have recorded their access, or show nothing of it."""
+    return Identity(**{column: _opened(keys, ref, column, row[column]) for column in COLUMNS if row.get(column)})
+
+
+def _opened(keys: VaultKeys, ref: UUID, column: str, sealed: bytes | memoryview) -> Any:
+    plain = unseal(keys, Place(TABLE, column, str(ref)), bytes(sealed))
+    return msgspec.json.decode(plain, type=KINDS[column]) if column in KINDS else plain.decode()
+
+
+def resident_by_number(individual_number: str) -> UUID:
+    """Whose individual number this is. Raises ResidentUnknown, VaultKeysMissing, VaultKeysOutdated."""
+    return _found("individual_number", individual_number)
+
+
+def resident_by_code(resident_code: str) -> UUID:
+    """Whose resident code this is. Raises ResidentUnknown, VaultKeysMissing, VaultKeysOutdated."""
+    return _found("resident_code", resident_code)
+
+
+def residents_named(name_kana: str, birth_date: date) -> list[UUID]:
+    """All who have this name in kana and birth date. Raises VaultKeysMissing, VaultKeysOutdated."""
+    indexes = keyed_indexes(checked_vault_keys(), "person", person_key(name_kana, birth_date))
+    return list(VaultRecord.objects.filter(person_index__in=indexes).values_list("resident_id", flat=True))
+
+
+def _found(column: str, text: str) -> UUID:
+    indexes = keyed_indexes(checked_vault_keys(), column, text)
+    ref = VaultRecord.objects.filter(**{f"{column}_index__in": indexes}).values_list("resident_id", flat=True).first()
+    if ref is None:
+        raise ResidentUnknown("Nobody is registered under these particulars. Check them, digit by digit.")
+    return ref

@@ -1,0 +1,63 @@
+"""What the vault holds of a resident. Pure."""
+
+import unicodedata
+from datetime import date
+from typing import Final
+
+import msgspec
+
+TABLE: Final = "residents_vaultrecord"
+CARD_TABLE: Final = "residents_card"
+
+
+class Person(msgspec.Struct, frozen=True, array_like=True):
+    """Names as the register has them, whatever characters they need, and the day of birth."""
+
+    name: str
+    name_kana: str
+    name_latin: str
+    birth_date: date
+    name_alias: str = ""
+    former_name: str = ""
+
+
+class Address(msgspec.Struct, frozen=True, array_like=True):
+    """Where letters go."""
+
+    postal_code: str
+    address: str
+
+
+class Account(msgspec.Struct, frozen=True, array_like=True):
+    """A bank account: bank (4 digits), branch (3), type (1 ordinary, 2 current, 4 savings), number (7), holder."""
+
+    bank: str
+    branch: str
+    type: str
+    number: str
+    holder: str
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """All that the vault holds of a resident; what is not known, or was not asked for, is None."""
+
+    individual_number: str | None = None
+    resident_code: str | None = None
+    person: Person | None = None
+    address: Address | None = None
+    account: Account | None = None
+
+
+COLUMNS: Final = Identity.__struct_fields__
+
+
+def person_key(name_kana: str, birth_date: date) -> str:
+    """What a person is found by who tells name and birth date: spacing, width and kind of kana do not matter."""
+    return f"{folded(name_kana)}\n{birth_date.isoformat()}"
+
+
+def folded(text: str) -> str:
+    """A text for comparing: NFKC, upper case, hiragana as katakana, without spaces, dots and dashes."""
+    plain = unicodedata.normalize("NFKC", text).upper()
+    katakana = "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in plain)
+    return "".join(c for c in katakana if c.isalnum() or c == "ー")
