@@ -48,7 +48,7 @@ def test_a_value_with_one_flipped_bit_does_not_open(bit: int) -> None:
 
 def test_old_values_open_while_their_key_is_there_and_a_missing_one_is_named() -> None:
     sealed = seal(KEYS, PLACE, b"old")
-    both = replace(KEYS, sealing=KEYS.sealing | {2: b"2" * 32})
+    both = replace(KEYS, sealing={**KEYS.sealing, 2: b"2" * 32})
     assert unseal(both, PLACE, sealed) == b"old"
     assert seal(both, PLACE, b"new")[:2] == b"\x00\x02"
     with pytest.raises(VaultKeysOutdated, match="vault key 1 is missing"):
@@ -58,7 +58,7 @@ def test_old_values_open_while_their_key_is_there_and_a_missing_one_is_named() -
 
 
 def test_an_index_depends_on_its_key_and_its_column() -> None:
-    both = replace(KEYS, indexing=KEYS.indexing | {2: b"j" * 32})
+    both = replace(KEYS, indexing={**KEYS.indexing, 2: b"j" * 32})
     old = keyed_index(KEYS, "individual_number", "983205673214")
     assert keyed_indexes(both, "individual_number", "983205673214") == [
         old,
