@@ -257,6 +257,20 @@ class RecordingPause(models.Model):
         return f"{self.resident_id} {self.valid}"
 
 
+class JudgingDue(models.Model):
+    """That a resident's sales from some time on must be judged again: a card's or the resident's days have changed.
+
+    Whoever counts purchases takes it up and deletes it, in one transaction with what came of it.
+    """
+
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField()
+    asked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.resident_id} since {self.since:%Y-%m-%d %H:%M:%S}"
+
+
 class Notice(models.Model):
     """A letter that a card is ready, with a one-time code for the portal. Of the code only its hash is kept.
 
