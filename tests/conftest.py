@@ -117,10 +117,16 @@ def database_url(django_db_setup: None) -> str:
 
 
 @pytest.fixture(scope="session")
-def web_address(database_url: str, vault_keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def web_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the web server's log is."""
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="session")
+def web_address(database_url: str, vault_keys: Path, web_logs: Path) -> Iterator[str]:
     """A real web server on the tests' database, which has no private keys."""
     port = free_port()
-    running = Processes(Path(settings.BASE_DIR), tmp_path_factory.mktemp("web"))
+    running = Processes(Path(settings.BASE_DIR), web_logs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", database_url)
         patch.setenv("KANPU_VAULT_KEYS", str(vault_keys))
