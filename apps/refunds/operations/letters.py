@@ -5,9 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from apps.kernel.documents.render import Language
 from apps.kernel.errors import KanpuError
 from apps.refunds.documents.files import letter_file
-from apps.refunds.documents.money import Language
 from apps.refunds.models import Decision
 from apps.refunds.operations.deciding import notify
 from apps.refunds.queries.decisions import letter_of
