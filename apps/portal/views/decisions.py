@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from apps.kernel.documents.render import DocumentUnprintable
 from apps.kernel.errors import KanpuError
 from apps.portal.forms import AppealForm
-from apps.portal.operations import appeal_against, open_decision
+from apps.portal.operations.decisions import appeal_against, open_decision
 from apps.portal.queries.accounts import NoAccount
 from apps.portal.queries.decisions import own_decisions
 from apps.refunds.documents.files import letter_file
