@@ -116,10 +116,12 @@ def test_a_letter_says_who_and_where_and_has_every_character_of_a_name(town: Wor
 
 def test_the_qr_code_has_the_address_and_the_code_in_its_fragment(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    monkeypatch.setattr(
-        "apps.portal.documents.notices.qr_svg",
-        lambda text: drawn.append(text) or "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>",
-    )
+
+    def draw(text: str) -> str:
+        drawn.append(text)
+        return "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"
+
+    monkeypatch.setattr("apps.portal.documents.notices.qr_svg", draw)
     today = timezone.localdate()
     letter = Letter("1", "x", "1", "x", "ja", "0123456789ABCDEF", to_fetch=True)
     notices_pdf([letter], Sender(PORTAL + "/", "", today, today))
