@@ -4,9 +4,11 @@ from datetime import date, timedelta
 from typing import Final
 
 from django import template
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from apps.audit.models import AccessRecord
+from apps.portal.parts import Part
 from apps.portal.wording import COLUMNS, EVENTS, PURPOSES, ROLES
 
 register = template.Library()
@@ -38,6 +40,13 @@ def what_words(record: AccessRecord) -> str:
         return record.what
     columns = record.what.removeprefix(VAULT).split(",")
     return _(", ").join(str(COLUMNS.get(column, column)) for column in columns)
+
+
+@register.filter
+def months(part: Part) -> str:
+    """The months of a part of a year."""
+    first, last = (date_format(day, "F") for day in (part.first_month, part.last_month))
+    return first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
 
 
 @register.filter
