@@ -46,3 +46,15 @@ COLUMNS: Final[dict[str, Promise]] = {
     "address": _("address"),
     "account": _("bank account"),
 }
+OPENED: Final[dict[str, Promise]] = {
+    "page:cards": _("cards"),
+    "page:letters": _("letters"),
+    "page:choices": _("whether purchases are recorded"),
+    "page:household": _("household"),
+    "refused: protected": _("nothing: you are protected, so it was refused"),
+    "refund": _("refund"),
+    "replay": _("refund, computed again"),
+    "statement": _("statement"),
+    "decision": _("decision"),
+    "letter": _("letter of a decision"),
+}

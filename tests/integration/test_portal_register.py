@@ -139,7 +139,7 @@ def test_a_resident_reads_the_own_registration_and_that_is_on_record(client: Cli
     page = shown(client, "/registration")
     for words in (
         "𠮷田 髙子", "ヨシダ タカコ", "YOSHIDA TAKAKO", "田中 花子", "April 1, 1990", "東京都千代田区千代田1-1",
-        "Moved in", "Resident since Jan. 1, 2017", "Jan. 1, 2017 July 31, 2017 head of the household 2 persons",
+        "Moved in", "Resident since Jan. 1, 2017", "Jan. 1, 2017 to July 31, 2017 head of the household 2 persons",
     ):  # fmt: skip
         assert words in page
     record = AccessRecord.objects.get()
@@ -200,6 +200,12 @@ def test_who_looked_is_listed_in_words_and_own_visits_are_folded_away(client: Cl
     page = shown(client, "/accesses")
     assert "Registry clerk 千代田区役所 カードの紛失の相談 Case R7-12 names and birth date, address" in page
     assert "user:sato" not in page
+    for what, words in (
+        ("page:cards", "R7-12 cards"), ("refund 2017", "R7-12 refund 2017"), ("refused: protected", "R7-12 nothing"),
+        ("something new", "R7-12 something new"),
+    ):  # fmt: skip
+        record_accesses(clerk, [hanako], what=what, at=timezone.now())
+        assert words in shown(client, "/accesses")
     assert "You yourself: 1 time" in page
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.audit.models import AccessRecord
 from apps.portal.parts import Part
-from apps.portal.wording import COLUMNS, EVENTS, PURPOSES, ROLES
+from apps.portal.wording import COLUMNS, EVENTS, OPENED, PURPOSES, ROLES
 
 register = template.Library()
 VAULT: Final = "vault:"
@@ -37,7 +37,10 @@ def purpose_words(record: AccessRecord) -> str:
 def what_words(record: AccessRecord) -> str:
     """What was opened."""
     if not record.what.startswith(VAULT):
-        return record.what
+        name, _space, which = record.what.partition(" ")
+        if record.what in OPENED:
+            return str(OPENED[record.what])
+        return f"{OPENED[name]} {which}" if name in OPENED else record.what
     columns = record.what.removeprefix(VAULT).split(",")
     return _(", ").join(str(COLUMNS.get(column, column)) for column in columns)
 

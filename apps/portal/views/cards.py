@@ -22,7 +22,7 @@ from apps.residents.operations.card_life import CardMissing, CardNotSuspended, L
 @login_required
 def cards(request: HttpRequest) -> HttpResponse:
     """All of the resident's cards."""
-    return _page(request, LostForm(), OrderForm())
+    return _page(request)
 
 
 @require_POST
@@ -32,12 +32,12 @@ def lost(request: HttpRequest) -> HttpResponse:
     """Suspend the resident's cards."""
     form, now = LostForm(request.POST), timezone.now()
     if not form.is_valid():
-        return _page(request, form, OrderForm())
+        return _page(request, lost_form=form)
     try:
         report_lost(request.user, lost_since=form.lost_since(now), at=now)
     except LostInTheFuture:
         form.add_error("day", _("This time is yet to come."))
-        return _page(request, form, OrderForm())
+        return _page(request, lost_form=form)
     except (NoAccount, CardMissing) as error:
         raise Http404(str(error)) from error
     messages.success(request, _("Your card is suspended. Nobody can collect purchases with it."))
@@ -67,7 +67,7 @@ def order(request: HttpRequest) -> HttpResponse:
     """Order another card."""
     form = OrderForm(request.POST)
     if not form.is_valid():
-        return _page(request, LostForm(), form)
+        return _page(request, order_form=form)
     try:
         order_another(request.user, reason=CardOrder.Reason(form.cleaned_data["reason"]), at=timezone.now())
     except (NoAccount, CardMissing) as error:
@@ -76,9 +76,11 @@ def order(request: HttpRequest) -> HttpResponse:
     return redirect("my-cards")
 
 
-def _page(request: HttpRequest, lost_form: LostForm, order_form: OrderForm) -> HttpResponse:
+def _page(request: HttpRequest, lost_form: LostForm | None = None, order_form: OrderForm | None = None) -> HttpResponse:
     try:
         found = own_cards(request.user)
     except NoAccount as error:
         raise Http404(str(error)) from error
-    return render(request, "portal/cards.html", {"found": found, "lost_form": lost_form, "order_form": order_form})
+    lost_form = lost_form or LostForm(initial={"when": "earlier" if found.all_lost else "now"})
+    shown = {"found": found, "lost_form": lost_form, "order_form": order_form or OrderForm()}
+    return render(request, "portal/cards.html", shown)
