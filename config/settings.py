@@ -7,6 +7,7 @@ KANPU_HOSTS                  host names, comma-separated
 KANPU_KEYRING                the file with the private keys: workers and card issuing only, never API servers
 KANPU_VAULT_KEYS             the file with the vault's keys: offices, portal, imports; never API servers or workers
 KANPU_VAULT_KEYS_TEXT        the same keys themselves, where they come from the environment
+KANPU_PORTAL_URL             the portal's address as residents type it: printed in letters
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
@@ -112,6 +113,7 @@ CELERY_BEAT_SCHEDULE = {
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)
 KANPU_VAULT_KEYS = env.path("KANPU_VAULT_KEYS", None)
 KANPU_VAULT_KEYS_TEXT = env.str("KANPU_VAULT_KEYS_TEXT", "")
+KANPU_PORTAL_URL = env.str("KANPU_PORTAL_URL", "")
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from django.utils import timezone
 from apps.audit.operations import record_event
 from apps.console.next_step import LONG
 from apps.console.queries.refunds import RefundsPage, refunds_page
+from apps.kernel.documents.render import Language
 from apps.kernel.errors import KanpuError
 from apps.refunds.documents.files import File, letter_file, statement_json_file, statement_pdf_file
-from apps.refunds.documents.money import Language
 from apps.refunds.models import Run
 from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
 from apps.refunds.operations.requesting import request_step

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from apps.kernel.documents.render import Language
 from apps.refunds.assessment import Assessment, Person
-from apps.refunds.documents.money import Language
 from apps.refunds.rules import Rules
 from apps.refunds.words import Numbers, amount_text, months_words
 from apps.schemes.document import Scheme, Words

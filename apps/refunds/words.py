@@ -10,8 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from apps.kernel.documents.render import Language
 from apps.refunds.assessment import Cut
-from apps.refunds.documents.money import Language, money_text
+from apps.refunds.documents.money import money_text
 from apps.refunds.rules import Rules
 from apps.schemes.document import Condition, Limit, Scheme, Tier, TierRefund, Words
 from apps.schemes.rates import RateLine

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from apps.merchants.models import Mode
+from apps.residents.notice_codes import notice_number
 
 
 class Resident(models.Model):
@@ -295,7 +296,12 @@ class Notice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"notice {self.pk}"
+        return f"notice {self.number}"
+
+    @property
+    def number(self) -> str:
+        """What the letter is known by when it comes back."""
+        return notice_number(self.pk)
 
 
 class KeyFingerprint(models.Model):

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pypdf import PdfReader
 
+from apps.audit.models import AccessRecord
 from apps.refunds.models import Decision, LapseWarning, Refund, Run, RunState, Settlement
 from apps.refunds.operations.approving import (
     NotSettled,
@@ -31,6 +32,8 @@ from apps.refunds.operations.netting import PaidTooMuch, record_payments
 from apps.refunds.operations.steps import WrongState
 from apps.refunds.queries.replays import replay
 from apps.refunds.queries.runs import latest_run
+from apps.residents.models import Resident
+from tests.identities import enter
 from tests.till import RawTill
 from tests.world import World
 from tests.year_end import YEAR, count, dues, to_approved
@@ -155,13 +158,45 @@ def test_letters_of_decisions_are_printed_once_and_the_time_to_appeal_begins(
     to_approved()
     Decision.objects.update(decided_at=DECIDED_AT)
     more: dict[str, Any] = {"folder": tmp_path / "letters", "language": "ja", "actor": "test", "seen": lambda *_: None}
-    assert print_letters(YEAR, sent_on=date(2018, 3, 20), **more) == 2
-    assert print_letters(YEAR, sent_on=date(2018, 3, 21), **more) == 0
+    assert print_letters(YEAR, sent_on=date(2018, 3, 20), **more) == (2, 2)
+    assert print_letters(YEAR, sent_on=date(2018, 3, 21), **more) == (0, 0)
     names = sorted(path.name for path in (tmp_path / "letters").iterdir())
     assert names == [f"kanpu-decision-{decision}.pdf" for decision in Decision.objects.order_by("pk")]
     letter = PdfReader(tmp_path / "letters" / names[0])
     assert "2018年6月23日までに" in "".join(letter.pages[0].extract_text().split())
     assert set(Decision.objects.values_list("state", "appeal_until")) == {("notified", date(2018, 6, 23))}
+
+
+def test_letters_of_decisions_go_to_who_the_vault_says_and_that_is_on_record(
+    till: RawTill, world: World, tmp_path: Path, settings: Any
+) -> None:
+    for ref, amount, name in (
+        (world.residents[0], 1_000_000, "𠮷田 髙子"), (world.residents[1], 2_000_000, "\N{GRINNING FACE}"),
+    ):  # fmt: skip
+        count(till, till.sale(ref, reduced=amount))
+        enter(ref, name=name)
+    to_approved()
+    Decision.objects.update(decided_at=DECIDED_AT)
+    more: dict[str, Any] = {"language": "ja", "actor": "operator:x", "seen": lambda *_: None}
+
+    def printed(folder: str) -> dict[str, str]:
+        Decision.objects.update(state="issued", notified_at=None, appeal_until=None)
+        print_letters(YEAR, sent_on=date(2018, 3, 20), folder=tmp_path / folder, **more)
+        paths = sorted((tmp_path / folder).iterdir())
+        owners = Decision.objects.order_by("pk").values_list("resident_ref", flat=True)
+        return {str(ref): PdfReader(path).pages[0].extract_text() for ref, path in zip(owners, paths, strict=True)}
+
+    one, two = map(str, world.residents)
+    letters = printed("a")
+    assert "𠮷田 髙子 様" in letters[one]
+    assert letters[two].startswith("参照番号")
+    access = AccessRecord.objects.filter(resident_ref=one).get()
+    assert (access.actor, access.role, access.purpose) == ("operator:x", "operator", "decision letters")
+    Resident.objects.filter(pk=one).update(is_protected=True)
+    assert printed("b")[one].startswith("参照番号")
+    assert AccessRecord.objects.filter(resident_ref=one).count() == 1
+    settings.KANPU_VAULT_KEYS = None
+    assert printed("c")[one].startswith("参照番号")
 
 
 def test_what_nobody_claims_lapses_after_five_years_with_warnings_before(till: RawTill, world: World) -> None:

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from apps.refunds.documents.money import Language, money_text
-from apps.refunds.documents.render import DocumentUnprintable, decision_letter_pdf, statement_pdf
+from apps.kernel.documents.render import DocumentUnprintable, Language
+from apps.refunds.documents.money import money_text
+from apps.refunds.documents.render import decision_letter_pdf, statement_pdf
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES: list[Language] = ["ja", "en"]

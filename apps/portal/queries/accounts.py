@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from apps.kernel.errors import KanpuError
 from apps.portal.models import Account
+from apps.residents.models import Notice
 
 
 class NoAccount(KanpuError):
@@ -20,3 +21,9 @@ def resident_of(user: User | AnonymousUser) -> UUID:
     if account is None:
         raise NoAccount("This sign-in belongs to no resident.")
     return account.resident_ref
+
+
+def user_of_letter(notice_id: int) -> User | None:
+    """Who signs in as the resident of a letter, if somebody does: one query."""
+    refs = Notice.objects.filter(pk=notice_id).values("resident_id")
+    return User.objects.filter(portal_account__resident_ref__in=refs).first()

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 
+from apps.portal.parts import Parts
 from apps.portal.queries.accounts import resident_of
+from apps.portal.queries.parts import parts_of_year
 from apps.refunds.queries.proofs import leaf_index
 from apps.refunds.queries.settlements import Balance, balances_of
 from apps.refunds.queries.statements import StatementMissing, explanation_of, statement_of
@@ -23,6 +25,7 @@ class StatementPage:
     explanation: Explanation
     scheme: Scheme
     place: int
+    parts: Parts | None
 
 
 def statement_page(user: User | AnonymousUser, year: int, number: int) -> StatementPage:
@@ -33,7 +36,8 @@ def statement_page(user: User | AnonymousUser, year: int, number: int) -> Statem
         raise StatementMissing(f"There is no verified statement of {year}, run {number}, for this resident yet.")
     refund = balance.refund
     place = leaf_index(balance.run, ref) + 1
-    return StatementPage(balance, explanation_of(refund), scheme_of(refund.scheme_version), place)
+    scheme = scheme_of(refund.scheme_version)
+    return StatementPage(balance, explanation_of(refund), scheme, place, parts_of_year(ref, year, scheme, balance.run))
 
 
 def own_statement(user: User | AnonymousUser, year: int, number: int) -> Mapping[str, Any]:

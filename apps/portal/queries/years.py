@@ -13,7 +13,10 @@ from apps.accruals.models import Entry
 from apps.accruals.queries import MonthSpend, entries_of_resident, newest_year_of, spend_of_resident
 from apps.merchants.queries import StoreName, store_names
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
+from apps.portal.parts import Parts
 from apps.portal.queries.accounts import resident_of
+from apps.portal.queries.cards import is_suspended
+from apps.portal.queries.parts import parts_of_year
 from apps.refunds.models import Decision, Refund
 from apps.refunds.queries.decisions import decisions_of_resident
 from apps.refunds.queries.settlements import Balance, balances_of
@@ -120,6 +123,8 @@ class YearPage:
     balances: tuple[Balance, ...]
     decisions: int
     unread: int
+    parts: Parts | None
+    is_suspended: bool
     spend: SpendTable
     purchases: tuple[PurchaseRow, ...]
     page: "Page[Entry]"
@@ -150,6 +155,8 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
         balances=tuple(balances),
         decisions=len(decisions),
         unread=sum(decision.state == Decision.State.ISSUED for decision in decisions),
+        parts=parts_of_year(ref, year, scheme, balances[0].run if balances else None),
+        is_suspended=is_suspended(ref),
         spend=spend,
         purchases=_purchases(list(found.object_list), scheme),
         page=found,

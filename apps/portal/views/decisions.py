@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from apps.kernel.documents.render import DocumentUnprintable
 from apps.kernel.errors import KanpuError
 from apps.portal.forms import AppealForm
-from apps.portal.operations import appeal_against, open_decision
+from apps.portal.operations.decisions import appeal_against, open_decision
 from apps.portal.queries.accounts import NoAccount
 from apps.portal.queries.decisions import own_decisions
 from apps.refunds.documents.files import letter_file
-from apps.refunds.documents.render import DocumentUnprintable
 from apps.refunds.downloads import saved
 from apps.refunds.models import Decision
 from apps.refunds.operations.deciding import DecisionClosed, TooLate

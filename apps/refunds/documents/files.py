@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from apps.refunds.documents.money import Language
+from apps.kernel.documents.render import Language
 from apps.refunds.documents.render import decision_letter_pdf, statement_pdf
 
 

@@ -1,8 +1,7 @@
 """Amounts as the documents write them. Pure, no float."""
 
-from typing import Literal
+from apps.kernel.documents.render import Language
 
-Language = Literal["ja", "en"]
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 

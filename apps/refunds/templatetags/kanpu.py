@@ -6,8 +6,8 @@ from fractions import Fraction
 from django import template
 from django.utils.translation import get_language
 
+from apps.kernel.documents.render import Language
 from apps.refunds import words as refund_words
-from apps.refunds.documents.money import Language
 from apps.refunds.words import ROUNDINGS, amount_text
 from apps.schemes.document import Scheme, Words
 

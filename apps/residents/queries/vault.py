@@ -40,6 +40,11 @@ def checked_vault_keys() -> VaultKeys:
     return keys
 
 
+def has_vault_keys() -> bool:
+    """Whether this process was given the vault's keys at all, right or wrong."""
+    return bool(settings.KANPU_VAULT_KEYS_TEXT or settings.KANPU_VAULT_KEYS)
+
+
 def _given_keys() -> VaultKeys:
     if settings.KANPU_VAULT_KEYS_TEXT:
         return vault_keys_of(settings.KANPU_VAULT_KEYS_TEXT)

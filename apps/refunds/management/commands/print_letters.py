@@ -38,4 +38,4 @@ class Command(OperatorCommand):
                 actor=operator(),
                 seen=lambda done, total: progress.update(task, completed=done, total=total),
             )
-        return {"year": year, "letters": printed, "sent_on": day.isoformat(), "folder": str(options["out"])}
+        return {"year": year, **printed._asdict(), "sent_on": day.isoformat(), "folder": str(options["out"])}

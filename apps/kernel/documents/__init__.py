@@ -1,0 +1,1 @@
+"""Paper: what every printed document shares. Pure."""

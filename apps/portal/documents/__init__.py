@@ -1,0 +1,1 @@
+"""Paper: the letters that tell residents of their cards, as PDF. Pure."""
