@@ -16,12 +16,12 @@ from django.db import connection
 from rich.progress import Progress, TaskID
 
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen
 from apps.purchases.models import Closing, Outcome
 from apps.purchases.queries import counted_records
 from apps.refunds.models import Run
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
-from apps.refunds.operations.steps import Seen
 from apps.refunds.operations.verifying import verify_run
 from apps.schemes.operations import SHIPPED, read_scheme_file
 from apps.simulator import cast, database
