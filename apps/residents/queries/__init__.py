@@ -1,6 +1,6 @@
 """Reading the register, cards and keys. Who somebody is, is read through `queries.vault` only."""
 
-from apps.residents.queries.cards import cards_by_index, published_cards, residents_without_card
+from apps.residents.queries.cards import cards_by_index, published_cards
 from apps.residents.queries.keys import check_still_current, checked_keyring, sealing_keys
 from apps.residents.queries.register import Registered, mode_of_resident, registered_in, was_resident
 
@@ -12,7 +12,6 @@ __all__ = [
     "mode_of_resident",
     "published_cards",
     "registered_in",
-    "residents_without_card",
     "sealing_keys",
     "was_resident",
 ]
