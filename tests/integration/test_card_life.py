@@ -247,7 +247,7 @@ def test_a_card_ends_at_its_very_time(world: World, web: str, holder: UUID) -> N
 def test_two_suspensions_at_once_are_one_from_the_earlier_loss(holder: UUID, now: datetime) -> None:
     for round_ in range(5):
         since = [now - (round_ + 1) * 10 * HOUR - n * HOUR for n in range(4)]
-        raised = at_once(*(lambda s=s: suspend(holder, s, now) for s in since))  # type: ignore[misc]
+        raised = at_once(*(lambda s=s: suspend(holder, s, now) for s in since))
         assert raised == [None] * 4
         assert suspensions().get().valid.lower == min(since)
 
