@@ -3,11 +3,13 @@
 from datetime import date
 from uuid import UUID
 
+from apps.audit.access import Access
 from apps.residents.models import VaultRecord
 from apps.residents.operations.vault import new_vault_record
 from apps.residents.queries.vault import checked_vault_keys
 from apps.residents.vault.contents import Address, Identity, Person
 
+DESK = Access("helen", "helpdesk", "Helpdesk", "card lost")
 BORN = date(1980, 2, 3)
 HOME = Address("154-0024", "東京都世田谷区三軒茶屋二丁目11番3号")
 

@@ -13,7 +13,6 @@ from django.utils import timezone
 from psycopg.types.range import TimestamptzRange
 
 from apps.accruals.operations.counting import count_all
-from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Alarm, Event
 from apps.purchases.models import Outcome
 from apps.residents.models import Card, CardOrder, CardSuspension, HandOver, JudgingDue, PhoneMiss, Resident
@@ -35,13 +34,12 @@ from apps.residents.operations.card_life import (
 from apps.residents.queries.card_states import State, cards_of
 from apps.residents.vault.contents import Address
 from tests.integration.test_counting import report, totals_of
-from tests.vault import BORN, enter
+from tests.vault import BORN, DESK, enter
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Channel = CardSuspension.Channel
 HOUR = timedelta(hours=1)
-DESK = Access("helen", "helpdesk", "Helpdesk", "card lost")
 
 
 @pytest.fixture
