@@ -82,14 +82,13 @@ def test_a_token_opens_for_its_record_with_its_keys_only(vector: dict[str, Any])
     token, terminal, seq, key_id = (vector[name] for name in ("token", "terminal", "seq", "key_id"))
     issuer_key = bytes.fromhex(vector["issuer_key"])
     others = {n: key for n, key in KEYS.items() if n != key_id}
+    swapped = {key_id: next(iter(others.values()))}
     wrong = {
         "another terminal": reason_of(token, "another", seq, issuer_key, KEYS),
         "a terminal that goes on as the number does": reason_of(token, f"{terminal}{seq}", seq, issuer_key, KEYS),
         "another number": reason_of(token, terminal, seq - 1 or 2, issuer_key, KEYS),
         "no such key": reason_of(token, terminal, seq, issuer_key, others),
-        "another key of that number": reason_of(
-            token, terminal, seq, issuer_key, {key_id: next(iter(others.values()))}
-        ),
+        "another key of that number": reason_of(token, terminal, seq, issuer_key, swapped),
         "another issuer": reason_of(token, terminal, seq, bytes(32), KEYS),
     }
     assert wrong == {
