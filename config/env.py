@@ -35,7 +35,7 @@ def earlier_secrets(name: str) -> list[str]:
     """Secrets that still check what was signed with them: from `name`, or a line each in the file `name`_FILE names."""
     if path := env.str(f"{name}_FILE", ""):
         return Path(path).read_text().split()
-    return [value.strip() for value in env.list(name, []) if value.strip()]
+    return [value.strip() for value in env.str(name, "").split(",") if value.strip()]
 
 
 def _kept(path: Path) -> str:

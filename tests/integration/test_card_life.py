@@ -17,20 +17,18 @@ from apps.audit.models import AccessRecord, Alarm, Event
 from apps.purchases.models import Outcome
 from apps.residents.models import Card, CardOrder, CardSuspension, HandOver, JudgingDue, PhoneMiss, Resident
 from apps.residents.operations.card_life import (
-    MISSES,
     CardMissing,
     CardNotSuspended,
     ChannelNotAllowed,
     DocumentsInsufficient,
     LostInTheFuture,
     NotResident,
-    TooManyMisses,
     hand_over,
     order_card,
     resume_card,
-    suspend_by_phone,
     suspend_cards,
 )
+from apps.residents.operations.phone import MISSES, TooManyMisses, suspend_by_phone
 from apps.residents.queries.card_states import State, cards_of
 from apps.residents.vault.contents import Address
 from tests.integration.test_counting import report, totals_of

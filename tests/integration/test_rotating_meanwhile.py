@@ -25,6 +25,7 @@ from apps.residents.judging import CardRecord
 from apps.residents.keyring import KeyringOutdated, load_keyring
 from apps.residents.models import Card, SealingKey, TestCard, VaultRecord
 from apps.residents.operations import issue_cards, moving, register_residents, rotating
+from apps.residents.operations.holding import hold_vault_keys
 from apps.residents.queries import cards_by_index
 from apps.residents.queries.vault import (
     ResidentUnknown,
@@ -34,6 +35,7 @@ from apps.residents.queries.vault import (
 )
 from apps.residents.recognition import SealedTap, recognise
 from apps.residents.vault.contents import CARD_TABLE
+from apps.residents.vault.keys import VaultKeysOutdated
 from apps.residents.vault.sealing import Place, keyed_indexes, seal
 from tests.integration.test_card_life import at_once
 from tests.integration.test_counting import outcomes, report, totals_of
@@ -133,6 +135,30 @@ def test_a_row_that_somebody_writes_is_left_until_it_is_free(known: World, monke
     assert at_once(write, rotate_when_held) == [None, None]
     row = VaultRecord.objects.get(pk=ref)
     assert (row.key_version, row.resident_code) == (2, None)
+
+
+def test_a_new_key_waits_for_who_looks_and_then_writes_and_long_work_learns_of_it(known: World) -> None:
+    """An import that looked under the old index only would take somebody whose row has moved for a newcomer."""
+    keys, looking, ended = checked_vault_keys(), threading.Event(), []
+
+    def look_and_write() -> None:
+        with transaction.atomic():
+            hold_vault_keys(keys)
+            looking.set()
+            sleep(0.5)
+            assert resident_by_code("12345678901") == known.residents[0]
+            assert VaultRecord.objects.filter(index_version=1).count() == 3
+            ended.append("writer")
+
+    def rotate_meanwhile() -> None:
+        assert looking.wait(20)
+        rotate("vault-index")
+        ended.append("rotation")
+
+    assert at_once(look_and_write, rotate_meanwhile) == [None, None]
+    assert ended == ["writer", "rotation"]
+    with pytest.raises(VaultKeysOutdated, match="changed meanwhile"), transaction.atomic():
+        hold_vault_keys(keys)
 
 
 def locks_held(ref: UUID) -> bool:

@@ -12,7 +12,7 @@ from apps.kernel.errors import KanpuError
 from apps.residents.keyring import Keyring
 from apps.residents.queries import checked_keyring
 from apps.residents.queries.vault import checked_vault_keys
-from apps.residents.vault.keys import VaultKeys
+from apps.residents.vault.keys import VaultKeys, VaultKeysOutdated
 
 CLASS: Final = 20150910  # of the advisory locks on cards and keys
 
@@ -20,7 +20,7 @@ CLASS: Final = 20150910  # of the advisory locks on cards and keys
 class Lock(IntEnum):
     """What is locked, within CLASS."""
 
-    KEYS = 1  # shared by transactions that write under keys, exclusive for who retires one
+    KEYS = 1  # shared by transactions that write under keys, exclusive for who adds one or retires one
     ROTATING = 2
     ISSUING = 3
 
@@ -32,7 +32,7 @@ class WorkRunning(KanpuError):
 
 
 def held_keyring() -> Keyring:
-    """The keys to make cards with, inside the caller's transaction: none is retired before it ends.
+    """The keys to make cards with, inside the caller's transaction: they stay in use, and the newest, until it ends.
 
     Raises KeyringMissing and KeyringOutdated.
     """
@@ -41,12 +41,21 @@ def held_keyring() -> Keyring:
 
 
 def held_vault_keys() -> VaultKeys:
-    """The keys to write the vault with, inside the caller's transaction: none is retired before it ends.
+    """The keys to write the vault with, inside the caller's transaction: they stay in use, the newest, until it ends.
 
     Ask in each transaction that writes: another may have other keys. Raises VaultKeysMissing and VaultKeysOutdated.
     """
     _hold_keys(shared=True)
     return checked_vault_keys()
+
+
+def hold_vault_keys(keys: VaultKeys) -> None:
+    """Keep in use the keys that a long work began with, inside the transaction of each of its parts.
+
+    With others it would not find what was moved meanwhile. Raises VaultKeysOutdated: it is to begin again.
+    """
+    if held_vault_keys() != keys:
+        raise VaultKeysOutdated("Keys were changed meanwhile. Do it again: what was done already is known.")
 
 
 def wait_for_writers() -> None:

@@ -157,6 +157,7 @@ def _file_of(kind: Kind) -> Path:
 @transaction.atomic
 def _switch_on(change: Change, version: int, seal_until: datetime, overlap_until: datetime) -> None:
     """Let the database know the key: from now on it is used, and who lacks it stops."""
+    wait_for_writers()  # who looks and then writes does not look under keys of before
     ring = ring_of(change.kind)
     keys = given_vault_keys() if change.kind in OF_THE_VAULT else load_keyring(settings.KANPU_KEYRING)
     name = change.name(version)
