@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_VAULT_KEYS=var/de
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-proof demo-schemes serve test fuzz bench chaos check requirements clean
+.PHONY: help demo demo-proof demo-rotate demo-schemes serve test fuzz bench chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -17,6 +17,10 @@ demo: .venv/runtime ## the main job: a year of real purchases, from tills to ver
 
 demo-proof: .venv/runtime ## the same with workers killed midway and everything sent twice
 	@$(DEMO) $(BIN)/python manage.py demo --faults --twice
+	@$(BIN)/python -m tests.independent var/demo/refunds.csv
+
+demo-rotate: .venv/runtime ## the same with every kind of key rotated on the way
+	@$(DEMO) $(BIN)/python manage.py demo --rotate
 	@$(BIN)/python -m tests.independent var/demo/refunds.csv
 
 demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each assessed twice: a minute a scheme

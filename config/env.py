@@ -31,6 +31,13 @@ def secret(name: str, *, production: bool) -> str:
     return _kept(ROOT / "var" / "secrets" / name.lower())
 
 
+def earlier_secrets(name: str) -> list[str]:
+    """Secrets that still check what was signed with them: from `name`, or a line each in the file `name`_FILE names."""
+    if path := env.str(f"{name}_FILE", ""):
+        return Path(path).read_text().split()
+    return [value.strip() for value in env.str(name, "").split(",") if value.strip()]
+
+
 def _kept(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():

@@ -3,6 +3,7 @@
 DATABASE_URL, REDIS_URL      the servers (manage.py starts its own when they are not set)
 KANPU_PRODUCTION=1           secrets must be given, cookies are secure, DEBUG is off for good
 KANPU_SECRET_KEY[_FILE]      Django's signing key
+KANPU_SECRET_KEY_FALLBACKS   earlier ones, comma-separated, while sessions and links signed with them are good; or _FILE
 KANPU_HOSTS                  host names, comma-separated
 KANPU_KEYRING                the file with the private keys: workers and card issuing only, never API servers
 KANPU_VAULT_KEYS             the file with the vault's keys: offices, portal, imports; never API servers or workers
@@ -18,13 +19,14 @@ from typing import Any
 import dj_database_url
 from csp.constants import SELF
 
-from config.env import ROOT, env, secret
+from config.env import ROOT, earlier_secrets, env, secret
 
 BASE_DIR = ROOT
 PRODUCTION = env.bool("KANPU_PRODUCTION", False)
 DEMO = env.bool("KANPU_DEMO", False)
 DEBUG = False
 SECRET_KEY = secret("KANPU_SECRET_KEY", production=PRODUCTION)
+SECRET_KEY_FALLBACKS = earlier_secrets("KANPU_SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.list("KANPU_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [

@@ -15,12 +15,14 @@ from django.utils import timezone
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant
 from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.residents.models import VaultRecord
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from config.celery import app as celery_app
 from tests import pages
 from tests.till import SECOND, RawTill
+from tests.vault import enter
 from tests.world import BY_PURCHASE, World, auditor, build_world
 
 celery_app.set_default()
@@ -74,6 +76,17 @@ def world(transactional_db: None, tmp_path: Path, vault_keys: Path, settings: An
     settings.KANPU_VAULT_KEYS = vault_keys
     vault_keys.unlink(missing_ok=True)
     return build_world(tmp_path)
+
+
+@pytest.fixture
+def known(world: World) -> World:
+    """Residents whom the vault knows."""
+    enter(world.residents[0], number="983205673214", code="12345678901")
+    enter(world.residents[1], number="123456789018", kana="スズキ ハナコ")
+    VaultRecord.objects.create(
+        resident_id=world.test_resident, key_version=1, index_version=1, erased_at=timezone.now()
+    )
+    return world
 
 
 @pytest.fixture

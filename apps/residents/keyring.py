@@ -4,6 +4,7 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from apps.kernel.errors import KanpuError
+from apps.residents.key_documents import Kind, key_name
 
 
 class KeyringOutdated(KanpuError):
@@ -37,10 +39,20 @@ class Keyring:
 
     def fingerprints(self) -> dict[str, bytes]:
         """A name and a fingerprint for each key: 32 bytes of HMAC-SHA-256, from which no key can be had."""
-        keys = {f"card index {version}": key for version, key in self.card_index.items()}
-        keys |= {f"sealing {number}": key.private_bytes_raw() for number, key in self.sealing.items()}
-        keys |= {f"issuer {mode} {version}": key for (mode, version), key in self.issuer.items()}
+        keys = {key_name(Kind.CARD_INDEX, version): key for version, key in self.card_index.items()}
+        keys |= {key_name(Kind.SEALING, number): key.private_bytes_raw() for number, key in self.sealing.items()}
+        keys |= {key_name(Kind.ISSUER, version, mode): key for (mode, version), key in self.issuer.items()}
         return {name: hmac.digest(key, b"kanpu key fingerprint v1", "sha256") for name, key in keys.items()}
+
+    def only(self, names: Collection[str]) -> "Keyring":
+        """The keys of these names: a file may hold ones that are not in use yet, or no more."""
+        sealing = {n: key for n, key in self.sealing.items() if key_name(Kind.SEALING, n) in names}
+        return Keyring(
+            card_index={v: key for v, key in self.card_index.items() if key_name(Kind.CARD_INDEX, v) in names},
+            sealing=sealing,
+            sealing_mode={number: self.sealing_mode[number] for number in sealing},
+            issuer={(m, v): key for (m, v), key in self.issuer.items() if key_name(Kind.ISSUER, v, m) in names},
+        )
 
     @property
     def newest_card_index(self) -> int:
@@ -57,13 +69,19 @@ def load_keyring(path: Path | None) -> Keyring:
     if path is None:
         raise KeyringMissing("Set KANPU_KEYRING to the key file. API servers must not have it; workers must.")
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        return _read(path, identity_of(path))
     except OSError as error:
         raise KeyringMissing(f"The key file {path} cannot be read: {error.strerror}.") from error
 
 
+def identity_of(path: Path) -> tuple[int, int, int]:
+    """What tells a file from the one that it replaced, even within one tick of the clock. Raises OSError."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 @lru_cache(maxsize=2)
-def _read(path: Path, _changed_ns: int) -> Keyring:
+def _read(path: Path, _identity: tuple[int, int, int]) -> Keyring:
     try:
         content = json.loads(path.read_text())
         return Keyring(

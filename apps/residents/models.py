@@ -194,6 +194,19 @@ class CardSuspension(models.Model):
         return f"card {self.card_id} {self.valid}"
 
 
+class PhoneMiss(models.Model):
+    """That somebody who took a call named nobody, or may have: particulars are tried so often a day and no more."""
+
+    actor = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["actor", "at"], name="phone_misses_of_actor")]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
 class CardOrder(models.Model):
     """That a resident needs another card: issued with the next personalisation file."""
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from apps.residents.judging import CARD_UNKNOWN, CRYPTOGRAM_WRONG, CardRecord, Judgement, judge_card
 from apps.residents.keyring import Keyring
-from apps.residents.queries import cards_by_index
+from apps.residents.queries import cards_by_index, check_still_current
 from apps.residents.tokens import (
     OpenedToken,
     TokenUnreadable,
@@ -40,14 +40,17 @@ class Recognised:
 
 
 def recognise(keyring: Keyring, taps: Sequence[SealedTap]) -> list[Recognised]:
-    """Open and judge tokens, in order: one query for all their cards."""
+    """Open and judge tokens, in order: one query for all their cards.
+
+    Raises KeyringOutdated when a token or its card may be unknown only because keys were changed meanwhile.
+    """
     opened = [_open(keyring, tap) for tap in taps]
     indexes = [_indexes(keyring, token) for token in opened]
-    cards = cards_by_index({index for under_each_key in indexes for index in under_each_key})
-    return [
-        _judge(keyring, tap, token, next((cards[index] for index in found if index in cards), None))
-        for tap, token, found in zip(taps, opened, indexes, strict=True)
-    ]
+    found = cards_by_index({index for under_each_key in indexes for index in under_each_key})
+    cards = [next((found[index] for index in tried if index in found), None) for tried in indexes]
+    if not all(card and (card.mode, card.issuer_version) in keyring.issuer for card in cards):
+        check_still_current(keyring)
+    return [_judge(keyring, *seen) for seen in zip(taps, opened, cards, strict=True)]
 
 
 def _indexes(keyring: Keyring, token: OpenedToken | None) -> list[bytes]:
@@ -67,7 +70,8 @@ def _judge(keyring: Keyring, tap: SealedTap, token: OpenedToken | None, card: Ca
         return Recognised(CRYPTOGRAM_WRONG)
     if card is None or not card.mode == tap.mode == keyring.sealing_mode[token.key_id]:
         return Recognised(CARD_UNKNOWN)
-    key = card_key(keyring.issuer[card.mode, card.issuer_version], token.tap.card_id)
-    if not cryptogram_fits(token.tap, key, token_context(tap.terminal_code, tap.seq)):
+    issuer_key = keyring.issuer.get((card.mode, card.issuer_version))  # None: retired by force, as no card may count
+    context = token_context(tap.terminal_code, tap.seq)
+    if not issuer_key or not cryptogram_fits(token.tap, card_key(issuer_key, token.tap.card_id), context):
         return Recognised(CRYPTOGRAM_WRONG)
     return Recognised(judge_card(card, tap.at, tap.day), card, token.tap.counter)

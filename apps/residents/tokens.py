@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -24,10 +25,22 @@ TOKEN_BYTES: Final = 1 + 32 + 52
 SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_128_GCM)
 
 
+class Reason(StrEnum):
+    """Why a token does not open, as the published vectors name it."""
+
+    MALFORMED = "token_malformed"
+    KEY_UNKNOWN = "key_unknown"
+    UNOPENABLE = "token_unopenable"
+
+
 class TokenUnreadable(KanpuError):
-    """The token was not sealed by a reader for this terminal and number, or was altered since."""
+    """The token was not sealed by a reader for this terminal and number, or was altered since: `reason` says which."""
 
     code = "cryptogram_wrong"
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Tap(NamedTuple):
@@ -55,11 +68,13 @@ def open_token(token: str, context: bytes, private_keys: Mapping[int, X25519Priv
     raw = _token_bytes(token)
     key_id = raw[0]
     if key_id not in private_keys:
-        raise TokenUnreadable(f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again.")
+        raise TokenUnreadable(
+            Reason.KEY_UNKNOWN, f"The token is sealed to key {key_id}, which is not in use. Fetch /v1/keys again."
+        )
     try:
         plain = SUITE.decrypt(raw[1:], private_keys[key_id], info=context)
-    except InvalidTag:
-        raise TokenUnreadable("The token does not open for this terminal and seq.") from None
+    except (InvalidTag, ValueError):  # ValueError: a public key of low order (RFC 9180, section 7.1.4)
+        raise TokenUnreadable(Reason.UNOPENABLE, "The token does not open for this terminal and seq.") from None
     return OpenedToken(key_id, Tap(plain[:16], int.from_bytes(plain[16:20], "big"), plain[20:36]))
 
 
@@ -70,7 +85,7 @@ def _token_bytes(token: str) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != TOKEN_BYTES or token != PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode():
-        raise TokenUnreadable("This is no kt1 token.")
+        raise TokenUnreadable(Reason.MALFORMED, "This is no kt1 token.")
     return raw
 
 

@@ -1,6 +1,9 @@
 """The demo year from the tills to the refunds, through the real API, workers and runs, with a summary that checks."""
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,13 +19,14 @@ from django.db import connection
 from rich.progress import Progress, TaskID
 
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen
 from apps.purchases.models import Closing, Outcome
 from apps.purchases.queries import counted_records
 from apps.refunds.models import Run
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
-from apps.refunds.operations.steps import Seen
 from apps.refunds.operations.verifying import verify_run
+from apps.residents.key_documents import Kind
 from apps.schemes.operations import SHIPPED, read_scheme_file
 from apps.simulator import cast, database
 from apps.simulator.baskets import YEAR, Basket, baskets, households
@@ -31,6 +35,13 @@ from apps.simulator.tills import Reported, Server, Tap, play, send_again
 
 TILL_PROCESSES: Final = 2
 FAULT_AT: Final = 0.3  # of the purchases counted
+ROTATE_AT: Final = {
+    Kind.SEALING: 0.1,
+    Kind.CARD_INDEX: 0.25,
+    Kind.ISSUER: 0.4,
+    Kind.VAULT: 0.55,
+    Kind.VAULT_INDEX: 0.7,
+}
 POLL_S: Final = 0.25
 MARKER: Final = ".kanpu-demo"
 
@@ -43,13 +54,16 @@ class DemoFailed(KanpuError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to play: the first `households` only, everything sent twice, workers killed and Redis emptied midway."""
+    """What to play: the first `households` only, everything sent twice, workers killed and Redis emptied midway, every
+    kind of key rotated on the way.
+    """
 
     folder: Path
     scheme: str = "jp-2015"
     households: int | None = None
     twice: bool = False
     faults: bool = False
+    rotate: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +75,7 @@ class Stage:
     progress: Progress
     started_s: float = field(default_factory=time.monotonic)
     faults: int = 0
+    rotated: list[str] = field(default_factory=list)
 
     def bar(self, label: str, total: int | None) -> TaskID:
         return self.progress.add_task(label, total=total, rate="")
@@ -148,6 +163,8 @@ def _send_and_count(
     while watch.is_alive():
         stage.processes.check()
         watch.join(POLL_S)
+    if stage.options.rotate and len(stage.rotated) != len(ROTATE_AT):
+        raise DemoFailed(f"Of {len(ROTATE_AT)} kinds of keys only {stage.rotated} were rotated.")
     if counted_records() != total:
         raise DemoFailed(f"Of {total} records {counted_records()} were counted: see {stage.processes.logs}.")
     if decided := Outcome.objects.count():
@@ -178,12 +195,12 @@ def _follow(stage: Stage, label: str, total: int, tills: Iterator[Reported]) -> 
 
 
 def _watch_counting(stage: Stage, total: int) -> None:
-    """Show how much is counted, until all is or nothing moves any more; with `faults`, strike once on the way."""
+    """Show how much is counted, until all is or nothing moves any more; strike and rotate keys on the way, if asked."""
     bar, since_s = stage.bar("counting", total), time.monotonic()
-    struck = not stage.options.faults
+    struck, to_rotate = not stage.options.faults, list(ROTATE_AT.items()) if stage.options.rotate else []
     counted, moved_s = 0, time.monotonic()
     try:
-        while counted < total and time.monotonic() - moved_s < 60:
+        while (counted < total or to_rotate) and time.monotonic() - moved_s < 60:
             time.sleep(POLL_S)
             now_counted = counted_records()
             if now_counted != counted:
@@ -192,6 +209,8 @@ def _watch_counting(stage: Stage, total: int) -> None:
             if not struck and counted > total * FAULT_AT:
                 struck = True
                 _strike(stage, counted)
+            if to_rotate and counted > total * to_rotate[0][1]:
+                _rotate(stage, to_rotate.pop(0)[0], counted)
     finally:
         connection.close()
 
@@ -204,6 +223,17 @@ def _strike(stage: Stage, counted: int) -> None:
     stage.progress.console.print(f"fault: workers killed with {counted:,} counted, {keys} Redis keys deleted")
     stage.faults += 1
     _start_workers(stage.processes)
+
+
+def _rotate(stage: Stage, kind: Kind, counted: int) -> None:
+    """Rotate a kind of key as an operator does, beside tills and workers. Raises DemoFailed."""
+    command = [sys.executable, "manage.py", "rotate_keys", kind, "--json"]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DemoFailed(f"The {kind} key was not rotated: {done.stderr[-500:]}")
+    result = json.loads(done.stdout)
+    stage.progress.console.print(f"key: {result['key']} since {counted:,} counted, {result['moved']:,} rows moved")
+    stage.rotated.append(result["key"])
 
 
 def _send_twice(stage: Stage, server: Server, total: int) -> int:
@@ -243,6 +273,7 @@ def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, floa
         "assessments_agree": not run.differing,
         "proof_root": run.root,
         "faults": stage.faults,
+        "rotated": stage.rotated,
         "sent_again_duplicates": int(figures.get("sent_again_duplicates", 0)),
         "total_s": round(time.monotonic() - stage.started_s, 1),
     }

@@ -107,9 +107,8 @@ def _key_file(spool: Path, terminal: str) -> Path:
     return spool / f"{terminal}.key"
 
 
-@cache
 def _reader(server: Server) -> VirtualReader:
-    """A reader that fetched the sealing keys, as readers do now and then: once a process."""
+    """A reader that fetched the sealing keys, as readers do now and then: once a till."""
     return VirtualReader(_client(server).keys())
 
 

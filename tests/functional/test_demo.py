@@ -1,4 +1,4 @@
-"""The main job on a slice of the real year, as `make demo` does it, with workers killed and everything sent twice."""
+"""The main job on a slice of the real year, as `make demo` does it: workers die, keys rotate, all is sent twice."""
 
 import json
 import os
@@ -60,13 +60,14 @@ def test_the_independent_computation_of_the_whole_year_is_the_golden_one(
     }
 
 
-def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_and_however_often_it_is_sent(
+def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_is_sent_again_or_rotated(
     reachable: Path, expected: list[tuple[int, int, int, int]]
 ) -> None:
-    summary = run_demo(reachable, "--households", str(HOUSEHOLDS), "--twice", "--faults")
+    summary = run_demo(reachable, "--households", str(HOUSEHOLDS), "--twice", "--faults", "--rotate")
     assert rows_of(reachable / "demo" / "refunds.csv") == expected[:HOUSEHOLDS]
     assert summary["assessments_agree"] is True
     assert summary["closings_that_agree"] > 0
     assert summary["sent_again_duplicates"] == summary["purchases"] + summary["closings_that_agree"]
     assert summary["faults"] == 1
+    assert len(summary["rotated"]) == 5
     assert summary["refund_minor"] == sum(row[3] for row in expected[:HOUSEHOLDS])

@@ -14,12 +14,13 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from apps.accruals.queries import size_of_totals
+from apps.kernel.progress import Seen, nothing_seen
 from apps.purchases.doorbell import Doorbell
 from apps.refunds.assessment import Assessment, NoRate, Person, assess_group
 from apps.refunds.flat import assess_statement, is_flat
 from apps.refunds.leaves import Statement, cuts_text, hmac_pads, leaf, lines_text
 from apps.refunds.models import Run, RunState, Shard, StepName
-from apps.refunds.operations.steps import Seen, Work, check_state, locked, nothing_seen, record, working
+from apps.refunds.operations.steps import Work, check_state, locked, record, working
 from apps.refunds.queries.people import chunks_of_people
 from apps.refunds.queries.runs import effective_before, latest_run, shards_done
 from apps.refunds.rules import Rules, rules_of

@@ -9,10 +9,11 @@ from django.utils import timezone
 from apps.accruals.operations.archiving import write_closed_parts
 from apps.accruals.operations.years import freeze_run
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.purchases.queries import uncounted
 from apps.refunds.models import UNFINISHED, Run, RunState, StepName
 from apps.refunds.operations.register import take_snapshot, write_register
-from apps.refunds.operations.steps import Seen, Work, WrongState, nothing_seen, record, working
+from apps.refunds.operations.steps import Work, WrongState, record, working
 from apps.refunds.proofs import new_secret
 from apps.schemes.queries import tax_year
 

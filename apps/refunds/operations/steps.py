@@ -1,7 +1,7 @@
 """The steps of a run: who may start which from which state, one at a time a year, taken up again after a crash."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.refunds.models import Run, RunState, Step, StepName
 from apps.refunds.queries.runs import latest_run
 
 STEP_LOCK: Final = 20150902  # the class of the advisory locks taken by year for a step
 SHOWN_EVERY_S: Final = 0.5
-Seen = Callable[[int, int], None]  # done, of how many (0: nobody knows)
 
 
 class WrongState(KanpuError):
@@ -29,10 +29,6 @@ class StepRunning(KanpuError):
     """Another process is at work on a step of this year."""
 
     code = "step_running"
-
-
-def nothing_seen(_done: int, _total: int) -> None:
-    """For callers that show no progress."""
 
 
 @dataclass(slots=True)

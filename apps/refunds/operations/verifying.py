@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from apps.accruals.operations.archiving import copy_out, file_digest, write_closed_parts
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.refunds.models import Run, RunState, StepName
 from apps.refunds.operations.proving import forget_tree, grow_tree
 from apps.refunds.operations.register import write_register
-from apps.refunds.operations.steps import Seen, Work, check_state, locked, nothing_seen, record, working
+from apps.refunds.operations.steps import Work, check_state, locked, record, working
 from apps.refunds.proofs import RunFigures, evidence_sha256, run_digest
 from apps.refunds.queries.runs import effective_before, evidence_of, latest_run
 from apps.refunds.rules import rules_of

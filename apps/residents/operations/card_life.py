@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from psycopg.types.range import TimestamptzRange
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
-from apps.residents.models import Card, CardOrder, CardSuspension, HandOver
+from apps.residents.models import Card, CardOrder, CardSuspension, HandOver, Resident
 from apps.residents.operations.judging_due import judge_again
 
 PHOTO_DOCUMENTS: Final = ("individual_number_card", "driving_licence", "passport", "residence_card", "disability_card")
@@ -48,18 +51,28 @@ class ChannelNotAllowed(KanpuError):
     code = "channel_not_allowed"
 
 
+class NotResident(KanpuError):
+    """The holder does not live here any more."""
+
+    code = "not_resident"
+
+
 @transaction.atomic
 def suspend_cards(
     resident_ref: UUID, *, lost_since: datetime, channel: Channel, at: datetime, actor: str
 ) -> list[CardSuspension]:
-    """Suspend the resident's cards that are good, from when they were lost on. Returns the suspensions that are open.
+    """Suspend every card that was in the resident's hands at some time since it was lost. Returns the suspensions.
 
-    A card that is suspended already is so from the earlier of both times. Sales since then are judged again. Raises
-    LostInTheFuture and CardMissing.
+    So a card that was replaced or expired since is suspended for the time before; one that still waits for its
+    hand-over is not. A card that is suspended already is so from the earlier of both times. Sales since then are judged
+    again. Raises LostInTheFuture and CardMissing.
     """
     if lost_since > at:
         raise LostInTheFuture("Give the time since when the card is lost: it is not later than now.")
-    cards = list(Card.objects.select_for_update().filter(resident=resident_ref, replaced_from=None, valid_until__gt=at))
+    _lock_cards_of(resident_ref)
+    not_ended = Q(replaced_from=None) | Q(replaced_from__gt=lost_since)
+    held = Card.objects.filter(not_ended, resident=resident_ref, active_from__isnull=False, valid_until__gt=lost_since)
+    cards = list(held.order_by("pk"))
     if not cards:
         raise CardMissing("The resident has no card that could be suspended.")
     suspensions = [_suspend(card, lost_since, channel, at, actor) for card in cards]
@@ -71,14 +84,26 @@ def suspend_cards(
     return suspensions
 
 
-def _suspend(card: Card, since: datetime, channel: Channel, at: datetime, actor: str) -> CardSuspension:
-    """An open suspension from `since`; what it meets of earlier ones becomes part of it."""
+def _lock_cards_of(resident_ref: UUID) -> Resident:
+    """Let one at a time change what a resident's cards are. Raises CardMissing."""
+    resident = Resident.objects.select_for_update(no_key=True).filter(pk=resident_ref).first()
+    if resident is None:
+        raise CardMissing("There is no such resident, and so no card.")
+    return resident
+
+
+def _suspend(card: Card, lost_since: datetime, channel: Channel, at: datetime, actor: str) -> CardSuspension:
+    """The card's open suspension, from `lost_since` or earlier; spans before it that it meets become part of it."""
+    since = max(lost_since, card.active_from or lost_since)
     met = list(card.suspensions.filter(valid__overlap=TimestamptzRange(since, None)))
-    starts = [span.valid.lower for span in met if span.valid.lower] + [since]
-    card.suspensions.filter(pk__in=[span.pk for span in met]).delete()
-    return CardSuspension.objects.create(
-        card=card, valid=TimestamptzRange(min(starts), None), channel=channel, reported_at=at, reported_by=actor
-    )
+    span = TimestamptzRange(min([since, *(other.valid.lower for other in met if other.valid.lower)]), None)
+    is_open = next((other for other in met if other.lifted_at is None), None)
+    card.suspensions.filter(pk__in=[other.pk for other in met if other is not is_open]).delete()
+    if is_open is None:
+        return CardSuspension.objects.create(card=card, valid=span, channel=channel, reported_at=at, reported_by=actor)
+    is_open.valid = span
+    is_open.save(update_fields=["valid"])
+    return is_open
 
 
 @transaction.atomic
@@ -89,7 +114,7 @@ def resume_card(card_id: int, *, channel: Channel, at: datetime, actor: str) -> 
     """
     if channel not in (Channel.PORTAL, Channel.WINDOW):
         raise ChannelNotAllowed("A card is resumed in the portal or at a window, never by telephone or letter.")
-    card = _open_card(card_id, at)
+    card, _ = _open_card(card_id, at)
     suspension = card.suspensions.filter(lifted_at=None).first()
     if suspension is None:
         raise CardNotSuspended("The card is not suspended.")
@@ -121,27 +146,36 @@ def order_card(resident_ref: UUID, *, reason: CardOrder.Reason, at: datetime, ac
 def hand_over(card_id: int, *, documents: Sequence[str], office: str, at: datetime, actor: str) -> HandOver:
     """Give a card to its holder, whose identity documents were checked by kind; it is active from now on.
 
-    The resident's card before it ends now. Raises DocumentsInsufficient and CardMissing.
+    The resident's card before it ends as this one begins, suspended or not, and so do older ones that nobody fetched.
+    Raises DocumentsInsufficient, CardMissing and NotResident.
     """
-    if not (set(documents) & set(PHOTO_DOCUMENTS) or len(set(documents) & set(OTHER_DOCUMENTS)) >= 2):
-        raise DocumentsInsufficient("Check one document with a photo, or two others.")
-    card = _open_card(card_id, at)
+    kinds = set(documents)
+    if not kinds <= {*PHOTO_DOCUMENTS, *OTHER_DOCUMENTS} or not (kinds & set(PHOTO_DOCUMENTS) or len(kinds) >= 2):
+        raise DocumentsInsufficient("Check one document with a photo, or two others, and name them by their kinds.")
+    card, holder = _open_card(card_id, at)
     if card.active_from is not None:
         raise CardMissing("The card is active already.")
-    before = Card.objects.filter(resident=card.resident_id, active_from__isnull=False, replaced_from=None)
-    before.update(replaced_from=at)
+    if holder.resident_to and holder.resident_to <= at.astimezone(ZoneInfo(settings.TIME_ZONE)).date():
+        raise NotResident("The holder is not resident any more: keep the card and destroy it.")
     card.active_from = max(at, card.valid_from)
+    older = Q(active_from__isnull=False) | Q(pk__lt=card.pk)
+    Card.objects.filter(older, resident=holder, replaced_from=None).exclude(pk=card.pk).update(
+        replaced_from=card.active_from
+    )
     card.save(update_fields=["active_from"])
-    judge_again([card.resident_id], since=at, at=at)
-    _record(card, "card.hand_over", at, actor, {"documents": sorted(documents), "office": office})
-    return HandOver.objects.create(card=card, at=at, actor=actor, office=office, documents=sorted(set(documents)))
+    judge_again([holder.pk], since=at, at=at)
+    _record(card, "card.hand_over", at, actor, {"documents": sorted(kinds), "office": office})
+    return HandOver.objects.create(card=card, at=at, actor=actor, office=office, documents=sorted(kinds))
 
 
-def _open_card(card_id: int, at: datetime) -> Card:
-    card = Card.objects.select_for_update().filter(pk=card_id, replaced_from=None, valid_until__gt=at).first()
-    if card is None:
+def _open_card(card_id: int, at: datetime) -> tuple[Card, Resident]:
+    """A card that has not ended, and its holder, whose cards nobody else changes meanwhile. Raises CardMissing."""
+    ref = Card.objects.filter(pk=card_id).values_list("resident_id", flat=True).first()
+    holder = _lock_cards_of(ref) if ref else None
+    card = Card.objects.filter(pk=card_id, replaced_from=None, valid_until__gt=at).first()
+    if card is None or holder is None:
         raise CardMissing("There is no such card, or it has ended.")
-    return card
+    return card, holder
 
 
 def _record(card: Card, action: str, at: datetime, actor: str, detail: dict[str, object]) -> None:

@@ -1,17 +1,17 @@
 """Reading the register, cards and keys. Who somebody is, is read through `queries.vault` only."""
 
-from apps.residents.queries.cards import cards_by_index, published_cards, residents_without_card
-from apps.residents.queries.keys import checked_keyring, sealing_keys
+from apps.residents.queries.cards import cards_by_index, published_cards
+from apps.residents.queries.keys import check_still_current, checked_keyring, sealing_keys
 from apps.residents.queries.register import Registered, mode_of_resident, registered_in, was_resident
 
 __all__ = [
     "Registered",
     "cards_by_index",
+    "check_still_current",
     "checked_keyring",
     "mode_of_resident",
     "published_cards",
     "registered_in",
-    "residents_without_card",
     "sealing_keys",
     "was_resident",
 ]

@@ -1,13 +1,15 @@
 """Reading cards."""
 
 from collections.abc import Collection
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from psycopg.types.range import TimestamptzRange
 
 from apps.residents.judging import CardRecord, Span
-from apps.residents.models import Resident, TestCard
+from apps.residents.models import Card, CardOrder, Resident, TestCard, VaultRecord
 from apps.residents.published import PUBLISHED
 
 # Most cards were never suspended and most residents never pause: those that did are looked up in indexes.
@@ -42,6 +44,35 @@ def published_cards() -> list[TestCard]:
     return sorted(TestCard.objects.all(), key=lambda card: names.index(card.name))
 
 
-def residents_without_card() -> list[Resident]:
-    """Residents who have no card yet."""
-    return list(Resident.objects.filter(cards=None).order_by("pk"))
+def known_indexes(indexes: Collection[bytes]) -> set[bytes]:
+    """Those of these keyed indexes that are of a card: one query."""
+    return {bytes(index) for index in Card.objects.filter(card_index__in=indexes).values_list("card_index", flat=True)}
+
+
+def may_have_cards(day: date, municipality: str = "") -> QuerySet[Resident]:
+    """Who is resident on a day or will be, and was not erased; of one municipality, if one is named."""
+    erased = VaultRecord.objects.filter(resident=OuterRef("pk"), erased_at__isnull=False)
+    residents = Resident.objects.filter(Q(resident_to=None) | Q(resident_to__gt=day)).exclude(Exists(erased))
+    return residents.filter(municipality=municipality) if municipality else residents
+
+
+def without_card(residents: QuerySet[Resident]) -> QuerySet[Resident]:
+    """Those of them who never had a card."""
+    return residents.exclude(Exists(Card.objects.filter(resident=OuterRef("pk"))))
+
+
+def open_orders(residents: QuerySet[Resident]) -> QuerySet[CardOrder]:
+    """Cards that were ordered for these residents and are not issued yet."""
+    return CardOrder.objects.filter(card=None, cancelled_at=None, resident__in=residents)
+
+
+def to_be_renewed(residents: QuerySet[Resident], *, before: datetime) -> QuerySet[Card]:
+    """Cards in these residents' hands that end before a time, where no other card is ordered or waits at an office."""
+    ordered = CardOrder.objects.filter(resident=OuterRef("resident"), card=None, cancelled_at=None)
+    waiting = Card.objects.filter(
+        resident=OuterRef("resident"), active_from=None, replaced_from=None, valid_until__gt=before
+    )
+    held = Card.objects.filter(
+        resident__in=residents, active_from__isnull=False, replaced_from=None, valid_until__lte=before
+    )
+    return held.exclude(Exists(ordered)).exclude(Exists(waiting))

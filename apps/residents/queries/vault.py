@@ -12,6 +12,7 @@ from apps.audit.access import Access
 from apps.audit.operations import record_accesses
 from apps.kernel.errors import KanpuError
 from apps.residents.models import KeyFingerprint, VaultRecord
+from apps.residents.queries.keys import known_keys, lacking_key
 from apps.residents.vault.contents import COLUMNS, TABLE, Account, Address, Identity, Person, person_key
 from apps.residents.vault.keys import VaultKeys, VaultKeysMissing, VaultKeysOutdated, read_vault_keys, vault_keys_of
 from apps.residents.vault.sealing import Place, keyed_indexes, unseal
@@ -28,24 +29,22 @@ class ResidentUnknown(KanpuError):
 def checked_vault_keys() -> VaultKeys:
     """The vault's keys, when they are all that the database was sealed with and the same: one query.
 
-    Raises VaultKeysMissing and VaultKeysOutdated.
+    Keys that the database does not know are left out. Raises VaultKeysMissing and VaultKeysOutdated.
     """
-    keys = _given_keys()
-    found = keys.fingerprints()
-    for name, fingerprint in KeyFingerprint.objects.filter(ring=KeyFingerprint.Ring.VAULT).values_list(
-        "name", "fingerprint"
-    ):
-        if found.get(name) != bytes(fingerprint):
-            raise VaultKeysOutdated(f"The vault's keys lack the key {name!r} or have another: bring them up to date.")
-    return keys
+    keys = given_vault_keys()
+    known = known_keys(KeyFingerprint.Ring.VAULT)
+    if lacking := lacking_key(known, keys.fingerprints()):
+        raise VaultKeysOutdated(f"The vault's keys lack the key {lacking!r} or have another: bring them up to date.")
+    return keys.only(known)
 
 
 def has_vault_keys() -> bool:
-    """Whether this process was given the vault's keys at all, right or wrong."""
+    """Whether this process was given the vault's keys."""
     return bool(settings.KANPU_VAULT_KEYS_TEXT or settings.KANPU_VAULT_KEYS)
 
 
-def _given_keys() -> VaultKeys:
+def given_vault_keys() -> VaultKeys:
+    """The keys as this process has them, whether they are in use or not. Raises VaultKeysMissing."""
     if settings.KANPU_VAULT_KEYS_TEXT:
         return vault_keys_of(settings.KANPU_VAULT_KEYS_TEXT)
     if settings.KANPU_VAULT_KEYS:
@@ -62,9 +61,10 @@ def read_vault(refs: Sequence[UUID], columns: Sequence[str], *, access: Access, 
     The access is on record, and committed, before anything is read: so this may not run in a transaction. Raises
     VaultKeysMissing, VaultKeysOutdated, VaultDamaged.
     """
-    keys = checked_vault_keys()
+    checked_vault_keys()
     record_accesses(access, refs, what="vault:" + ",".join(columns), at=at)
-    rows = VaultRecord.objects.filter(resident__in=refs, erased_at=None).values("resident_id", *columns)
+    rows = list(VaultRecord.objects.filter(resident__in=refs, erased_at=None).values("resident_id", *columns))
+    keys = checked_vault_keys()  # after the rows: a key that one was just sealed under is among them
     return {row["resident_id"]: opened(keys, row["resident_id"], row) for row in rows}
 
 
@@ -80,23 +80,33 @@ def _opened(keys: VaultKeys, ref: UUID, column: str, sealed: bytes | memoryview)
 
 def resident_by_number(individual_number: str) -> UUID:
     """Whose individual number this is. Raises ResidentUnknown, VaultKeysMissing, VaultKeysOutdated."""
-    return _found("individual_number", individual_number)
+    return _only("individual_number", individual_number)
 
 
 def resident_by_code(resident_code: str) -> UUID:
     """Whose resident code this is. Raises ResidentUnknown, VaultKeysMissing, VaultKeysOutdated."""
-    return _found("resident_code", resident_code)
+    return _only("resident_code", resident_code)
 
 
 def residents_named(name_kana: str, birth_date: date) -> list[UUID]:
     """All who have this name in kana and birth date. Raises VaultKeysMissing, VaultKeysOutdated."""
-    indexes = keyed_indexes(checked_vault_keys(), "person", person_key(name_kana, birth_date))
-    return list(VaultRecord.objects.filter(person_index__in=indexes).values_list("resident_id", flat=True))
+    return _found("person", person_key(name_kana, birth_date))
 
 
-def _found(column: str, text: str) -> UUID:
-    indexes = keyed_indexes(checked_vault_keys(), column, text)
-    ref = VaultRecord.objects.filter(**{f"{column}_index__in": indexes}).values_list("resident_id", flat=True).first()
-    if ref is None:
+def _only(column: str, text: str) -> UUID:
+    if not (refs := _found(column, text)):
         raise ResidentUnknown("Nobody is registered under these particulars. Check them, digit by digit.")
-    return ref
+    return refs[0]
+
+
+def _found(column: str, text: str) -> list[UUID]:
+    """Whose index is that of the text, under any key; looked up again when keys were changed meanwhile."""
+    keys = checked_vault_keys()
+    while True:
+        indexes = keyed_indexes(keys, column, text)
+        refs = list(
+            VaultRecord.objects.filter(**{f"{column}_index__in": indexes}).values_list("resident_id", flat=True)
+        )
+        if (now := checked_vault_keys()).indexing == keys.indexing:
+            return refs
+        keys = now

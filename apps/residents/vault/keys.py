@@ -3,7 +3,7 @@
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from apps.kernel.errors import KanpuError
+from apps.residents.key_documents import Kind, key_name
+from apps.residents.keyring import identity_of
 
 KEY_BYTES: Final = 32
 
@@ -53,9 +55,16 @@ class VaultKeys:
 
     def fingerprints(self) -> dict[str, bytes]:
         """A name and a fingerprint for each key: 32 bytes of HMAC-SHA-256, from which no key can be had."""
-        keys = {f"vault {version}": key for version, key in self.sealing.items()}
-        keys |= {f"vault index {version}": key for version, key in self.indexing.items()}
+        keys = {key_name(Kind.VAULT, version): key for version, key in self.sealing.items()}
+        keys |= {key_name(Kind.VAULT_INDEX, version): key for version, key in self.indexing.items()}
         return {name: hmac.digest(key, b"kanpu key fingerprint v1", "sha256") for name, key in keys.items()}
+
+    def only(self, names: Collection[str]) -> "VaultKeys":
+        """The keys of these names: a document may hold ones that are not in use yet, or no more."""
+        return VaultKeys(
+            {v: key for v, key in self.sealing.items() if key_name(Kind.VAULT, v) in names},
+            {v: key for v, key in self.indexing.items() if key_name(Kind.VAULT_INDEX, v) in names},
+        )
 
 
 @lru_cache(maxsize=8)
@@ -85,13 +94,13 @@ def _versions(listed: list[dict[str, Any]]) -> dict[int, bytes]:
 def read_vault_keys(path: Path) -> VaultKeys:
     """The keys in a file, read again only when the file is another one. Raises VaultKeysMissing."""
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        return _read(path, identity_of(path))
     except OSError as error:
         raise VaultKeysMissing(f"The vault's keys in {path} cannot be read: {error.strerror}.") from error
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, _changed_ns: int) -> VaultKeys:
+def _read(path: Path, _identity: tuple[int, int, int]) -> VaultKeys:
     return vault_keys_of(path.read_text())
 
 

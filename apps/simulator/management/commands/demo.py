@@ -21,10 +21,9 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--faults", action="store_true", help="kill the workers and empty Redis in the middle of counting"
         )
+        parser.add_argument("--rotate", action="store_true", help="rotate every kind of key while tills sell")
 
     def run(self, **options: Any) -> dict[str, Any]:
         with progress_bar() as progress:
-            played = Options(
-                options["folder"], households=options["households"], twice=options["twice"], faults=options["faults"]
-            )
-            return play_year(played, progress)
+            chosen = {name: options[name] for name in ("households", "twice", "faults", "rotate")}
+            return play_year(Options(options["folder"], **chosen), progress)
