@@ -68,7 +68,7 @@ def test_every_day_is_read_back(day: date) -> None:
 
 
 def test_a_row_is_read_with_english_or_japanese_headers() -> None:
-    japanese = {english: header for header, english in reversed(HEADERS.items())}
+    japanese = {english: header for header, english in list(HEADERS.items())[::-1]}
     fields = {japanese.get(name, name): text for name, text in GOOD.items()}
     assert "氏名" in fields
     assert read_row(read_header(list(fields)), list(fields.values()), 7) == good()

@@ -25,8 +25,10 @@ def mode_of_resident(ref: UUID) -> str:
 def was_resident(ref: UUID, day: date) -> bool:
     """Whether somebody was resident on a day of the scheme's time zone: one query."""
     earlier = ArrayAgg("earlier_residences__valid", filter=Q(earlier_residences__isnull=False))
-    start, end, ranges = Resident.objects.values_list("resident_from", "resident_to", earlier).get(pk=ref)
-    return is_resident(day, start, end, days_of(ranges))
+    found = (
+        Resident.objects.annotate(earlier=earlier).values_list("resident_from", "resident_to", "earlier").get(pk=ref)
+    )
+    return is_resident(day, *found[:2], days_of(found[2]))
 
 
 REGISTERED: Final = """

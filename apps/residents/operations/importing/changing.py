@@ -46,6 +46,7 @@ INSERT INTO residents_registerevent (resident_id, kind, effective_date, recorded
 SELECT ref, kind, day, %s, %s FROM unnest(%b::uuid[], %b::text[], %b::date[]) AS n (ref, kind, day)
 WHERE NOT EXISTS (SELECT FROM residents_registerevent e
                   WHERE e.resident_id = n.ref AND e.kind = n.kind AND e.effective_date = n.day)
+ORDER BY ref, day, kind
 """
 END_ATTRIBUTES: Final = """
 WITH gone AS (

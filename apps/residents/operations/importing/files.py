@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from apps.audit.operations import record_event
-from apps.residents.operations.importing.households import placing_beside, settle_households
+from apps.residents.operations.importing.households import NO_HEAD, placing_beside, settle_households
 from apps.residents.operations.importing.job import Job, Report
 from apps.residents.operations.importing.people import Taken, take
 from apps.residents.operations.importing.staging import staging
@@ -129,7 +129,7 @@ def register(
     """
     job = Job(checked_vault_keys(), municipality, as_of, at, actor)
     report, refs, defects = Report(), dict[int, UUID](), dict[int, Defect]()
-    report.written = lambda defect: defects.setdefault(defect.line, defect)
+    report.written = lambda defect: defect.code == NO_HEAD or defects.setdefault(defect.line, defect)
     read = [_by_hand(fields, line) for line, fields in enumerate(rows, start=1)]
     with staging():
         for start in range(0, len(read), CHUNK):

@@ -25,6 +25,7 @@ from apps.residents.register.rows import Defect
 
 SLICE: Final = 50_000
 TOGETHER: Final = 500
+NO_HEAD: Final = "household_without_head"  # a warning
 BEHIND: Final = 2  # batches
 HEADS: Final = """
 DROP TABLE IF EXISTS heads;
@@ -279,4 +280,4 @@ def _second_head(line: int) -> Defect:
 
 
 def _headless(line: int) -> Defect:
-    return Defect(line, "household", "household_without_head", "people live in this household and nobody is its head")
+    return Defect(line, "household", NO_HEAD, "people live in this household and nobody is its head")

@@ -30,7 +30,7 @@ UPDATE residents_membership AS m SET payee_id = n.payee FROM (
     END AS payee
     FROM heads h JOIN residents_membership m ON m.household_ref = h.household_ref AND upper_inf(m.valid)
     LEFT JOIN staged s ON s.ref = m.resident_id
-    WHERE h.is_adult IS NOT NULL) n
+    WHERE h.is_adult IS NOT NULL OR NOT s.is_child) n
 WHERE m.id = n.id AND m.payee_id IS DISTINCT FROM n.payee
 """
 
