@@ -46,8 +46,10 @@ from tests.offices import (
     officer,
     open_resident,
 )
-from tests.pages import queries_of, shown
-from tests.world import World
+from tests.pages import queries_of, shown, state_purpose
+from tests.till import RawTill
+from tests.world import TERMINAL, YEAR, World
+from tests.year_end import count, to_verified
 
 Page = Callable[..., str]
 
@@ -308,7 +310,7 @@ def test_of_a_household_only_the_own_stay_and_how_many_others_there_are_is_shown
     client = signed_in(Role.CLERK)
     open_resident(client)
     page = shown(client, f"/office/resident/{ref}/household")
-    assert "From April 1, 2020 on head of the household, 2 other members" in page
+    assert "From April 1, 2020 on head of the household · 2 other members" in page
     assert "April 1, 2020 marriage" in page
     for other in (*others, household):
         assert str(other) not in page
@@ -472,6 +474,34 @@ def test_auditors_see_who_looked_at_how_many_and_what_one_of_them_looked_at(ref:
     assert "Nobody looked" in text(auditor.get(f"/console/accesses?day={yesterday}"))
     for odd in ("?day=x", "?day=2026-02-31", "?day=9999-12-31"):
         assert "ann" in text(auditor.get(f"/console/accesses{odd}"))
+
+
+def test_auditors_see_staff_only_in_the_list_of_who_looked(ref: UUID) -> None:
+    AccessRecord.objects.create(
+        at=timezone.now(), actor="resident", role="resident", office="", resident_ref=ref, what="vault:person",
+        purpose="own page",
+    )  # fmt: skip
+    auditor = signed_in(Role.AUDITOR)
+    assert "Nobody looked" in text(auditor.get("/console/accesses"))
+    assert "Nobody looked" in text(auditor.get("/console/accesses?actor=resident"))
+
+
+def test_shops_and_times_of_a_protected_resident_are_replayed_to_named_officers_only(till: RawTill) -> None:
+    ref = till.world.residents[0]
+    count(till, till.sale(reduced=110_000), till.sale(reduced=1_080))
+    to_verified()
+    auditor = signed_in(Role.AUDITOR, name="eve")
+    state_purpose(auditor, ref)
+    page = f"/console/refunds?resident={ref}&year={YEAR}&replay=1"
+    assert f"{TERMINAL} 1 " in shown(auditor, page)
+    Resident.objects.filter(pk=ref).update(is_protected=True)
+    blanked = shown(auditor, page)
+    assert "2 purchases. This resident is protected" in blanked
+    assert "Identical." in blanked
+    for place in (TERMINAL, "Aug. 3"):
+        assert place not in blanked
+    officer("eve", Role.PROTECTED_OFFICER)
+    assert f"{TERMINAL} 1 " in shown(auditor, page)
 
 
 # --- officers ---

@@ -12,6 +12,7 @@ from apps.audit.models import AccessRecord
 
 ACTORS: Final = 200  # of a day, those who opened the most residents
 ACCESSES_A_PAGE: Final = 50
+RESIDENT: Final = "resident"  # who looks at their own data in the portal
 
 
 class ActorDay(NamedTuple):
@@ -63,4 +64,5 @@ def actor_page(day: date, actor: str, *, page: str | None) -> ActorPage:
 
 def _of_day(day: date) -> "QuerySet[AccessRecord, Any]":
     start = datetime.combine(day, time(), timezone.get_current_timezone())
-    return AccessRecord.objects.filter(at__gte=start, at__lt=start + timedelta(days=1))
+    of_day = AccessRecord.objects.filter(at__gte=start, at__lt=start + timedelta(days=1))
+    return of_day.exclude(role=RESIDENT)
