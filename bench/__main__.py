@@ -1,4 +1,7 @@
-"""`make bench` and `make chaos`: how fast a year end is (compare by ratio: machines are noisy), what kills do to it."""
+"""`make bench` and `make chaos`: how fast a year end is (compare by ratio: machines are noisy), what kills do to it.
+
+`python -m bench import`: how fast a register is read.
+"""
 
 import argparse
 import json
@@ -19,8 +22,10 @@ def main() -> None:
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    register = actions.add_parser("import", help="read a register of made-up people, twice")
+    register.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
-    _bench(arguments) if arguments.action == "year-end" else _chaos(arguments)
+    {"year-end": _bench, "chaos": _chaos, "import": _import}[arguments.action](arguments)
 
 
 def _bench(arguments: argparse.Namespace) -> None:
@@ -42,6 +47,16 @@ def _chaos(arguments: argparse.Namespace) -> None:
     _say(f"seed {arguments.seed}")
     done = chaos.play(folder, kills=arguments.kills, seed=arguments.seed, said=_say)
     print(f"{done.kills} processes killed {done.hit}: the same digest every time")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("import")
+    from bench import register  # noqa: PLC0415
+
+    found = register.measure(folder, rows=arguments.rows, said=_say)
+    found["cores"] = os.cpu_count() or 0
+    for name, value in found.items():
+        print(f"{name:<28}{value:>16,}")
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,6 @@
 """What a card's state at the purchase's time, and its holder's residence on the day, make of the purchase. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ class Verdict(StrEnum):
 
 
 Span = tuple[datetime, datetime | None]
+Days = tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class CardRecord:
 
     `active_from` is None while the card was not handed over. `suspended` and `paused` are spans of time whose end may
     be None: when the card was out of its holder's hands, and when the holder wanted nothing recorded. The holder is
-    resident up to before the day `resident_to`, or still, where that is None.
+    resident up to before the day `resident_to`, or still, where that is None; and was in `earlier` times.
     """
 
     card: int
@@ -36,6 +38,7 @@ class CardRecord:
     replaced_from: datetime | None
     resident_from: date
     resident_to: date | None
+    earlier: tuple[Days, ...] = ()
     suspended: tuple[Span, ...] = ()
     paused: tuple[Span, ...] = ()
 
@@ -60,7 +63,9 @@ def judge_card(card: CardRecord, at: datetime, day: date) -> Judgement:
 
     `day` is that of the purchase in the scheme's time zone: who was not resident then has no card to pay with.
     """
-    if not card.valid_from <= at < card.valid_until or not is_resident(day, card.resident_from, card.resident_to):
+    if not card.valid_from <= at < card.valid_until:
+        return CARD_NOT_VALID
+    if not is_resident(day, card.resident_from, card.resident_to, card.earlier):
         return CARD_NOT_VALID
     if card.active_from is None or at < card.active_from or _within(at, card.paused):
         return CARD_NOT_VALID
@@ -75,6 +80,7 @@ def _within(at: datetime, spans: tuple[Span, ...]) -> bool:
     return any(start <= at and (end is None or at < end) for start, end in spans)
 
 
-def is_resident(day: date, resident_from: date, resident_to: date | None) -> bool:
-    """Whether a day lies in a time of residence, `resident_to` being the first day after it."""
-    return resident_from <= day and (resident_to is None or day < resident_to)
+def is_resident(day: date, resident_from: date, resident_to: date | None, earlier: Iterable[Days] = ()) -> bool:
+    """Whether a day lies in a time of residence, the latest or an earlier one; the second day is the first after it."""
+    is_latest = resident_from <= day and (resident_to is None or day < resident_to)
+    return is_latest or any(start <= day < end for start, end in earlier)

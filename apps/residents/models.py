@@ -39,6 +39,31 @@ class Resident(models.Model):
         return str(self.ref)
 
 
+class EarlierResidence(models.Model):
+    """A time in which somebody was resident before the latest one: in another municipality, or before going abroad.
+
+    `valid` lies before the resident's `resident_from`.
+    """
+
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="earlier_residences")
+    valid = DateRangeField()
+    municipality = models.CharField(max_length=6, blank=True)
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="one_earlier_residence_at_a_time",
+                expressions=[("resident", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
+            ),
+            models.CheckConstraint(
+                name="earlier_residence_is_over", condition=Q(valid__lower_inf=False, valid__upper_inf=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resident_id} {self.valid}"
+
+
 class VaultRecord(models.Model):
     """Who a resident is: every column sealed under a key that the database does not have, or a keyed index of one.
 
@@ -377,6 +402,19 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resident_id} in {self.household_ref} {self.valid}"
+
+
+class HouseholdIndex(models.Model):
+    """The number that a municipality gave a household, sealed, and the keyed index that finds its reference."""
+
+    household_ref = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    number = models.BinaryField(help_text="Municipality and the household's number there")
+    number_index = models.BinaryField(max_length=32, unique=True)
+    key_version = models.PositiveSmallIntegerField(help_text="Under which the number is sealed")
+    index_version = models.PositiveSmallIntegerField()
+
+    def __str__(self) -> str:
+        return f"household {self.household_ref}"
 
 
 class Attribute(models.Model):

@@ -17,20 +17,19 @@ class Stretch(NamedTuple):
 
 
 def stretches(
-    resident_ref: UUID, residence: Period, memberships: Iterable[tuple[Period, UUID]], year: int
+    resident_ref: UUID, residence: Iterable[Period], memberships: Iterable[tuple[Period, UUID]], year: int
 ) -> list[Stretch]:
     """A resident's stretches of a year in order: residence may start and end on any day, which counts for its month."""
-    inside = residence.overlap(year_period(year))
-    if inside is None:
-        return []
-    homes = dict.fromkeys(range(inside.start.month, _last_month(inside, year) + 1), resident_ref)
+    times = [inside for period in residence if (inside := period.overlap(year_period(year)))]
+    months = {month for time in times for month in range(time.start.month, _last_month(time, year) + 1)}
+    homes = dict.fromkeys(sorted(months), resident_ref)
     for period, household_ref in memberships:
         for month in homes:
             if date(year, month, 1) in period:
                 homes[month] = household_ref
     found: list[Stretch] = []
     for month, home in homes.items():
-        if found and found[-1].household_ref == home:
+        if found and found[-1].household_ref == home and found[-1].last_month == month - 1:
             found[-1] = found[-1]._replace(last_month=month)
         else:
             found.append(Stretch(home, month, month))

@@ -4,16 +4,17 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from django.db import connection
-from psycopg.types.range import TimestamptzRange
+from psycopg.types.range import DateRange, TimestamptzRange
 
-from apps.residents.judging import CardRecord, Span
+from apps.residents.judging import CardRecord, Days, Span
 from apps.residents.models import Resident, TestCard
 from apps.residents.published import PUBLISHED
 
-# Most cards were never suspended and most residents never pause: those that did are looked up in indexes.
+# Most cards were never suspended, most residents never pause and never left: those that did are looked up in indexes.
 CARDS: Final = """
 SELECT c.card_index, c.id, c.resident_id, r.mode, c.issuer_version, c.valid_from, c.valid_until, c.active_from,
        c.replaced_from, r.resident_from, r.resident_to,
+       (SELECT array_agg(e.valid) FROM residents_earlierresidence e WHERE e.resident_id = c.resident_id),
        (SELECT array_agg(s.valid) FROM residents_cardsuspension s WHERE s.card_id = c.id),
        (SELECT array_agg(p.valid) FROM residents_recordingpause p WHERE p.resident_id = c.resident_id)
 FROM residents_card c JOIN residents_resident r ON r.ref = c.resident_id
@@ -29,7 +30,12 @@ def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
 
 
 def _record(*row: Any) -> CardRecord:
-    return CardRecord(*row[:-2], *map(_spans, row[-2:]))
+    return CardRecord(*row[:-3], days_of(row[-3]), *map(_spans, row[-2:]))
+
+
+def days_of(ranges: list[DateRange] | None) -> tuple[Days, ...]:
+    """Half-open spans of days."""
+    return tuple((span.lower, span.upper) for span in ranges or () if span.lower and span.upper)
 
 
 def _spans(ranges: list[TimestamptzRange] | None) -> tuple[Span, ...]:

@@ -6,12 +6,15 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
+from django.db.models import Q
 
 from apps.kernel.periods import Period
 from apps.residents.judging import is_resident
 from apps.residents.models import Resident
 from apps.residents.months import Stretch, stretches
+from apps.residents.queries.cards import days_of
 
 
 def mode_of_resident(ref: UUID) -> str:
@@ -21,7 +24,9 @@ def mode_of_resident(ref: UUID) -> str:
 
 def was_resident(ref: UUID, day: date) -> bool:
     """Whether somebody was resident on a day of the scheme's time zone: one query."""
-    return is_resident(day, *Resident.objects.values_list("resident_from", "resident_to").get(pk=ref))
+    earlier = ArrayAgg("earlier_residences__valid", filter=Q(earlier_residences__isnull=False))
+    start, end, ranges = Resident.objects.values_list("resident_from", "resident_to", earlier).get(pk=ref)
+    return is_resident(day, start, end, days_of(ranges))
 
 
 REGISTERED: Final = """
@@ -30,7 +35,8 @@ SELECT r.ref, r.resident_from, r.resident_to,
         FROM residents_membership m
         WHERE m.resident_id = r.ref AND m.valid && daterange(%(first)s, %(after)s))::text,
        (SELECT json_object_agg(a.name, a.value) FROM residents_attribute a
-        WHERE a.resident_id = r.ref AND a.valid @> %(last)s::date)::text
+        WHERE a.resident_id = r.ref AND a.valid @> %(last)s::date)::text,
+       (SELECT array_agg(e.valid) FROM residents_earlierresidence e WHERE e.resident_id = r.ref)
 FROM residents_resident r
 WHERE r.mode = 'live' AND (
     EXISTS (SELECT FROM residents_membership m
@@ -65,11 +71,12 @@ def registered_in(year: int) -> Iterator[Registered]:
 
 
 def _registered(row: tuple[Any, ...], year: int) -> Registered:
-    ref, resident_from, resident_to, memberships, attributes = row
+    ref, resident_from, resident_to, memberships, attributes, earlier = row
     homes = [
         (Period(date.fromisoformat(start), end and date.fromisoformat(end)), UUID(home), payee)
         for start, end, home, payee in json.loads(memberships or "[]")
     ]
     payees = [UUID(payee) for _, _, payee in homes if payee]
-    found = stretches(ref, Period(resident_from, resident_to), [(period, home) for period, home, _ in homes], year)
+    residence = [Period(resident_from, resident_to), *(Period(*days) for days in days_of(earlier))]
+    found = stretches(ref, residence, [(period, home) for period, home, _ in homes], year)
     return Registered(ref, found, payees[-1] if payees else None, json.loads(attributes or "{}"))

@@ -8,6 +8,8 @@ import msgspec
 
 TABLE: Final = "residents_vaultrecord"
 CARD_TABLE: Final = "residents_card"
+HOUSEHOLD_TABLE: Final = "residents_householdindex"
+KATAKANA: Final = {code: code + 0x60 for code in range(ord("ぁ"), ord("ゖ") + 1)}
 
 
 class Person(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +60,5 @@ def person_key(name_kana: str, birth_date: date) -> str:
 
 def folded(text: str) -> str:
     """A text for comparing: NFKC, upper case, hiragana as katakana, without spaces, dots and dashes."""
-    plain = unicodedata.normalize("NFKC", text).upper()
-    katakana = "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in plain)
-    return "".join(c for c in katakana if c.isalnum() or c == "ー")
+    katakana = unicodedata.normalize("NFKC", text).upper().translate(KATAKANA).replace(" ", "")
+    return katakana if katakana.isalnum() else "".join(c for c in katakana if c.isalnum())

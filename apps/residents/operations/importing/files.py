@@ -1,0 +1,147 @@
+"""Reading a register's file into the database, and entering residents by hand: both take rows the same way."""
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from apps.audit.operations import record_event
+from apps.residents.operations.importing.households import settle_households
+from apps.residents.operations.importing.job import Job, Report
+from apps.residents.operations.importing.people import Taken, take
+from apps.residents.operations.importing.staging import staging
+from apps.residents.operations.secret_files import FileExists
+from apps.residents.queries.vault import checked_vault_keys
+from apps.residents.register.pool import CHUNK, prepared_chunks
+from apps.residents.register.prepared import Outcome, Reading, Record, prepared_row
+from apps.residents.register.rows import Defect, Layout, Row, TableUnreadable, read_header, read_row
+from apps.residents.register.table import Scanned, read_records
+
+Seen = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV file of residents, and the new file for all that is wrong with it, if one is wanted."""
+
+    path: Path
+    rejects: Path | None = None
+    dry_run: bool = False
+
+
+def import_table(
+    table: Table, scanned: Scanned, *, municipality: str, as_of: date, at: datetime, actor: str, seen: Seen
+) -> Report:
+    """Bring the register up to what a municipality's table says, as of a day; the same table again changes nothing.
+
+    Rows are taken a few thousand a transaction, so an import that was killed is taken up by running it again. With
+    `dry_run` all is done and undone again. `seen` hears of each phase ("residents", "households") how far in the file
+    it is. Raises TableUnreadable, FileExists, VaultKeysMissing, VaultKeysOutdated, ImportInterrupted.
+    """
+    job = Job(checked_vault_keys(), municipality, as_of, at, actor)
+    with ExitStack() as stack:
+        lines = stack.enter_context(table.path.open(encoding=scanned.encoding, errors="surrogateescape"))
+        records = read_records(lines)
+        reading = Reading(_layout(table, records), job.keys, municipality)
+        report = Report(ignored_columns=reading.layout.ignored)
+        if table.rejects:
+            report.written = stack.enter_context(_rejects(table.rejects))
+        if table.dry_run:
+            stack.enter_context(_undone())
+        stack.enter_context(staging())
+        chunks = prepared_chunks(
+            reading, records, lambda: report.added * 2 >= report.rows, processes=_processes(scanned)
+        )
+        for outcome in chunks:
+            _count(report, outcome, take(job, outcome.rows))
+            seen("residents", outcome.last_line)
+        settle_households(job, report, lambda line: seen("households", line))
+        _record(job, report)
+    return report
+
+
+def _processes(scanned: Scanned) -> int:
+    """How many processes prepare rows: none for a file that is done before they have started."""
+    return (os.cpu_count() or 1) if scanned.lines > CHUNK else 0
+
+
+def _layout(table: Table, records: Iterator[Record]) -> Layout:
+    header = next(records, None)
+    if header is None:
+        raise TableUnreadable(f"{table.path} is empty.")
+    return read_header(next(csv.reader([header.text])))
+
+
+def _count(report: Report, outcome: Outcome, taken: Taken) -> None:
+    report.added += len(taken.added)
+    report.updated += len(taken.updated)
+    report.unchanged += len(taken.unchanged)
+    report.reject(sorted([*outcome.defects, *taken.defects]))
+
+
+@contextmanager
+def _rejects(path: Path) -> Iterator[Callable[[Defect], object]]:
+    """Writes defects to a new file that only its owner reads. Raises FileExists."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise FileExists(f"{path} is there already: move it away or name another file.") from None
+    with os.fdopen(number, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(Defect._fields)
+        yield writer.writerow
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Do all of it, constraints that wait for the end included, and undo it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        yield
+        transaction.set_rollback(True)
+
+
+def _record(job: Job, report: Report) -> None:
+    counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "homes", "rejected", "warned")}
+    subject = f"municipality:{job.municipality}" if job.municipality else "residents"
+    record_event(at=job.at, actor=job.actor, action="register.import", subject=subject, detail=counts)
+
+
+@transaction.atomic
+def register(
+    rows: Sequence[Mapping[str, str]], *, municipality: str = "", as_of: date, at: datetime, actor: str
+) -> list[UUID | Defect]:
+    """Enter residents by hand: rows as a table would have them, column by column, taken in one transaction.
+
+    Returns whose each row is, or what is wrong with it, a second head say; a defect's line is the row's place, from 1
+    on. Raises TableUnreadable, VaultKeysMissing, VaultKeysOutdated.
+    """
+    job = Job(checked_vault_keys(), municipality, as_of, at, actor)
+    report, refs, defects = Report(), dict[int, UUID](), dict[int, Defect]()
+    report.written = lambda defect: defects.setdefault(defect.line, defect)
+    read = [_by_hand(fields, line) for line, fields in enumerate(rows, start=1)]
+    with staging():
+        for start in range(0, len(read), CHUNK):
+            outcome = Outcome([], [])
+            for layout, row in read[start : start + CHUNK]:
+                if isinstance(row, Defect):
+                    outcome.defects.append(row)
+                else:
+                    outcome.rows.append(prepared_row(Reading(layout, job.keys, municipality), row, ahead=False))
+            taken = take(job, outcome.rows)
+            refs |= taken.added | taken.updated | taken.unchanged
+            _count(report, outcome, taken)
+        settle_households(job, report)
+    _record(job, report)
+    return [defects.get(line) or refs[line] for line in range(1, len(read) + 1)]
+
+
+def _by_hand(fields: Mapping[str, str], line: int) -> tuple[Layout, Row | Defect]:
+    layout = read_header(list(fields))
+    return layout, read_row(layout, list(fields.values()), line)
