@@ -208,3 +208,28 @@ class ReturnedForm(forms.Form):
         max_value=2**63 - 1,
         widget=forms.TextInput(attrs={**QUIET, "inputmode": "numeric"}),
     )
+
+
+class ImportForm(forms.Form):
+    """A register's table, whose it is, and whether it is taken or only tried."""
+
+    file = forms.FileField(
+        label=_("File (CSV in UTF-8 or CP932, at most 5 MB)"),
+        error_messages={"required": _("Choose a file of at most 5 MB. A larger one is imported by your operators.")},
+    )
+    municipality = forms.RegexField(
+        r"^[0-9]{6}$",
+        label=_("Municipality's code, 6 digits (may be empty)"),
+        required=False,
+        widget=forms.TextInput(attrs={**QUIET, "inputmode": "numeric"}),
+        error_messages={"invalid": _("A municipality's code has 6 digits.")},
+    )
+    as_of = forms.DateField(
+        label=_("The day that the file shows"), widget=DayInput(), validators=[not_to_come], initial=timezone.localdate
+    )
+    how = forms.ChoiceField(
+        label=_("What shall be done"),
+        choices=[("try", _("check the file, and change nothing")), ("take", _("take it into the register"))],
+        initial="try",
+        widget=forms.RadioSelect,
+    )

@@ -52,7 +52,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "office-letters": OFFICES,
     "office-person": CLERK, "office-household": CLERK, "office-choices": CLERK, "office-suspend": CLERK,
     "office-resume": CLERK, "office-order": CLERK, "office-hand-over": CLERK, "office-came-back": CLERK,
-    "office-pause": CLERK, "office-unpause": CLERK,
+    "office-pause": CLERK, "office-unpause": CLERK, "office-import": CLERK,
 }  # fmt: skip
 API: Final = {name for name, may in MAY.items() if may == TILLS}
 
