@@ -125,7 +125,7 @@ class RegisterEvent(models.Model):
         CORRECTION = "correction"
         ERASURE = "erasure"
 
-    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="register_events")
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="register_events", db_index=False)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     effective_date = models.DateField()
     recorded_at = models.DateTimeField()
@@ -380,7 +380,7 @@ class Membership(models.Model):
     household_ref = models.UUIDField()
     valid = DateRangeField()
     is_head = models.BooleanField(default=False)
-    payee = models.ForeignKey(Resident, on_delete=models.PROTECT, null=True, related_name="+")
+    payee = models.ForeignKey(Resident, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
 
     class Meta:
         indexes = [models.Index(fields=["household_ref"], name="members_of_household")]

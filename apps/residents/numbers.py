@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from operator import mul
 from typing import Final
 
 INDIVIDUAL_NUMBER: Final = re.compile(r"[0-9]{12}")
@@ -17,13 +18,13 @@ def check_digit(digits: str) -> int:
     11 - (sum of P(n) x Q(n) mod 11), or 0 where the remainder is 0 or 1; n counts from the lowest digit, Q(n) is n + 1
     up to 6 and n - 5 above. Source: 行政手続番号法施行省令 (平成26年総務省令第85号) 5条.
     """
-    remainder = sum(int(digit) * weight for digit, weight in zip(digits, WEIGHTS, strict=True)) % 11
+    remainder = sum(map(mul, map(int, digits), WEIGHTS)) % 11
     return 0 if remainder <= 1 else 11 - remainder
 
 
 def plain_digits(text: str) -> str:
     """A number as it is kept: full-width digits as ASCII, without spaces and hyphens. What else is in it stays."""
-    return (text if text.isdigit() and text.isascii() else unicodedata.normalize("NFKC", text)).translate(SPACING)
+    return text if text.isdecimal() and text.isascii() else unicodedata.normalize("NFKC", text).translate(SPACING)
 
 
 def is_individual_number(digits: str) -> bool:

@@ -30,7 +30,8 @@ def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
 
 
 def _record(*row: Any) -> CardRecord:
-    return CardRecord(*row[:-3], days_of(row[-3]), *map(_spans, row[-2:]))
+    spans = (days_of(row[-3]), *map(_spans, row[-2:]))
+    return CardRecord(*row[:-3], *spans)
 
 
 def days_of(ranges: list[DateRange] | None) -> tuple[Days, ...]:

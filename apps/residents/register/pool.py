@@ -3,6 +3,7 @@
 Nothing here knows Django or the database: the processes start fresh and are given the keys, nothing else.
 """
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -63,6 +64,7 @@ def prepared_chunks(
 def _start(reading: Reading) -> None:
     """Keep what is given, and end with the process that asked: a killed one leaves nobody behind."""
     _given[:] = [reading]
+    gc.disable()  # nothing here has cycles, and looking for some takes a tenth of the time
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

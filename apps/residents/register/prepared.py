@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 
-from apps.residents.register.rows import LOST, Defect, Layout, Row, read_row
+from apps.residents.register.rows import LOST, Defect, Layout, Row, Said, read_row
 from apps.residents.vault.contents import Identity, Person, person_key
 from apps.residents.vault.keys import VaultKeys
 from apps.residents.vault.rows import sealed_values
 from apps.residents.vault.sealing import keyed_index
 
+SEALED: Final = ("individual_number", "resident_code", "person", "address")
 QUOTES: Final = "quotes_unbalanced"
 
 
@@ -33,21 +34,22 @@ class Reading(NamedTuple):
     municipality: str
 
 
-class Prepared(msgspec.Struct, array_like=True):
+class Prepared(msgspec.Struct, array_like=True, gc=False):
     """A row with what it is found by under each index key, the newest first, and what tells it from another.
 
-    `sealed` are the vault's columns under the reference `ref`, which counts if the resident turns out to be new. `macs`
-    are over all that the row says but household and event.
+    `sealed` are the vault's columns (SEALED) under the reference `ref`, which counts if the resident turns out to be
+    new. `macs` are over all that the row says but household and event. `said` is opened only if the resident changed.
     """
 
     row: Row
-    numbers: list[bytes]
-    codes: list[bytes]
-    households: list[bytes]
-    macs: list[bytes]
+    said: msgspec.Raw
+    numbers: tuple[bytes, ...]
+    codes: tuple[bytes, ...]
+    households: tuple[bytes, ...]
+    macs: tuple[bytes, ...]
     person_index: bytes
     ref: UUID
-    sealed: dict[str, bytes]
+    sealed: tuple[bytes | None, ...]
 
 
 class Outcome(msgspec.Struct, array_like=True):
@@ -62,16 +64,16 @@ def prepare(reading: Reading, records: Iterable[Record], *, ahead: bool) -> Outc
     """Read records; with `ahead`, seal each row for the case that its resident is new."""
     found = Outcome([], [])
     for record in records:
-        for row in _read(reading.layout, record):
-            if isinstance(row, Defect):
-                found.defects.append(row)
+        for read in _read(reading.layout, record):
+            if isinstance(read, Defect):
+                found.defects.append(read)
             else:
-                found.rows.append(prepared_row(reading, row, ahead=ahead))
+                found.rows.append(prepared_row(reading, *read, ahead=ahead))
         found.last_line = record.line
     return found
 
 
-def _read(layout: Layout, record: Record) -> list[Row | Defect]:
+def _read(layout: Layout, record: Record) -> list[tuple[Row, Said] | Defect]:
     """A record's row. Lines that only two stray quotes hold together are read one by one."""
     row = _row(layout, record)
     lines = record.text.splitlines() if isinstance(row, Defect) and row.code in ("row_width", QUOTES) else []
@@ -80,7 +82,7 @@ def _read(layout: Layout, record: Record) -> list[Row | Defect]:
     return [row]
 
 
-def _row(layout: Layout, record: Record) -> Row | Defect:
+def _row(layout: Layout, record: Record) -> tuple[Row, Said] | Defect:
     try:
         fields = next(csv.reader([record.text], strict=True))
     except (csv.Error, StopIteration):
@@ -92,56 +94,65 @@ def _row(layout: Layout, record: Record) -> Row | Defect:
     return row
 
 
-def prepared_row(reading: Reading, row: Row, *, ahead: bool) -> Prepared:
+def prepared_row(reading: Reading, row: Row, said: Said, *, ahead: bool) -> Prepared:
     """A row with its indexes; sealed with `ahead`."""
-    keys, number, code = reading.keys, row.individual_number, row.resident_code
+    keys, number, code = reading.keys, said.individual_number, said.resident_code
     place = f"{reading.municipality}\n{row.household}"
     ref = uuid.uuid4()
     return Prepared(
         row=row,
-        numbers=_indexes(keys, "individual_number", number) if number else [],
-        codes=_indexes(keys, "resident_code", code) if code else [],
-        households=_indexes(keys, "household", place) if row.household else [],
-        macs=_indexes(keys, "content", _content(reading.municipality, row)),
-        person_index=keyed_index(keys, "person", person_key(row.name_kana or row.name, row.birth_date)),
+        said=msgspec.Raw(msgspec.msgpack.encode(said)),
+        numbers=_indexes(keys, "individual_number", number) if number else (),
+        codes=_indexes(keys, "resident_code", code) if code else (),
+        households=_indexes(keys, "household", place) if row.household else (),
+        macs=_indexes(keys, "content", _content(reading.municipality, row, said)),
+        person_index=keyed_index(keys, "person", person_key(said.name_kana or said.name, said.birth_date)),
         ref=ref,
-        sealed=sealed_values(keys, ref, identity_of(row)) if ahead else {},
+        sealed=sealed_ahead(keys, ref, said) if ahead else (),
     )
 
 
-def _indexes(keys: VaultKeys, column: str, text: str) -> list[bytes]:
-    return [keyed_index(keys, column, text, version=version) for version in sorted(keys.indexing, reverse=True)]
+def sealed_ahead(keys: VaultKeys, ref: UUID, said: Said) -> tuple[bytes | None, ...]:
+    """What a row says of a new resident, sealed: a value for each of SEALED."""
+    sealed = sealed_values(keys, ref, identity_of(said))
+    return tuple(sealed.get(column) for column in SEALED)
 
 
-def _content(municipality: str, row: Row) -> str:
+def _indexes(keys: VaultKeys, column: str, text: str) -> tuple[bytes, ...]:
+    return tuple(keyed_index(keys, column, text, version=version) for version in sorted(keys.indexing, reverse=True))
+
+
+def _content(municipality: str, row: Row, said: Said) -> str:
     """All that a row says of its resident, in one way. Households are compared by themselves; events only explain."""
-    return msgspec.json.encode([
-        municipality, row.individual_number, row.resident_code, row.name, row.name_kana, row.name_latin,
-        row.name_alias, row.former_name, row.birth_date, row.resident_from, row.resident_to, row.address,
-        row.language, row.is_protected, sorted(row.attributes.items()),
-    ]).decode()  # fmt: skip
+    rest = (row.resident_from, row.resident_to, row.language, row.is_protected, sorted(row.attributes.items()))
+    return msgspec.json.encode((municipality, said, rest)).decode()
 
 
-def identity_of(row: Row, known: Identity | None = None) -> Identity:
+def said_in(item: Prepared) -> Said:
+    """Who a row is about."""
+    return msgspec.msgpack.decode(item.said, type=Said)
+
+
+def identity_of(said: Said, known: Identity | None = None) -> Identity:
     """Who the resident of a row is; what the row does not say is as it was known. Accounts are not the register's."""
     known = known or Identity()
     old = known.person
     return Identity(
-        individual_number=row.individual_number or known.individual_number,
-        resident_code=row.resident_code or known.resident_code,
+        individual_number=said.individual_number or known.individual_number,
+        resident_code=said.resident_code or known.resident_code,
         person=Person(
-            name=row.name,
-            name_kana=row.name_kana,
-            name_latin=row.name_latin,
-            birth_date=row.birth_date,
-            name_alias=_said(row.name_alias, old.name_alias if old else ""),
-            former_name=_said(row.former_name, old.former_name if old else ""),
+            name=said.name,
+            name_kana=said.name_kana,
+            name_latin=said.name_latin,
+            birth_date=said.birth_date,
+            name_alias=_or_known(said.name_alias, old.name_alias if old else ""),
+            former_name=_or_known(said.former_name, old.former_name if old else ""),
         ),
-        address=row.address,
+        address=said.address,
     )
 
 
-def _said(text: str | None, known: str) -> str:
+def _or_known(text: str | None, known: str) -> str:
     return known if text is None else text
 
 

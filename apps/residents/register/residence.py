@@ -57,7 +57,7 @@ def residence_by(known: Residence, start: date, end: date | None, municipality: 
 def _fits(residence: Residence) -> Judged | None:
     """None where two times of residence overlap."""
     starts = [span.start for span in residence.earlier[1:]] + [residence.start]
-    fits = all(span.end <= start for span, start in zip(residence.earlier, starts, strict=True))
+    fits = all(span.end <= start for span, start in zip(residence.earlier, starts, strict=False))
     return Judged(residence) if fits else None
 
 

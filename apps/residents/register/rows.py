@@ -54,26 +54,32 @@ class Defect(NamedTuple):
     reason: str
 
 
-class Row(msgspec.Struct, array_like=True):
-    """A row of the register. None is what the table does not say: it has no such column, or nothing in it.
+class Said(msgspec.Struct, array_like=True, gc=False):
+    """Who a row is about: what goes to the vault. None is what the table does not say."""
 
-    `resident_to` is the first day no longer resident. `attributes` has None for those whose cell is empty.
-    """
-
-    line: int
     individual_number: str | None
     resident_code: str | None
     name: str
     name_kana: str
     name_latin: str
+    birth_date: date
     name_alias: str | None
     former_name: str | None
+    address: Address
+
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """All else that a row says. None is what the table does not say: it has no such column, or nothing in it.
+
+    `resident_to` is the first day no longer resident. `attributes` has None for those whose cell is empty.
+    """
+
+    line: int
     birth_date: date
     resident_from: date
     resident_to: date | None
     household: str | None
     is_head: bool
-    address: Address
     language: str | None
     is_protected: bool | None
     attributes: dict[str, int | str | None]
@@ -118,20 +124,36 @@ def read_header(fields: Sequence[str]) -> Layout:
     return Layout(places, attributes, ignored, len(fields))
 
 
-def read_row(layout: Layout, fields: Sequence[str], line: int) -> Row | Defect:
+def read_row(layout: Layout, fields: Sequence[str], line: int) -> tuple[Row, Said] | Defect:
     """The row that these texts say, or why not."""
     if len(fields) != layout.width:
         reason = f"the row has {len(fields)} columns, the first line {layout.width}: look for a comma or quote too many"
         return Defect(line, "", "row_width", reason)
     try:
-        return _row(layout, fields, line)
+        given = {name: fields[place].strip() for name, place in layout.places.items()}
+        attributes = {name: _value(name, fields[place].strip()) for name, place in layout.attributes.items()}
+        row = _row(given, attributes, line)
+        return row, _said(given, row.birth_date)
     except _Unfit as unfit:
         return Defect(line, *unfit.defect)
 
 
-def _row(layout: Layout, fields: Sequence[str], line: int) -> Row:
-    given = {name: fields[place].strip() for name, place in layout.places.items()}
+def _said(given: Mapping[str, str], birth_date: date) -> Said:
     number, code = _numbers(given)
+    return Said(
+        individual_number=number,
+        resident_code=code,
+        name=_required(given, "name"),
+        name_kana=_text(given, "name_kana") or "",
+        name_latin=_text(given, "name_latin") or "",
+        birth_date=birth_date,
+        name_alias=_text(given, "name_alias"),
+        former_name=_text(given, "former_name"),
+        address=Address(_postal_code(given), _required(given, "address")),
+    )
+
+
+def _row(given: Mapping[str, str], attributes: dict[str, int | str | None], line: int) -> Row:
     birth_date, resident_from = _day(given, "birth_date"), _day(given, "resident_from")
     if birth_date is None or resident_from is None:
         column = "birth_date" if birth_date is None else "resident_from"
@@ -149,22 +171,14 @@ def _row(layout: Layout, fields: Sequence[str], line: int) -> Row:
         raise _Unfit("household", "household_missing", "a head needs the household's number")
     return Row(
         line=line,
-        individual_number=number,
-        resident_code=code,
-        name=_required(given, "name"),
-        name_kana=_text(given, "name_kana") or "",
-        name_latin=_text(given, "name_latin") or "",
-        name_alias=_text(given, "name_alias"),
-        former_name=_text(given, "former_name"),
         birth_date=birth_date,
         resident_from=resident_from,
         resident_to=resident_to,
         household=household,
         is_head=is_head,
-        address=Address(_postal_code(given), _required(given, "address")),
         language=_language(given),
         is_protected=_flag(given, "protected"),
-        attributes={name: _value(name, fields[place].strip()) for name, place in layout.attributes.items()},
+        attributes=attributes,
         event=event,
         event_date=event_date,
     )

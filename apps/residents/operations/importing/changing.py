@@ -19,7 +19,7 @@ from apps.residents.operations.importing.job import Cursor, Job, copy_rows
 from apps.residents.operations.judging_due import judge_again
 from apps.residents.queries.vault import opened
 from apps.residents.register.changes import Dated, changed_identity, changed_residence, events_of
-from apps.residents.register.prepared import Prepared, identity_of
+from apps.residents.register.prepared import Prepared, identity_of, said_in
 from apps.residents.register.residence import Residence, Span, first_change, residence_by
 from apps.residents.register.rows import Defect
 from apps.residents.vault.contents import COLUMNS, Identity
@@ -116,7 +116,7 @@ def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | None:
     known = opened(job.keys, record.resident_id, {column: getattr(record, column) for column in COLUMNS})
     language, is_protected, identity, attributes = resident.language, resident.is_protected, None, {}
     if not judged.is_outdated:
-        identity = replace(identity_of(row, known), account=known.account)
+        identity = replace(identity_of(said_in(item), known), account=known.account)
         held = {each.name: each.value for each in resident.attributes.all()}
         attributes = {name: value for name, value in row.attributes.items() if held.get(name) != value}
         language = row.language or language

@@ -5,21 +5,27 @@ ones begin. What the database refuses (a second head, say) waits until all other
 refused again.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import psycopg
 from django.db import IntegrityError, connection, transaction
 
 from apps.residents.operations.importing.changing import add_events
 from apps.residents.operations.importing.job import Cursor, Job, Report, lock_register, raw_cursor
 from apps.residents.operations.importing.payees import set_payees
+from apps.residents.operations.importing.staging import Staged
 from apps.residents.register.changes import Dated
 from apps.residents.register.rows import Defect
 
 SLICE: Final = 50_000
 TOGETHER: Final = 500
+BEHIND: Final = 2  # batches
 HEADS: Final = """
 DROP TABLE IF EXISTS heads;
 CREATE TEMP TABLE heads AS
@@ -29,32 +35,40 @@ ALTER TABLE heads ADD PRIMARY KEY (household_ref);
 ANALYZE staged;
 ANALYZE heads
 """
-# A head who follows one who has left is head from that month on, and a member before.
+# A head who follows one who has left is head from that month on, and a member before. One who has left and comes to be
+# known after the other was a member: how it was before the register was first read is not known.
 STAYS: Final = """
 coming AS MATERIALIZED (
-    SELECT a.*, CASE WHEN a.is_head THEN (
-        SELECT CASE WHEN NOT bool_or(upper_inf(m.valid)) THEN max(upper(m.valid)) END FROM residents_membership m
-        WHERE m.household_ref = a.household_ref AND m.is_head AND m.valid && daterange(a.start, a.until)
-    ) END AS free FROM asked a)
+    SELECT a.*, h.is_shared, CASE WHEN NOT h.is_led THEN h.free END AS free
+    FROM asked a CROSS JOIN LATERAL (
+        SELECT count(*) > 0 AS is_shared, bool_or(upper_inf(m.valid)) AS is_led, max(upper(m.valid)) AS free
+        FROM residents_membership m
+        WHERE a.is_head AND m.is_head AND m.household_ref = a.household_ref AND m.valid && daterange(a.start, a.until)
+    ) h)
 INSERT INTO residents_membership (resident_id, household_ref, valid, is_head, payee_id)
-SELECT ref, household_ref, daterange(start, free), false, payee FROM coming WHERE start < free
+SELECT ref, household_ref, daterange(start, free), false, payee FROM coming WHERE until IS NULL AND start < free
 UNION ALL
-SELECT ref, household_ref, daterange(coalesce(free, start), until), is_head, payee FROM coming
-WHERE until IS NULL OR coalesce(free, start) < until
+SELECT ref, household_ref, daterange(CASE WHEN until IS NULL THEN greatest(start, free) ELSE start END, until),
+       is_head AND (until IS NULL OR NOT is_shared), payee
+FROM coming WHERE until IS NULL OR start < until
 """
+# Who belonged nowhere since they arrived.
 NOWHERE: Final = """
-FROM staged s
+DROP TABLE IF EXISTS nowhere;
+CREATE TEMP TABLE nowhere AS
+SELECT s.line, s.ref, s.household_ref, s.is_head, s.arrived AS start, s.until, h.ref AS payee FROM staged s
 LEFT JOIN heads h ON h.household_ref = s.household_ref AND h.is_adult AND s.is_child AND h.ref <> s.ref
 WHERE s.household_ref IS NOT NULL AND NOT EXISTS (
     SELECT FROM residents_membership m
-    WHERE m.resident_id = s.ref AND (upper_inf(m.valid) OR upper(m.valid) > s.arrived))
+    WHERE m.resident_id = s.ref AND CASE
+        WHEN s.is_new THEN upper(m.valid) IS NOT DISTINCT FROM s.until
+        ELSE upper_inf(m.valid) OR upper(m.valid) > s.arrived END);
+ALTER TABLE nowhere ADD PRIMARY KEY (line)
 """
-# Who belonged nowhere since they arrived. Those who have left again come first: see above.
 ARRIVE: Final = f"""
 WITH asked AS (
-    SELECT s.ref, s.household_ref, s.is_head, s.arrived AS start, s.until, h.ref AS payee {NOWHERE}
-        AND (s.until IS NOT NULL) = %(left)s AND s.line > %(after)s AND s.line <= %(upto)s
-    ORDER BY s.household_ref, s.line), {STAYS} ON CONFLICT DO NOTHING
+    SELECT ref, household_ref, is_head, start, until, payee FROM nowhere WHERE line > %(after)s AND line <= %(upto)s
+    ORDER BY household_ref, line), {STAYS} ON CONFLICT DO NOTHING
 """
 MOVING: Final = """
 DROP TABLE IF EXISTS moving;
@@ -64,7 +78,7 @@ SELECT s.line, s.ref, s.household_ref, s.is_head, greatest(s.since, s.arrived) A
        upper(m.valid) AS last_end, m.payee_id
 FROM staged s CROSS JOIN LATERAL (
     SELECT * FROM residents_membership WHERE resident_id = s.ref ORDER BY valid DESC LIMIT 1) m
-WHERE (upper_inf(m.valid) OR upper(m.valid) > s.arrived) AND (
+WHERE NOT s.is_new AND (upper_inf(m.valid) OR upper(m.valid) > s.arrived) AND (
     upper(m.valid) IS DISTINCT FROM s.until AND (s.household_ref IS NOT NULL OR s.until IS NOT NULL)
     OR (m.household_ref, m.is_head) <> (s.household_ref, s.is_head));
 ALTER TABLE moving ADD PRIMARY KEY (line)
@@ -146,6 +160,46 @@ def _nothing(_line: int) -> None:
     """For who does not want to hear how far it is."""
 
 
+@contextmanager
+def placing_beside(report: Report) -> Iterator[Callable[[Sequence[Staged]], None]]:
+    """Gives a function that has new residents, once committed, placed in their households on a connection of its own.
+
+    That goes on beside the reading of the file. Whom it leaves out, `settle_households` sees to.
+    """
+    under_way: deque[Future[int]] = deque()
+
+    def place(rows: Sequence[Staged]) -> None:
+        under_way.append(worker.submit(_place, rows))
+        while len(under_way) > BEHIND:
+            report.homes += under_way.popleft().result()
+
+    with ThreadPoolExecutor(1) as worker:
+        yield place
+        worker.submit(connection.close)
+    report.homes += sum(each.result() for each in under_way)
+
+
+def _place(rows: Sequence[Staged]) -> int:
+    heads = {row.household_ref: row.ref for row in rows if row.is_head and not row.is_child and row.until is None}
+    stays = [
+        Stay(row.ref, row.household_ref, row.is_head, row.arrived, row.until, _payee(row, heads))
+        for row in rows
+        if row.household_ref
+    ]
+    if not stays:
+        return 0
+    columns = [list(column) for column in zip(*stays, strict=True)]
+    with raw_cursor() as cursor:
+        try:
+            return cursor.execute(STAY, columns).rowcount
+        except psycopg.errors.ExclusionViolation:
+            return cursor.execute(f"{STAY} ON CONFLICT DO NOTHING", columns).rowcount  # which takes more time
+
+
+def _payee(row: Staged, heads: Mapping[UUID | None, UUID]) -> UUID | None:
+    return heads.get(row.household_ref) if row.is_child and not row.is_head else None
+
+
 def settle_households(job: Job, report: Report, seen: Callable[[int], object] = _nothing) -> None:
     """Bring all households up to what the file says. `seen` hears of the file's lines."""
     with connection.wrap_database_errors, raw_cursor() as cursor:
@@ -154,8 +208,9 @@ def settle_households(job: Job, report: Report, seen: Callable[[int], object] = 
         cursor.execute(MOVING)
         refused = _move(cursor, job, report)
         _arrive(cursor, report)
-        waiting = cursor.execute(f"SELECT s.line {NOWHERE} AND (s.until IS NULL OR s.arrived < s.until)").fetchall()
-        report.reject(_second_head(line) for line in sorted([*refused, *(line for (line,) in waiting)]))
+        cursor.execute(NOWHERE)
+        refused += [line for (line,) in cursor.execute("SELECT line FROM nowhere")]
+        report.reject(_second_head(line) for line in sorted(refused))
         with transaction.atomic():
             lock_register(cursor)
             set_payees(cursor, job)
@@ -163,12 +218,12 @@ def settle_households(job: Job, report: Report, seen: Callable[[int], object] = 
 
 
 def _arrive(cursor: Cursor, report: Report, seen: Callable[[int], object] = _nothing) -> None:
-    [(last,)] = cursor.execute("SELECT coalesce(max(line), 0) FROM staged").fetchall()
-    slices = [(True, 0, last)] + [(False, after, after + SLICE) for after in range(0, last, SLICE)]
-    for left, after, upto in slices:
+    cursor.execute(NOWHERE)
+    [(last,)] = cursor.execute("SELECT coalesce(max(line), 0) FROM nowhere").fetchall()
+    for after in range(0, last, SLICE):
         with transaction.atomic():
             lock_register(cursor)
-            cursor.execute(ARRIVE, {"left": left, "after": after, "upto": upto})
+            cursor.execute(ARRIVE, {"after": after, "upto": after + SLICE})
             report.homes += cursor.rowcount
         seen(min(after + SLICE, last))
 

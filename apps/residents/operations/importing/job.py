@@ -48,9 +48,9 @@ class Report:
     written: Callable[[Defect], object] | None = None
 
     @property
-    def rows(self) -> int:
-        """How many rows were taken."""
-        return self.added + self.updated + self.unchanged
+    def is_mostly_new(self) -> bool:
+        """Whether most residents of the rows so far were not known."""
+        return self.added >= self.updated + self.unchanged
 
     def reject(self, defects: Iterable[Defect]) -> None:
         """Count rows that were not taken; the first are shown."""

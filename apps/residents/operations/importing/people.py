@@ -13,11 +13,10 @@ from django.db import IntegrityError, connection, transaction
 from apps.merchants.models import Mode
 from apps.residents.operations.importing.changing import add_attributes, apply_changes, changes_of
 from apps.residents.operations.importing.job import EVENT, Cursor, Job, copy_rows, lock_register, raw_cursor
-from apps.residents.operations.importing.staging import household_refs, stage, staged, staged_before
+from apps.residents.operations.importing.staging import Staged, household_refs, stage, staged, staged_before
 from apps.residents.register.changes import first_events
-from apps.residents.register.prepared import Prepared, identity_of
+from apps.residents.register.prepared import Prepared, said_in, sealed_ahead
 from apps.residents.register.rows import Defect
-from apps.residents.vault.rows import sealed_values
 
 FOUND: Final = """
 SELECT individual_number_index, resident_id, content_mac FROM residents_vaultrecord
@@ -44,6 +43,7 @@ class Taken:
     added: dict[int, UUID] = field(default_factory=dict)
     updated: dict[int, UUID] = field(default_factory=dict)
     unchanged: dict[int, UUID] = field(default_factory=dict)
+    arriving: list[Staged] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -77,7 +77,7 @@ def take(job: Job, rows: Sequence[Prepared]) -> Taken:
     first, second = take(job, rows[: len(rows) // 2]), take(job, rows[len(rows) // 2 :])
     return Taken(
         first.added | second.added, first.updated | second.updated, first.unchanged | second.unchanged,
-        first.defects + second.defects,
+        first.arriving + second.arriving, first.defects + second.defects,
     )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ def _take(job: Job, rows: Sequence[Prepared]) -> Taken:
         added={item.row.line: item.ref for item in fresh},
         updated={line: ref for line, ref in lines.items() if ref in is_updated},
         unchanged={line: ref for line, ref in lines.items() if ref not in is_updated},
+        arriving=of_new,
         defects=defects + unfit,
     )
 
@@ -179,9 +180,9 @@ def _resident(job: Job, item: Prepared) -> tuple[object, ...]:
 
 
 def _vault_row(job: Job, item: Prepared) -> tuple[object, ...]:
-    sealed = item.sealed or sealed_values(job.keys, item.ref, identity_of(item.row))
-    number, code = item.numbers[0], item.codes[0] if item.codes else None
+    number, code, person, address = item.sealed or sealed_ahead(job.keys, item.ref, said_in(item))
+    code_index = item.codes[0] if item.codes else None
     return (
-        item.ref, job.keys.newest, job.keys.newest_index, sealed["individual_number"], number,
-        sealed.get("resident_code"), code, sealed["person"], item.person_index, sealed["address"], item.macs[0],
+        item.ref, job.keys.newest, job.keys.newest_index, number, item.numbers[0], code, code_index, person,
+        item.person_index, address, item.macs[0],
     )  # fmt: skip

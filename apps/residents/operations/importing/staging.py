@@ -57,7 +57,7 @@ def staging() -> Iterator[None]:
     with raw_cursor() as cursor:
         cursor.execute(MAKE)
         yield
-        cursor.execute("DROP TABLE IF EXISTS staged, heads, moving")
+        cursor.execute("DROP TABLE IF EXISTS staged, heads, nowhere, moving")
 
 
 def staged_before(cursor: Cursor, refs: Sequence[UUID]) -> set[UUID]:

@@ -1,0 +1,40 @@
+"""Erasing a resident: what the vault holds is emptied for good."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.audit.operations import record_event
+from apps.kernel.errors import KanpuError
+from apps.residents.models import RegisterEvent, VaultRecord
+from apps.residents.vault.contents import COLUMNS
+
+
+class NothingToErase(KanpuError):
+    """The vault holds nothing of this resident, or no longer."""
+
+    code = "nothing_to_erase"
+
+
+@transaction.atomic
+def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
+    """Empty the vault's row of a resident for good. Purchases, totals and refunds stay, under the reference.
+
+    Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
+    NothingToErase.
+    """
+    record = VaultRecord.objects.select_for_update().filter(pk=ref, erased_at=None).first()
+    if record is None:
+        raise NothingToErase("The vault holds nothing of a resident of this reference, or no longer. Check it.")
+    indexes = ("individual_number_index", "resident_code_index", "person_index", "content_mac")
+    for column in (*COLUMNS, *indexes):
+        setattr(record, column, None)
+    record.erased_at = at
+    record.save()
+    RegisterEvent.objects.create(
+        resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
+        actor=actor,
+    )  # fmt: skip
+    record_event(at=at, actor=actor, action="resident.erase", subject=f"resident:{ref}", detail={"reason": reason})
