@@ -19,10 +19,7 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "documents_insufficient": _("Check one document with a photo, or two others."),
     "channel_not_allowed": _("A card is made good again in the portal or in person only."),
     "not_resident": _("The holder is not resident any more: keep the card and destroy it."),
-    "table_unreadable": _(
-        "This is no table of residents: a CSV file in UTF-8 or CP932, whose first line names the columns as "
-        "docs/register.md does, each once."
-    ),
+    "table_unreadable": _("This is no table of residents: CSV in UTF-8 or CP932 with the columns of docs/register.md."),
     "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
     "notice_returned": _("It is on record already that this letter came back."),
 }

@@ -38,11 +38,6 @@ def lost(request: HttpRequest) -> HttpResponse:
             request, _("A card was suspended. Tell the caller: it is good again only in person or online.")
         )
         return redirect("office-lost")
-    form.add_error(
-        None,
-        _(
-            "No card was suspended. Ask for name, birth date and address once more, letter by letter. If it still does "
-            "not fit, the caller can suspend it in the portal or at a window."
-        ),
-    )
+    form.add_error(None, _("No card was suspended. Ask for name, birth date and address once more, letter by letter."))
+    form.add_error(None, _("If it still does not fit, the caller can suspend it in the portal or at a window."))
     return page(request, "lost.html", form=form)
