@@ -58,6 +58,11 @@ def auditor(name: str = "auditor") -> str:
     return name
 
 
+def state_purpose(client: Client, ref: uuid.UUID, *, purpose: str = "check", case: str = "") -> None:
+    """The auditor who is signed in says for what they look at a resident; it holds for a quarter of an hour."""
+    assert client.post(f"/console/purpose/{ref}", {"purpose": purpose, "case": case}).status_code == 302
+
+
 def settle(*steps: Callable[..., object]) -> None:
     """Take the year's run through these steps."""
     for step in steps:

@@ -2,6 +2,7 @@
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 
@@ -15,6 +16,12 @@ class Event(models.Model):
     detail = models.JSONField(default=dict)
 
     class Meta:
+        indexes = [
+            models.Index(
+                name="openings_by_actor", fields=["actor", "at"],
+                condition=models.Q(action__in=("resident.seek", "resident.open")),
+            )
+        ]  # fmt: skip
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
@@ -40,6 +47,7 @@ class AccessRecord(models.Model):
         indexes = [
             models.Index(fields=["resident_ref", "-at"], name="accesses_of_resident"),
             models.Index(fields=["actor", "at"], name="accesses_by_actor"),
+            BrinIndex(fields=["at"], name="accesses_by_time", autosummarize=True),
         ]
         constraints = [models.CheckConstraint(name="access_has_a_purpose", condition=~models.Q(purpose=""))]
         triggers = [pgtrigger.Protect(name="append_only_access", operation=pgtrigger.Update | pgtrigger.Delete)]
@@ -53,6 +61,7 @@ class Officer(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="officer")
     office = models.CharField(max_length=150)
+    has_first_password = models.BooleanField(default=False, help_text="To be changed at the first sign-in")
 
     def __str__(self) -> str:
         return f"{self.user} ({self.office})"

@@ -1,5 +1,7 @@
 """Which officers there are, and what each role may do: the group that a user is in."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -19,6 +21,8 @@ class Role(StrEnum):
 
 
 AUDITORS: Final = Role.AUDITOR.value
+SEES_NAMES: Final = frozenset({Role.CLERK, Role.HELPDESK})  # or may find out whose card or number something is
+SEES_REFERENCES: Final = frozenset({Role.AUDITOR, Role.OPERATOR})
 
 
 class NotAnAuditor(KanpuError):
@@ -27,16 +31,47 @@ class NotAnAuditor(KanpuError):
     code = "not_an_auditor"
 
 
-def roles_of(user: User | AnonymousUser) -> frozenset[Role]:
-    """The roles of a user: one query, none for a stranger or one who was put off."""
+class RolesApart(KanpuError):
+    """These roles must not be one person's."""
+
+    code = "roles_apart"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which roles a user has, and for which office they work. `must_change_password` after the one that was given."""
+
+    roles: frozenset[Role] = frozenset()
+    office: str = ""
+    must_change_password: bool = False
+
+    @property
+    def opens_protected(self) -> bool:
+        """Whether protected residents are open to the user, as far as the other role goes."""
+        return Role.PROTECTED_OFFICER in self.roles
+
+
+def standing_of(user: User | AnonymousUser) -> Standing:
+    """What a user is in the office: one query, nothing for a stranger or one who was put off."""
     if not (user.is_authenticated and user.is_active):
-        return frozenset()
-    return frozenset(Role(name) for name in user.groups.filter(name__in=list(Role)).values_list("name", flat=True))
+        return Standing()
+    rows = User.objects.filter(pk=user.pk).values_list("groups__name", "officer__office", "officer__has_first_password")
+    names, offices, first_passwords = zip(*rows, strict=True)
+    roles = frozenset(Role(name) for name in names if name in set(Role))
+    return Standing(roles, offices[0] or "", bool(first_passwords[0]))
 
 
 def is_auditor(user: User | AnonymousUser) -> bool:
     """Whether the user is in the auditors' group: one query."""
-    return Role.AUDITOR in roles_of(user)
+    return Role.AUDITOR in standing_of(user).roles
+
+
+def check_roles(roles: Collection[Role]) -> None:
+    """Whoever knows residents by reference must not learn who they are. Raises RolesApart."""
+    if SEES_NAMES & set(roles) and SEES_REFERENCES & set(roles):
+        raise RolesApart("An auditor or operator cannot be clerk or helpdesk too. Remove a role, or make another user.")
+    if set(roles) == {Role.PROTECTED_OFFICER}:
+        raise RolesApart("A protected officer has another role beside: give that one as well.")
 
 
 def auditor_named(username: str) -> User:

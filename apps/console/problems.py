@@ -1,4 +1,4 @@
-"""What went wrong, in words for auditors: by the error's code, with what to do."""
+"""What went wrong, in words for auditors and offices: by the error's code, with what to do."""
 
 from typing import Final
 
@@ -7,7 +7,23 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.kernel.errors import KanpuError
 
-PROBLEMS: Final[dict[str, Promise]] = {
+OF_OFFICES: Final[dict[str, Promise]] = {
+    "resident_unknown": _("Nobody is registered under these particulars. Check them, digit by digit."),
+    "rate_limited": _("Too many particulars belonged to nobody. Nothing more is looked up for you in these 24 hours."),
+    "vault_keys_missing": _("This server has no keys of the vault. Tell your operators; nothing was changed."),
+    "vault_keys_outdated": _("This server's keys of the vault are not up to date. Tell your operators."),
+    "vault_damaged": _("A value of the vault does not open: it was altered. Tell your operators at once."),
+    "card_missing": _("There is no such card, or it has ended, or it is active already. Look at the cards again."),
+    "card_not_suspended": _("The card is not suspended."),
+    "lost_in_the_future": _("This time has not come yet."),
+    "documents_insufficient": _("Check one document with a photo, or two others."),
+    "channel_not_allowed": _("A card is made good again in the portal or in person only."),
+    "not_resident": _("The holder is not resident any more: keep the card and destroy it."),
+    "table_unreadable": _("This is no table of residents: CSV in UTF-8 or CP932 with the columns of docs/register.md."),
+    "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
+    "notice_returned": _("It is on record already that this letter came back."),
+}
+PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "step_running": _("A step of this year is at work already. Wait until it is done."),
     "wrong_state": _("The run is not in the state that this step starts from. Look at its state below."),
     "run_outdated": _("There is a newer run of this year. Steps are taken on the newest one only."),

@@ -1,6 +1,19 @@
 from django.urls import path
 
-from apps.console.views import decisions, refunds, runs
+from apps.console.views import (
+    accesses,
+    decisions,
+    office_acts,
+    office_home,
+    office_import,
+    office_letters,
+    office_lost,
+    office_opening,
+    office_residents,
+    purposes,
+    refunds,
+    runs,
+)
 from apps.console.views.what_if import what_if
 
 urlpatterns = [
@@ -30,4 +43,26 @@ urlpatterns = [
     path("console/decisions/<int:decision_id>/appealed", decisions.appealed, name="decision-appealed"),
     path("console/decisions/<int:decision_id>/decided", decisions.decided, name="decision-decided"),
     path("console/what-if/<int:year>", what_if, name="what-if"),
+    path("console/purpose/<uuid:ref>", purposes.purpose, name="purpose"),
+    path("console/accesses", accesses.accesses, name="accesses"),
+    path("office/", office_home.home, name="office"),
+    path("office/password", office_home.password, name="office-password"),
+    path("office/counts", office_home.counts, name="office-counts"),
+    path("office/import", office_import.import_register, name="office-import"),
+    path("office/lost", office_lost.lost, name="office-lost"),
+    path("office/returned", office_letters.returned, name="office-returned"),
+    path("office/open", office_opening.open_resident, name="office-open"),
+    path("office/resident/<uuid:ref>/close", office_opening.close_resident, name="office-close"),
+    path("office/resident/<uuid:ref>/person", office_residents.person, name="office-person"),
+    path("office/resident/<uuid:ref>/cards", office_residents.cards, name="office-cards"),
+    path("office/resident/<uuid:ref>/cards/suspend", office_acts.suspend, name="office-suspend"),
+    path("office/resident/<uuid:ref>/cards/order", office_acts.order, name="office-order"),
+    path("office/resident/<uuid:ref>/cards/<int:card_id>/resume", office_acts.resume, name="office-resume"),
+    path("office/resident/<uuid:ref>/cards/<int:card_id>/hand-over", office_acts.hand_over, name="office-hand-over"),
+    path("office/resident/<uuid:ref>/letters", office_residents.letters, name="office-letters"),
+    path("office/resident/<uuid:ref>/letters/<int:notice_id>/returned", office_acts.returned, name="office-came-back"),
+    path("office/resident/<uuid:ref>/household", office_residents.household, name="office-household"),
+    path("office/resident/<uuid:ref>/choices", office_residents.choices, name="office-choices"),
+    path("office/resident/<uuid:ref>/choices/pause", office_acts.pause, name="office-pause"),
+    path("office/resident/<uuid:ref>/choices/unpause", office_acts.unpause, name="office-unpause"),
 ]

@@ -162,6 +162,8 @@ def test_an_auditor_replays_a_refund_and_keeps_its_statement(web: str, world: Wo
     page.get_by_label("参照番号").fill(str(ref))
     page.get_by_label("年分").fill(str(YEAR))
     page.get_by_role("button", name="照会する").click()
+    page.get_by_label("閲覧の目的").select_option("check")
+    page.get_by_role("button", name="次へ").click()
     expect(page.get_by_text("1人年4,000円まで").first).to_be_visible()
     page.get_by_role("button", name="購入記録から再計算する").click()
     expect(page.locator("#replay")).to_contain_text("一致しています。")

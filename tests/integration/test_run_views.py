@@ -18,7 +18,7 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from apps.accruals.models import Total
-from apps.audit.models import Event
+from apps.audit.models import AccessRecord, Event
 from apps.console.urls import urlpatterns as console_urls
 from apps.refunds.models import Decision, Run, RunState, Settlement, Step
 from apps.refunds.operations.approving import approve_run, pay_run
@@ -27,12 +27,13 @@ from apps.refunds.operations.deciding import annul, notify
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.verifying import verify_run
-from tests.pages import PASSWORD, YEAR, auditor, buy, resident, settle, shown
+from tests.pages import PASSWORD, YEAR, auditor, buy, resident, settle, shown, state_purpose
 
 pytestmark = pytest.mark.django_db
 ACTOR = "test"
 SAMPLES: dict[str, Any] = {
-    "year": YEAR, "number": 1, "name": "undo", "ref": uuid.UUID(int=1), "decision_id": 1, "language": "ja"
+    "year": YEAR, "number": 1, "name": "undo", "ref": uuid.UUID(int=1), "decision_id": 1, "language": "ja",
+    "card_id": 1, "notice_id": 1,
 }  # fmt: skip
 
 
@@ -250,24 +251,24 @@ def test_a_run_cannot_be_closed_while_something_is_to_be_paid(client: Client, te
     assert "The run is closed." in sent(client, f"{path}/close")
 
 
-def test_every_look_at_a_refund_is_in_the_trail(client: Client, terminal: int) -> None:
-    ref = uuid.uuid4()
+def test_every_look_at_a_refund_is_on_record_with_its_purpose(client: Client, terminal: int) -> None:
+    ref, other = uuid.uuid4(), uuid.uuid4()
     buy(ref, terminal, {"reduced": 1_000_000})
     settle(freeze, assess_run, verify_run)
     approve()
     as_user(client, "ann")
-    looks = Event.objects.exclude(action__startswith="run.").order_by("pk")
-    before = looks.count()
     assert "Type a resident's reference" in sent_by_get(client, "/console/refunds")
     assert "32 hexadecimal digits" in sent_by_get(client, f"/console/refunds?resident=x&year={YEAR}")
-    assert looks.count() == before
+    assert not AccessRecord.objects.exists()
+    state_purpose(client, ref, purpose="appeal", case="2026-7")
     found = sent_by_get(client, f"/console/refunds?resident={ref}&year={YEAR}")
     assert "Still to be paid ¥4,000" in found
     assert "This tax year was not started." in sent_by_get(client, f"/console/refunds?resident={ref}&year=1999")
-    other = uuid.uuid4()
+    state_purpose(client, other)
     assert "There is no such refund" in sent_by_get(client, f"/console/refunds?resident={other}&year={YEAR}")
     decision = Decision.objects.get()
     for path in (
+        f"/console/refunds?resident={ref}&year={YEAR}&replay=1",
         f"/console/refunds/{ref}/{YEAR}/1/statement.json",
         f"/console/refunds/{ref}/{YEAR}/1/statement.pdf",
         f"/console/decisions/{decision.pk}",
@@ -276,18 +277,49 @@ def test_every_look_at_a_refund_is_in_the_trail(client: Client, terminal: int) -
         assert client.get(path).status_code == 200, path
     assert client.get(f"/console/refunds/{other}/{YEAR}/1/statement.json").status_code == 404
     assert client.get(f"/console/decisions/{decision.pk + 1}").status_code == 404
-    mine, another = f"resident:{ref}", f"resident:{other}"
-    assert list(looks.values_list("action", "subject", "actor"))[before:] == [
-        ("refund.read", mine, "user:ann"),
-        ("refund.read", mine, "user:ann"),
-        ("refund.read", another, "user:ann"),
-        ("refund.read", mine, "user:ann"),
-        ("refund.read", mine, "user:ann"),
-        ("decision.read", f"decision:{decision.pk}", "user:ann"),
-        ("decision.read", f"decision:{decision.pk}", "user:ann"),
-        ("refund.read", another, "user:ann"),
-        ("decision.read", f"decision:{decision.pk + 1}", "user:ann"),
+    records = AccessRecord.objects.order_by("pk")
+    assert set(records.values_list("actor", "role")) == {("user:ann", "auditor")}
+    assert list(records.values_list("what", "resident_ref", "purpose", "case")) == [
+        ("refund 2017", ref, "appeal", "2026-7"),
+        ("refund 1999", ref, "appeal", "2026-7"),
+        ("refund 2017", other, "check", ""),
+        ("replay 2017-1", ref, "appeal", "2026-7"),
+        ("statement 2017-1", ref, "appeal", "2026-7"),
+        ("statement 2017-1", ref, "appeal", "2026-7"),
+        (f"decision {decision.number}", ref, "appeal", "2026-7"),
+        (f"letter {decision.number}", ref, "appeal", "2026-7"),
+        ("statement 2017-1", other, "check", ""),
     ]
+
+
+def test_nothing_of_a_resident_is_shown_before_an_auditor_says_for_what(client: Client, terminal: int) -> None:
+    ref = uuid.uuid4()
+    buy(ref, terminal, {"reduced": 1_000_000})
+    settle(freeze, assess_run, verify_run)
+    approve()
+    as_user(client, "ann")
+    decision = Decision.objects.get()
+    for path in (
+        f"/console/refunds?resident={ref}&year={YEAR}",
+        f"/console/refunds/{ref}/{YEAR}/1/statement.json",
+        f"/console/refunds/{ref}/{YEAR}/1/statement.pdf",
+        f"/console/decisions/{decision.pk}",
+        f"/console/decisions/{decision.pk}/letter-en.pdf",
+    ):
+        asked = client.get(path)
+        assert asked["Location"].startswith(f"/console/purpose/{ref}?next="), path
+    asked_for = client.get(f"/console/refunds?resident={ref}&year={YEAR}")["Location"]
+    assert "This field is required." in sent(client, asked_for, purpose="")
+    assert "Say which purpose." in sent(client, asked_for, purpose="other")
+    assert not AccessRecord.objects.exists()
+    assert "Still to be paid ¥4,000" in sent(client, asked_for, purpose="other", text="A call of the mayor")
+    assert AccessRecord.objects.get().purpose == "A call of the mayor"
+    away = client.post(f"/console/purpose/{ref}?next=//evil.example/", {"purpose": "check"})
+    assert away["Location"] == "/console/refunds"
+    for kept in (later := client.session)["opened"].values():
+        kept[-1] = (timezone.now() - timedelta(seconds=1)).isoformat()
+    later.save()
+    assert client.get(f"/console/decisions/{decision.pk}").status_code == 302
 
 
 def sent_by_get(client: Client, path: str) -> str:
@@ -300,6 +332,7 @@ def test_a_decision_is_sent_appealed_against_and_decided(client: Client, termina
     approve()
     as_user(client, "ann")
     decision, today = Decision.objects.get(), timezone.localdate()
+    state_purpose(client, decision.resident_ref)
     path = f"/console/decisions/{decision.pk}"
     assert "not told of this decision yet" in sent(client, f"{path}/appealed", on=today, reason="x")
     assert "This day has not come yet." in sent(client, f"{path}/sent", on=today + timedelta(days=1))
@@ -339,7 +372,10 @@ def test_a_letter_that_cannot_be_printed_is_said(client: Client, terminal: int) 
     ref = resident("hanako")
     decision = annul(ref, year=YEAR, run=1, amount_minor=5, reason="\N{GRINNING FACE}", actor=ACTOR, now=timezone.now())
     for name, path in ((auditor("ann"), f"/console/decisions/{decision.pk}/letter-ja.pdf"), ("hanako", "")):
-        response = as_user(client, name).get(path or f"/decisions/{decision.pk}/letter.pdf", follow=True)
+        as_user(client, name)
+        if path:
+            state_purpose(client, ref)
+        response = client.get(path or f"/decisions/{decision.pk}/letter.pdf", follow=True)
         assert "character that cannot be printed" in response.content.decode()
 
 
@@ -349,7 +385,9 @@ def test_a_replay_that_differs_says_where(client: Client, terminal: int) -> None
     settle(freeze)
     Total.objects.filter(resident_ref=ref).update(amounts_minor=[0, 0, 22_000, *[0] * 9])
     settle(assess_run)
-    page = shown(client, f"/console/refunds?resident={ref}&year={YEAR}&replay=1", as_user=auditor("ann"))
+    as_user(client, auditor("ann"))
+    state_purpose(client, ref)
+    page = shown(client, f"/console/refunds?resident={ref}&year={YEAR}&replay=1")
     assert "Not identical." in page
     assert "the run found ¥400" in page
 
@@ -370,6 +408,8 @@ def test_pages_cost_the_same_for_any_number_of_rows(client: Client, terminal: in
     assert found["few"] == found["many"] == [13, 8, 4]
     as_user(client, "ann")
     assert cost(client, "/console/decisions") == few == 7
+    for ref in refs.values():
+        state_purpose(client, ref)
     costs = {cost(client, f"/console/refunds?resident={ref}&year={YEAR}") for ref in refs.values()}
     assert len(costs) == 1
 

@@ -24,16 +24,19 @@ class RefundRow:
 
 @dataclass(frozen=True, slots=True)
 class RefundsPage:
-    """A resident's refunds of a year, the newest first, and decisions."""
+    """A resident's refunds of a year, the newest first, and decisions. `hides_places`: not where and when."""
 
     resident_ref: UUID
     year: int
     scheme: Scheme
     rows: tuple[RefundRow, ...]
     decisions: tuple[Decision, ...]
+    hides_places: bool
 
 
-def refunds_page(resident_ref: UUID, year: int, *, replay_run: int | None = None) -> RefundsPage:
+def refunds_page(
+    resident_ref: UUID, year: int, *, replay_run: int | None = None, hides_places: bool = False
+) -> RefundsPage:
     """The resident's refunds of a year. Raises YearNotStarted, and StatementMissing when there is none."""
     scheme = tax_year(year).scheme_version.scheme()
     balances = balances_of(resident_ref, year)
@@ -44,4 +47,6 @@ def refunds_page(resident_ref: UUID, year: int, *, replay_run: int | None = None
         RefundRow(balance, explanation_of(balance.refund), again if balance.refund.run == replay_run else None)
         for balance in balances
     )
-    return RefundsPage(resident_ref, year, scheme, rows, tuple(decisions_of_resident(resident_ref, year=year)))
+    return RefundsPage(
+        resident_ref, year, scheme, rows, tuple(decisions_of_resident(resident_ref, year=year)), hides_places
+    )

@@ -4,20 +4,23 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.console import operations
 from apps.console.forms import AppealForm, OutcomeForm, SentForm
 from apps.console.guard import actor_of, auditors_only
+from apps.console.opened import access_to
+from apps.console.operations import auditing
 from apps.console.problems import in_words
 from apps.console.queries.decisions import decisions_page
+from apps.console.views.purposes import ask_purpose
 from apps.console.views.runs import done
 from apps.kernel.errors import KanpuError
 from apps.refunds.downloads import saved
 from apps.refunds.models import Decision
 from apps.refunds.operations import deciding
-from apps.refunds.queries.decisions import DecisionMissing
+from apps.refunds.queries.decisions import DecisionMissing, decision_of
 from apps.schemes.queries import YearNotStarted
 
 
@@ -48,10 +51,12 @@ def decision(request: HttpRequest, decision_id: int) -> HttpResponse:
 @require_safe
 def letter(request: HttpRequest, decision_id: int, language: str) -> HttpResponse:
     """The letter of a decision as PDF, in the resident's language."""
+    found = _found(decision_id)
+    access = access_to(request, found.resident_ref)
+    if access is None:
+        return ask_purpose(request, found.resident_ref)
     try:
-        file = operations.read_letter(decision_id, language="en" if language == "en" else "ja", actor=actor_of(request))
-    except DecisionMissing as error:
-        raise Http404(str(error)) from error
+        file = auditing.read_letter(found, language="en" if language == "en" else "ja", access=access)
     except KanpuError as error:
         messages.error(request, in_words(error))
         return redirect("decision", decision_id=decision_id)
@@ -106,11 +111,19 @@ def decided(request: HttpRequest, decision_id: int) -> HttpResponse:
     )
 
 
-def _page(request: HttpRequest, decision_id: int, **forms_sent: forms.Form) -> HttpResponse:
+def _found(decision_id: int) -> Decision:
     try:
-        found = operations.look_at_decision(decision_id, actor=actor_of(request))
+        return decision_of(decision_id)
     except DecisionMissing as error:
         raise Http404(str(error)) from error
+
+
+def _page(request: HttpRequest, decision_id: int, **forms_sent: forms.Form) -> HttpResponse:
+    decision = _found(decision_id)
+    access = access_to(request, decision.resident_ref)
+    if access is None:
+        return ask_purpose(request, decision.resident_ref, then=reverse("decision", args=[decision_id]))
+    found = auditing.look_at_decision(decision, access=access)
     today = {"on": found.today}
     shown = {"sent": SentForm(initial=today), "appeal": AppealForm(initial=today), "outcome": OutcomeForm()}
     return render(request, "console/decision.html", {"found": found, **shown, **forms_sent})

@@ -6,10 +6,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from apps.console import operations
 from apps.console.forms import RefundForm
-from apps.console.guard import actor_of, auditors_only
+from apps.console.guard import auditors_only, standing_in
+from apps.console.opened import access_to
+from apps.console.operations import auditing
 from apps.console.problems import in_words
+from apps.console.views.purposes import ask_purpose
 from apps.kernel.errors import KanpuError
 from apps.refunds.downloads import saved
 from apps.refunds.templatetags.kanpu import language
@@ -22,9 +24,16 @@ def refunds(request: HttpRequest) -> HttpResponse:
     form, found = RefundForm(request.GET or None), None
     if form.is_valid():
         asked = form.cleaned_data
+        access = access_to(request, asked["resident"])
+        if access is None:
+            return ask_purpose(request, asked["resident"])
         try:
-            found = operations.look_up_refunds(
-                asked["resident"], asked["year"], replay_run=asked["replay"], actor=actor_of(request)
+            found = auditing.look_up_refunds(
+                asked["resident"],
+                asked["year"],
+                replay_run=asked["replay"],
+                access=access,
+                opens_protected=standing_in(request).opens_protected,
             )
         except KanpuError as error:
             form.add_error(None, in_words(error))
@@ -35,9 +44,12 @@ def refunds(request: HttpRequest) -> HttpResponse:
 @require_safe
 def statement(request: HttpRequest, ref: UUID, year: int, number: int, kind: str) -> HttpResponse:
     """The statement of a refund: as PDF in the page's language, or as JSON."""
+    access = access_to(request, ref)
+    if access is None:
+        return ask_purpose(request, ref)
     in_language = language() if kind == "pdf" else None
     try:
-        file = operations.read_statement(ref, year, number, language=in_language, actor=actor_of(request))
+        file = auditing.read_statement(ref, year, number, language=in_language, access=access)
     except KanpuError as error:
         raise Http404(str(error)) from error
     return saved(file)

@@ -8,10 +8,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.console import operations
 from apps.console.forms import SignForm
 from apps.console.guard import actor_of, auditors_only
 from apps.console.next_step import LONG
+from apps.console.operations import auditing
 from apps.console.problems import in_words
 from apps.console.queries.alarms import alarms_page
 from apps.console.queries.runs import run_page
@@ -59,12 +59,12 @@ def run(request: HttpRequest, year: int, number: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def step(request: HttpRequest, year: int, number: int, name: str) -> HttpResponse:
     """Ask whether a step shall be taken; a POST takes it."""
-    if name not in operations.STEPS:
+    if name not in auditing.STEPS:
         raise Http404("There is no such step.")
     if request.method == "POST":
         return done(
             request,
-            lambda: operations.take_step(
+            lambda: auditing.take_step(
                 year, number, name, actor=actor_of(request), shown=request.POST.get("state", "")
             ),
             _("A worker begins with it.") if name in LONG else _("Done."),
@@ -81,7 +81,7 @@ def sign(request: HttpRequest, year: int, number: int) -> HttpResponse:
     given = {name: form.cleaned_data.get(name, "") for name in ("password", "digest")} if form.is_valid() else {}
     return done(
         request,
-        lambda: operations.sign(
+        lambda: auditing.sign(
             year, number, request.user, password=given.get("password", ""), digest=given.get("digest", "")
         ),
         _("You have signed the run."),

@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.audit.officers import is_auditor
 from apps.portal.queries import years
 from apps.portal.queries.accounts import NoAccount
 from apps.schemes.queries import YearNotStarted
@@ -15,11 +16,11 @@ from apps.schemes.queries import YearNotStarted
 @never_cache
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """A resident's newest year; whoever is none is shown to the console, which lets auditors in."""
+    """A resident's newest year; auditors are shown to the console, others of staff to the office."""
     try:
         year = years.newest_year(request.user)
     except NoAccount:
-        return redirect("console")
+        return redirect("console" if is_auditor(request.user) else "office")
     if year is None:
         raise Http404("No tax year was started.")
     return redirect("year", year=year)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from django import template
 from django.utils.translation import get_language
 
+from apps.audit import purposes
 from apps.kernel.documents.render import Language
 from apps.refunds import words as refund_words
 from apps.refunds.words import ROUNDINGS, amount_text
@@ -30,6 +31,12 @@ def grouped(count: int) -> str:
 def who(actor: str) -> str:
     """Who acted: a user by name, everything else as the trail has it."""
     return actor.removeprefix("user:")
+
+
+@register.filter
+def purpose_words(purpose: str) -> str:
+    """For what somebody looked at a resident's data."""
+    return purposes.purpose_words(purpose)
 
 
 @register.filter

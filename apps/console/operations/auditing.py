@@ -7,16 +7,19 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 
-from apps.audit.operations import record_event
+from apps.audit.access import Access
+from apps.audit.operations import record_accesses
+from apps.audit.operations.openings import note_opening
 from apps.console.next_step import LONG
+from apps.console.queries.office import is_protected
 from apps.console.queries.refunds import RefundsPage, refunds_page
 from apps.kernel.documents.render import Language
 from apps.kernel.errors import KanpuError
 from apps.refunds.documents.files import File, letter_file, statement_json_file, statement_pdf_file
-from apps.refunds.models import Run
+from apps.refunds.models import Decision, Run
 from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
 from apps.refunds.operations.requesting import request_step
-from apps.refunds.queries.decisions import DecisionPage, decision_of, letter_of, page_of
+from apps.refunds.queries.decisions import DecisionPage, letter_of, page_of
 from apps.refunds.queries.runs import latest_run
 from apps.refunds.queries.statements import statement_of
 
@@ -66,37 +69,45 @@ def _check_newest(year: int, number: int) -> None:
         raise RunOutdated(f"{newest} is newer than run {number}.")
 
 
-def look_up_refunds(resident_ref: UUID, year: int, *, replay_run: int | None, actor: str) -> RefundsPage:
+def state_purpose(resident_ref: UUID, *, access: Access) -> None:
+    """An auditor says for what they are about to look at a resident's refunds."""
+    note_opening(access, resident_ref, at=timezone.now())
+
+
+def look_up_refunds(
+    resident_ref: UUID, year: int, *, replay_run: int | None, access: Access, opens_protected: bool
+) -> RefundsPage:
     """A resident's refunds of a year, and one of them replayed; that they were looked at is written down first.
 
-    Raises YearNotStarted, RunMissing and StatementMissing.
+    Of a protected resident's purchases, shops and times are for named officers only. Raises YearNotStarted, RunMissing
+    and StatementMissing.
     """
-    action = "refund.read" if replay_run is None else "refund.replay"
-    _looked(f"resident:{resident_ref}", action, {"year": year, "run": replay_run}, actor)
-    return refunds_page(resident_ref, year, replay_run=replay_run)
+    _looked(resident_ref, f"refund {year}" if replay_run is None else f"replay {year}-{replay_run}", access)
+    hides_places = not opens_protected and is_protected(resident_ref)
+    return refunds_page(resident_ref, year, replay_run=replay_run, hides_places=hides_places)
 
 
-def read_statement(resident_ref: UUID, year: int, number: int, *, language: Language | None, actor: str) -> File:
+def read_statement(resident_ref: UUID, year: int, number: int, *, language: Language | None, access: Access) -> File:
     """A resident's statement as PDF in a language, or as JSON; written down first.
 
     Raises RunMissing and StatementMissing.
     """
-    _looked(f"resident:{resident_ref}", "refund.read", {"year": year, "run": number}, actor)
+    _looked(resident_ref, f"statement {year}-{number}", access)
     statement = statement_of(resident_ref, year, number)
     return statement_pdf_file(statement, language=language) if language else statement_json_file(statement)
 
 
-def look_at_decision(decision_id: int, *, actor: str) -> DecisionPage:
-    """A decision with its reasons; that it was looked at is written down first. Raises DecisionMissing."""
-    _looked(f"decision:{decision_id}", "decision.read", {}, actor)
-    return page_of(decision_of(decision_id))
+def look_at_decision(decision: Decision, *, access: Access) -> DecisionPage:
+    """A decision with its reasons; that it was looked at is written down first."""
+    _looked(decision.resident_ref, f"decision {decision.number}", access)
+    return page_of(decision)
 
 
-def read_letter(decision_id: int, *, language: Language, actor: str) -> File:
-    """A decision's letter; written down first. Raises DecisionMissing and DocumentUnprintable."""
-    _looked(f"decision:{decision_id}", "decision.read", {"letter": language}, actor)
-    return letter_file(letter_of(decision_of(decision_id)), language=language)
+def read_letter(decision: Decision, *, language: Language, access: Access) -> File:
+    """A decision's letter; written down first. Raises DocumentUnprintable."""
+    _looked(decision.resident_ref, f"letter {decision.number}", access)
+    return letter_file(letter_of(decision), language=language)
 
 
-def _looked(subject: str, action: str, detail: dict[str, object], actor: str) -> None:
-    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail)
+def _looked(resident_ref: UUID, what: str, access: Access) -> None:
+    record_accesses(access, [resident_ref], what=what, at=timezone.now())

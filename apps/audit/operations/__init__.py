@@ -1,0 +1,5 @@
+"""Writing the trail, opening residents, appointing officers."""
+
+from apps.audit.operations.trail import Cause, JsonObject, raise_alarms, record_accesses, record_event, record_events
+
+__all__ = ["Cause", "JsonObject", "raise_alarms", "record_accesses", "record_event", "record_events"]

@@ -1,0 +1,1 @@
+"""What auditors and offices do in their pages: each is one call of the domain."""

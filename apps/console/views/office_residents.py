@@ -1,0 +1,62 @@
+"""The pages of an opened resident. Each puts its own access on record before it reads."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from apps.audit.access import Access
+from apps.console.guard import clerks_only, offices_only
+from apps.console.office_forms import MINUTES, ChannelForm, OrderForm, SuspendForm
+from apps.console.operations import office
+from apps.console.views.office_frame import of_opened, resident_page
+
+
+@clerks_only
+@require_safe
+@of_opened
+def person(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Who the resident is."""
+    found = office.look_at_person(ref, access=access, at=timezone.now())
+    return resident_page(request, "person.html", access, ref, here="person", found=found)
+
+
+@offices_only
+@require_safe
+@of_opened
+def cards(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Cards and what can be done with them."""
+    now = timezone.localtime()
+    found = office.look_at_cards(ref, access=access, at=now)
+    suspend = SuspendForm(initial={"lost_since": now.strftime(MINUTES)})
+    return resident_page(
+        request, "cards.html", access, ref, here="cards", found=found, suspend=suspend, order=OrderForm()
+    )
+
+
+@offices_only
+@require_safe
+@of_opened
+def letters(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Letters with codes."""
+    found = office.look_at_letters(ref, access=access, at=timezone.now())
+    return resident_page(request, "letters.html", access, ref, here="letters", notices=found)
+
+
+@clerks_only
+@require_safe
+@of_opened
+def choices(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Whether purchases are recorded."""
+    found = office.look_at_choices(ref, access=access, at=timezone.now())
+    return resident_page(request, "choices.html", access, ref, here="choices", found=found, form=ChannelForm())
+
+
+@clerks_only
+@require_safe
+@of_opened
+def household(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Households and events of the register."""
+    found = office.look_at_household(ref, access=access, at=timezone.now())
+    return resident_page(request, "household.html", access, ref, here="household", found=found)
