@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from apps.accruals.claims import claim_of
 from apps.accruals.models import ClaimAttempt
-from apps.accruals.operations.posting import Cursor, Holder, hold_years, post, sale_entry
+from apps.accruals.operations.posting import Cursor, Holder, begin_judging, hold_years, post, sale_entry
 from apps.audit.operations import Cause, raise_alarms, record_event
 from apps.kernel.errors import KanpuError
 from apps.merchants.queries import terminal_names
@@ -100,6 +100,7 @@ def _count_guess(resident_ref: UUID, now: datetime) -> ClaimAttempt:
 
 def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
+        begin_judging(cursor)
         holder = Holder(resident_ref, mode_of_resident(resident_ref))
         rules = {year.year: year for year in year_rules()}
         years = hold_years(cursor, rules)
