@@ -115,8 +115,8 @@ def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
         post(cursor, [sale_entry(holder, thread.key, sold, years[sold.year])])
         record_fates(cursor, {thread.key: Fate("counted")}, now=now)
         mark_all_due(cursor, thread.key)
-        subject, detail = f"purchase:{thread.key.terminal_id}:{thread.key.seq}", {"resident_ref": str(resident_ref)}
-        record_event(at=now, actor=actor, action="purchase.claim", subject=subject, detail=detail)
+        # Of which purchase is not said: it may be withdrawn, and the trail is for ever.
+        record_event(at=now, actor=actor, action="purchase.claim", subject=f"resident:{resident_ref}", detail={})
     return thread.key
 
 

@@ -30,6 +30,13 @@ UPDATE accruals_archivepart p SET erased = p.erased + n.entries
 FROM (SELECT tax_year, part, count(*)::int AS entries FROM erased WHERE run > 0 GROUP BY tax_year, part) n
 WHERE (p.tax_year, p.part) = (n.tax_year, n.part)
 """
+# Whoever has no entry has no refund, not one of 0: both assessments must find the same residents.
+EMPTY_TOTALS: Final = """
+DELETE FROM accruals_total t WHERE t.resident_ref = %(resident)s AND t.tax_year = ANY(%(years)s::int2[])
+    AND NOT EXISTS (
+        SELECT FROM accruals_entry e WHERE (e.resident_ref, e.tax_year, e.run) = (t.resident_ref, t.tax_year, t.run)
+            AND (t.tier = '' OR t.tier = ANY(e.tiers)))
+"""
 
 
 class PurchaseMissing(KanpuError):
@@ -89,10 +96,7 @@ def erase_sale(
     changes = [Change(*place, amounts, {}) for place, amounts in account.shown.items()]
     add_totals(cursor, [change_entry(account.holder, thread.key, ruling, c, years[c.tax_year]) for c in changes])
     keys = keys_of(thread)
-    cursor.execute(ERASE, {
-        "terminals": [key.terminal_id for key in keys],
-        "seqs": [key.seq for key in keys],
-        "resident": account.holder.resident_ref,
-        "years": sorted({year for year, _ in account.runs}),
-    })  # fmt: skip
+    place = {"resident": account.holder.resident_ref, "years": sorted({year for year, _ in account.runs})}
+    cursor.execute(ERASE, {**place, "terminals": [k.terminal_id for k in keys], "seqs": [k.seq for k in keys]})
+    cursor.execute(EMPTY_TOTALS, place)
     account.forget()
