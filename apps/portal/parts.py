@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from apps.kernel.periods import Period, year_period
@@ -28,13 +28,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A resident's year. `first_day` and `last_day` are there when residence began or ended in it.
+    """A resident's year. `residence` are the spans of residence in it: the first day and the last, None at its ends.
 
     `has_payee`: the share is paid to the registered parent; `children` are those whose shares are paid to the resident.
     """
 
-    first_day: date | None
-    last_day: date | None
+    residence: tuple[tuple[date | None, date | None], ...]
     parts: tuple[Part, ...]
     pools: bool
     cap_minor: int | None
@@ -46,16 +45,19 @@ class Parts:
         """Whether there is more to say than that somebody lived here all year."""
         moved = len(self.parts) != 1
         pooled = self.pools and any(part.letter for part in self.parts)
-        return bool(self.first_day or self.last_day or moved or pooled or self.has_payee or self.children)
+        whole_year = self.residence == ((None, None),)
+        return bool(not whole_year or moved or pooled or self.has_payee or self.children)
 
 
-def residence_days(residence: Period, year: int) -> tuple[date | None, date | None]:
-    """The first and the last day of residence, where they are within the year."""
-    inside, whole = residence.overlap(year_period(year)), year_period(year)
-    if inside is None or inside.end is None:
-        return None, None
-    first = inside.start if inside.start > whole.start else None
-    return first, date.fromordinal(inside.end.toordinal() - 1) if inside.end != whole.end else None
+def residence_days(spans: Iterable[Period], year: int) -> tuple[tuple[date | None, date | None], ...]:
+    """The first and the last day of each span of residence that reaches into a year, None where it reaches beyond."""
+    whole = year_period(year)
+    inside = sorted((part for span in spans if (part := span.overlap(whole))), key=lambda part: part.start)
+    return tuple((part.start if part.start > whole.start else None, _last_day(part, whole)) for part in inside)
+
+
+def _last_day(part: Period, whole: Period) -> date | None:
+    return None if part.end is None or part.end == whole.end else part.end - timedelta(days=1)
 
 
 def parts_of(

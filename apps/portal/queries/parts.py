@@ -1,6 +1,7 @@
 """The parts of a resident's year: residence, households, and who is paid a child's share."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from psycopg.types.range import DateRange
 from apps.kernel.periods import Period, year_period
 from apps.portal.parts import Parts, members_cap_minor, members_in, parts_of, pools, residence_days
 from apps.refunds.models import Member, Run
-from apps.residents.models import Membership, Resident
+from apps.residents.models import Membership
 from apps.residents.months import Stretch, stretches
+from apps.residents.queries import days_of_residents
 from apps.schemes.document import Scheme
 
 
@@ -20,20 +22,18 @@ def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Part
 
     Households are those of the run that found the refund, as its freeze kept them; without a run, as they are now.
     """
-    resident = Resident.objects.filter(pk=ref).first()
-    if resident is None:
+    days = days_of_residents([ref]).get(ref)
+    if days is None:
         return None
-    residence = Period(resident.resident_from, resident.resident_to)
+    residence = [Period(*days[:2]), *(Period(*span) for span in days[2])]
     own, has_payee = _kept(ref, year, residence, run) if run else _now(ref, year, residence)
     homes: dict[UUID, list[tuple[UUID, Period]]] = defaultdict(list)
     rows = _in_year(year).filter(household_ref__in={stretch.household_ref for stretch in own})
     for home, member, valid in rows.values_list("household_ref", "resident_id", "valid"):
         homes[home].append((member, Period(valid.lower, valid.upper)))
     cap_minor = members_cap_minor(scheme)
-    first_day, last_day = residence_days(residence, year)
     return Parts(
-        first_day=first_day,
-        last_day=last_day,
+        residence=residence_days(residence, year),
         parts=parts_of(ref, own, year, members=partial(members_in, homes=homes, year=year), cap_minor=cap_minor),
         pools=pools(scheme),
         cap_minor=cap_minor,
@@ -42,13 +42,13 @@ def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Part
     )
 
 
-def _kept(ref: UUID, year: int, residence: Period, run: Run) -> tuple[list[Stretch], bool]:
+def _kept(ref: UUID, year: int, residence: Sequence[Period], run: Run) -> tuple[list[Stretch], bool]:
     rows = list(Member.objects.filter(resident_ref=ref, tax_year=year, run=run.number).order_by("first_month"))
     own = [Stretch(row.household_ref, row.first_month, row.last_month) for row in rows]
     return own or stretches(ref, residence, [], year), any(row.payee_ref for row in rows)
 
 
-def _now(ref: UUID, year: int, residence: Period) -> tuple[list[Stretch], bool]:
+def _now(ref: UUID, year: int, residence: Sequence[Period]) -> tuple[list[Stretch], bool]:
     stays = list(_in_year(year).filter(resident=ref).order_by("valid"))
     homes = [(Period(stay.valid.lower, stay.valid.upper), stay.household_ref) for stay in stays]
     return stretches(ref, residence, homes, year), any(stay.payee_id for stay in stays)

@@ -1,8 +1,8 @@
 """Reading the register: who is resident when, and where."""
 
 import json
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Collection, Iterator
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -11,8 +11,8 @@ from django.db import connection
 from django.db.models import Q
 
 from apps.kernel.periods import Period
-from apps.residents.judging import is_resident
-from apps.residents.models import Resident
+from apps.residents.judging import Days, is_resident
+from apps.residents.models import JudgingDue, Resident
 from apps.residents.months import Stretch, stretches
 from apps.residents.queries.cards import days_of
 
@@ -24,11 +24,22 @@ def mode_of_resident(ref: UUID) -> str:
 
 def was_resident(ref: UUID, day: date) -> bool:
     """Whether somebody was resident on a day of the scheme's time zone: one query."""
+    return is_resident(day, *days_of_residents([ref])[ref])
+
+
+def days_of_residents(refs: Collection[UUID]) -> dict[UUID, tuple[date, date | None, tuple[Days, ...]]]:
+    """From which day on each is resident, the first day after it if there is one, earlier spans: one query."""
     earlier = ArrayAgg("earlier_residences__valid", filter=Q(earlier_residences__isnull=False))
-    found = (
-        Resident.objects.annotate(earlier=earlier).values_list("resident_from", "resident_to", "earlier").get(pk=ref)
-    )
-    return is_resident(day, *found[:2], days_of(found[2]))
+    rows = Resident.objects.filter(pk__in=refs).annotate(earlier=earlier)
+    return {
+        ref: (resident_from, resident_to, days_of(spans))
+        for ref, resident_from, resident_to, spans in rows.values_list("ref", "resident_from", "resident_to", "earlier")
+    }
+
+
+def askings(*, asked_by: datetime) -> int:
+    """How many residents' sales wait to be judged again, asked for up to a time: one query."""
+    return JudgingDue.objects.filter(asked_at__lte=asked_by).count()
 
 
 REGISTERED: Final = """
