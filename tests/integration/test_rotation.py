@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,8 +32,8 @@ from apps.residents.operations.vault import new_vault_record
 from apps.residents.queries.key_status import rows_under
 from apps.residents.queries.vault import checked_vault_keys, resident_by_code
 from apps.residents.vault.contents import Identity
-from apps.simulator.processes import Processes
-from tests.integration.test_counting import totals_of, wait_until
+from apps.simulator.processes import Processes, sweep_command
+from tests.integration.test_counting import report, totals_of, wait_until
 from tests.rotation import rotate, statuses
 from tests.world import TERMINAL, World
 
@@ -170,3 +171,24 @@ def test_all_keys_are_rotated_while_a_shop_sells_and_nothing_is_lost(
     in_use = {name for name, key in statuses().items() if key["in_use"]}
     assert {"sealing 1", "sealing 3", "issuer live 1", "issuer live 2", "card index 2", "vault 2"} <= in_use
     assert not in_use & {"card index 1", "vault 1", "vault index 1"}
+
+
+def test_a_host_with_an_old_key_file_waits_and_goes_on_by_itself_when_it_has_the_new_one(
+    world: World, web: str, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, handed_out = Path(str(settings.KANPU_KEYRING)), tmp_path / "host2.json"
+    handed_out.write_text(kept.read_text())
+    monkeypatch.setenv("KANPU_KEYRING", str(handed_out))
+    processes.start("sweep", sweep_command(), with_keys=True)
+    report(web, world.api_key, world.sale(reduced=100))
+    wait_until(lambda: Entry.objects.count() == 1)
+    rotate("card-index")
+    report(web, world.api_key, world.sale(reduced=200))
+    log = tmp_path / "logs" / "sweep.log"
+    wait_until(lambda: "lacks the key 'card index 2'" in log.read_text())
+    assert uncounted() == (1, 1)
+    shutil.copy(kept, tmp_path / "new.json")
+    (tmp_path / "new.json").replace(handed_out)
+    wait_until(lambda: Entry.objects.count() == 2)
+    assert not Outcome.objects.exists()
+    processes.check()

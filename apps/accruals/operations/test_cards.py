@@ -2,10 +2,8 @@
 
 import secrets
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Final
 
-from django.conf import settings
 from django.db import transaction
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range, TimestamptzRange
@@ -16,8 +14,8 @@ from apps.merchants.models import Mode
 from apps.residents.keyring import Keyring
 from apps.residents.models import Card, CardSuspension, Resident, TestCard
 from apps.residents.operations import register_residents
+from apps.residents.operations.holding import held_keyring
 from apps.residents.published import PUBLISHED
-from apps.residents.queries import checked_keyring
 from apps.residents.tokens import card_index, card_key
 
 SINCE: Final = date(2000, 1, 1)
@@ -33,7 +31,7 @@ def make_test_cards(*, at: datetime, actor: str) -> int:
     """
     if TestCard.objects.exists():
         return 0
-    keyring = checked_keyring(Path(settings.KANPU_KEYRING) if settings.KANPU_KEYRING else None)
+    keyring = held_keyring()
     residents = register_residents([SINCE] * len(PUBLISHED), mode=Mode.TEST, at=at, actor=actor)
     for name, resident in zip(PUBLISHED, residents, strict=True):
         _make(keyring, name, resident)

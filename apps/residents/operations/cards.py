@@ -1,7 +1,7 @@
 """Issuing cards, as many as a country needs: in batches, each with its rows on the disk before it is committed."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -29,7 +29,12 @@ from apps.residents.vault.keys import VaultKeys
 from apps.residents.vault.sealing import Place, seal
 
 CARD_YEARS: Final = 10
-BATCH: Final = 2_000
+BATCH: Final = 5_000
+CARD_COLUMNS: Final = {
+    "id": "int8", "card_index": "bytea", "index_version": "int2", "sealed_card_id": "bytea", "key_version": "int2",
+    "resident_id": "uuid", "issuer_version": "int2", "valid_from": "timestamptz", "valid_until": "timestamptz",
+    "active_from": "timestamptz",
+}  # fmt: skip
 
 
 class Issued(NamedTuple):
@@ -146,7 +151,7 @@ def _ordered(issue: Issue, file: PersonalisationFile) -> Iterator[int]:
             found = [maker.make(order.resident, issue.valid_from or issue.today, is_active=False) for order in orders]
             for order, (card, _) in zip(orders, found, strict=True):
                 order.card = card
-            Card.objects.bulk_create(card for card, _ in found)
+            _insert(card for card, _ in found)
             CardOrder.objects.bulk_update(orders, ["card"], batch_size=500)
             return found
 
@@ -165,7 +170,7 @@ def _first(issue: Issue, file: PersonalisationFile) -> Iterator[int]:
                 maker.make(resident, issue.valid_from or resident.resident_from, is_active=not issue.hand_over)
                 for resident in residents
             ]
-            Card.objects.bulk_create(card for card, _ in found)
+            _insert(card for card, _ in found)
             return found
 
         yield _batch(issue, file, refs, made)
@@ -187,6 +192,15 @@ def _batch(issue: Issue, file: PersonalisationFile, refs: Sequence[UUID], made: 
         file.keep_committed()
         raise
     return len(found)
+
+
+def _insert(cards: Iterable[Card]) -> None:
+    """Copy new cards into their table: several times as fast as insert statements."""
+    statement = f"COPY residents_card ({', '.join(CARD_COLUMNS)}) FROM STDIN (FORMAT binary)"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(list(CARD_COLUMNS.values()))
+        for card in cards:
+            copy.write_row([getattr(card, column) for column in CARD_COLUMNS])
 
 
 def _codes(issue: Issue, refs: Sequence[UUID]) -> Mapping[UUID, str]:

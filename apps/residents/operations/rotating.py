@@ -62,10 +62,6 @@ class Change:
     at: datetime
     actor: str
 
-    def __post_init__(self) -> None:
-        """Forget the mode of a kind that has none."""
-        object.__setattr__(self, "mode", self.mode if self.kind in BY_MODE else "")
-
     def name(self, version: int) -> str:
         """What the database calls a key of this kind."""
         return key_name(self.kind, version, self.mode)
@@ -144,6 +140,7 @@ def _add(change: Change) -> int:
         had |= set(SealingKey.objects.values_list("pk", flat=True))
     version = max(had) + 1
     change_key_file(_file_of(change.kind), lambda document: add_key(document, change.kind, version, change.mode))
+    change.record("keys.add", version)
     return version
 
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from apps.audit.commands import OperatorCommand, operator, progress_bar
 from apps.merchants.models import Mode
-from apps.residents.key_documents import Kind
+from apps.residents.key_documents import BY_MODE, Kind
 from apps.residents.operations.rotating import Change, retire, rotate
 
 
@@ -27,11 +27,13 @@ class Command(OperatorCommand):
         parser.add_argument("--overlap-days", type=int, default=30, help="how long they may still seal to the old one")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        change = Change(kind=Kind(options["kind"]), mode=options["mode"], at=timezone.now(), actor=operator())
+        kind = Kind(options["kind"])
+        mode = options["mode"] if kind in BY_MODE else ""
+        change = Change(kind=kind, mode=mode, at=timezone.now(), actor=operator())
         if options["retire"] is not None:
             return retire(change, options["retire"], force=options["force"])._asdict()
         with progress_bar() as progress:
-            bar = progress.add_task(f"moving to the new {change.kind} key", total=None, rate="")
+            bar = progress.add_task(f"moving to the new {kind} key", total=None, rate="")
             rotated = rotate(
                 change,
                 seal_days=options["seal_days"],
