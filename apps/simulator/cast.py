@@ -3,7 +3,7 @@
 import csv
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,23 +18,32 @@ from kanpu_pos import read_personalisation
 from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
 from apps.audit.officers import AUDITORS
+from apps.kernel.errors import KanpuError
 from apps.merchants.models import Merchant, Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
 from apps.refunds.models import Refund, Run
 from apps.residents.keyring import write_private
-from apps.residents.operations import issue_cards, make_keys, register_residents
-from apps.schemes.document import asks_the_register
+from apps.residents.operations import issue_cards, make_keys
+from apps.residents.operations.importing import Table, import_table
+from apps.residents.queries.vault import residents_by_number
+from apps.residents.register.table import scan
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator import database
 from apps.simulator.baskets import YEAR
-from apps.simulator.families import move_in
+from apps.simulator.families import MOVING_DAY, NEW_YEAR, Row, moved, register_rows, with_incomes
 from apps.simulator.tills import make_key, terminal_code
 
 ACTOR = "demo"
 DEADLINE_AHEAD = timedelta(days=2 * 365)
-FIRST_DAY = date(YEAR, 1, 1)
+MUNICIPALITY = "139998"  # no town has this code
 SHOWN_REFUND_AT_MOST = 2500
+
+
+class CastIncomplete(KanpuError):
+    """Somebody whom the demo needs is not there."""
+
+    code = "cast_incomplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +79,7 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, 
         at=now,
         actor=ACTOR,
     )
-    found = register_residents([FIRST_DAY] * len(household_ids), at=now, actor=ACTOR)
-    residents = {household: resident.ref for household, resident in zip(household_ids, found, strict=True)}
-    if asks_the_register(version.scheme()):
-        move_in(residents, at=now, actor=ACTOR)
+    residents = _settle_in(folder, household_ids)
     make_test_cards(at=now, actor=ACTOR)
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
     merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)
@@ -81,6 +87,31 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, 
     test_merchant, test_api_key = create_merchant("Test merchant", mode=Mode.TEST, at=now, actor=ACTOR)
     enrol_terminal(test_merchant, "test-1", at=now, actor=ACTOR)
     return Cast(residents, _chips(folder / "cards.csv", residents), api_key, test_api_key)
+
+
+def _settle_in(folder: Path, household_ids: list[int]) -> dict[int, UUID]:
+    """The town's register read as a municipality sends it: at New Year, and of those who move again in August."""
+    at_new_year = with_incomes(register_rows(household_ids))
+    _import(folder / "register.csv", at_new_year, as_of=NEW_YEAR)
+    _import(folder / "register-august.csv", moved(at_new_year), as_of=MOVING_DAY)
+    refs = residents_by_number([row["individual_number"] for row in at_new_year.values()])
+    return {household: refs[row["individual_number"]] for household, row in at_new_year.items()}
+
+
+def _import(path: Path, rows: Mapping[int, Row], *, as_of: date) -> None:
+    """Write a register's file and read it. Raises CastIncomplete when a row is not taken."""
+    columns = dict.fromkeys(column for row in rows.values() for column in row)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(columns))
+        writer.writeheader()
+        writer.writerows(rows.values())
+    path.chmod(0o600)
+    report = import_table(
+        Table(path), scan(path), municipality=MUNICIPALITY, as_of=as_of, at=timezone.now(), actor=ACTOR,
+        seen=lambda _phase, _line: None,
+    )  # fmt: skip
+    if report.rejected:
+        raise CastIncomplete(f"{report.rejected} residents are not in the register: {report.shown}")
 
 
 def _key_file(name: str) -> Path:

@@ -1,6 +1,6 @@
 """Reading the vault. Who reads says why, and that is written down before anything is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -81,6 +81,17 @@ def _opened(keys: VaultKeys, ref: UUID, column: str, sealed: bytes | memoryview)
 def resident_by_number(individual_number: str) -> UUID:
     """Whose individual number this is. Raises ResidentUnknown, VaultKeysMissing, VaultKeysOutdated."""
     return _only("individual_number", individual_number)
+
+
+def residents_by_number(individual_numbers: Iterable[str]) -> dict[str, UUID]:
+    """Whose these individual numbers are, of those that are somebody's: two queries. Raises as `resident_by_number`."""
+    keys = checked_vault_keys()
+    indexes = {
+        index: number for number in individual_numbers for index in keyed_indexes(keys, "individual_number", number)
+    }
+    rows = VaultRecord.objects.filter(individual_number_index__in=list(indexes))
+    found = rows.values_list("individual_number_index", "resident_id")
+    return {indexes[bytes(index)]: ref for index, ref in found if index}
 
 
 def resident_by_code(resident_code: str) -> UUID:
