@@ -24,9 +24,9 @@ SECOND = "shop-2"  # another terminal of the shop, which the fixture `tills` enr
 DAY = "2017-08-03T09:30:00+09:00"
 Record = dict[str, Any]
 CAUSED_BY_TILLS = (
-    "accruals_entry", "accruals_total", "accruals_cardcounter", "purchases_batch", "purchases_purchase",
-    "purchases_rejection", "purchases_outcome", "purchases_followup", "purchases_terminalstate", "purchases_seal",
-    "purchases_closing", "purchases_claim", "audit_alarm",
+    "accruals_entry", "accruals_total", "accruals_cardcounter", "accruals_withheld", "purchases_batch",
+    "purchases_purchase", "purchases_rejection", "purchases_outcome", "purchases_followup", "purchases_terminalstate",
+    "purchases_seal", "purchases_closing", "purchases_claim", "audit_alarm",
 )  # fmt: skip
 
 

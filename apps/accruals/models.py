@@ -66,6 +66,27 @@ class CardCounter(models.Model):
     used = Int8Multirange()
 
 
+class Withheld(models.Model):
+    """A sale whose resident is known and which is not counted, so that it can be judged again and answered.
+
+    `at` is the sale's time as it was judged last. `answer` is what the resident said of it; a sale that is `counted`
+    because the resident confirmed it stays here for the answer's sake. One claimed by code has no card.
+    """
+
+    pk = models.CompositePrimaryKey("resident_ref", "terminal_id", "seq")
+    resident_ref = models.UUIDField()
+    terminal_id = models.IntegerField()
+    seq = models.IntegerField()
+    tax_year = models.SmallIntegerField()
+    at = models.DateTimeField()
+    card = models.BigIntegerField(null=True)
+    counter = models.BigIntegerField(null=True)
+    status = models.TextField()
+    code = models.TextField(blank=True)
+    answer = models.TextField(blank=True, default="")
+    decided_at = models.DateTimeField()
+
+
 class ClaimAttempt(models.Model):
     """A try at claiming a sale by the code on a receipt: guesses are counted and limited."""
 
@@ -81,9 +102,11 @@ class ClaimAttempt(models.Model):
 
 
 class ArchivePart(models.Model):
-    """A closed part of a year's entries and the Parquet files it was written to; never written again.
+    """A closed part of a year's entries and the Parquet files it was written to.
 
-    `files` lists a file per month: path below the archive's folder, entries, amount_minor, bytes, sha256.
+    `files` lists a file per month: path below the archive's folder, entries, amount_minor, bytes, sha256. They are
+    written anew only while the run is open, when residents withdrew purchases: `erased` entries are to leave them.
+    `erased_at`: the files were erased at the year's retention date.
     """
 
     tax_year = models.PositiveSmallIntegerField()
@@ -92,6 +115,8 @@ class ArchivePart(models.Model):
     closed_at = models.DateTimeField()
     written_at = models.DateTimeField(null=True)
     files = models.JSONField(default=list)
+    erased = models.PositiveIntegerField(default=0, help_text="Entries erased since its files were written")
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -2,18 +2,25 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from operator import add, itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import psycopg
 from django.db import connection
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from apps.accruals.answers import ANSWERABLE
 from apps.accruals.measuring import measure_of
-from apps.accruals.models import ArchivePart, Entry, Total
+from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
+from apps.purchases.following import Key, follow
+from apps.purchases.followups import read_threads
+from apps.purchases.queries import year_rules
+from apps.purchases.store import raw_connection
 from apps.schemes.document import Scheme
 
 
@@ -137,6 +144,51 @@ def size_of_totals(year: int) -> int:
 def archive_parts(year: int, *, up_to_run: int) -> list[ArchivePart]:
     """The archive's parts of runs 1 to `up_to_run`, in order."""
     return list(ArchivePart.objects.filter(tax_year=year, run__lte=up_to_run).order_by("part"))
+
+
+class HeldPurchase(NamedTuple):
+    """A purchase that was held because its card was lost or replaced: what is left of it, in minor units by tier.
+
+    `status` and `code` say what it is now, `answer` what the resident said: '', 'confirmed' or 'denied'.
+    """
+
+    terminal_id: int
+    seq: int
+    at: datetime
+    amounts: Mapping[str, int]
+    status: str
+    code: str
+    answer: str
+
+
+def held_of_resident(resident_ref: UUID, *, first: int, most: int) -> list[HeldPurchase]:
+    """The resident's purchases that wait for an answer or had one, the newest first, `most` from number `first` on.
+
+    A query for them, and a few for their amounts, however many they are.
+    """
+    rows = list(_held(resident_ref).order_by("-at", "terminal_id", "seq")[first : first + most])
+    with connection.cursor(), psycopg.Cursor[Any](raw_connection()) as cursor:
+        threads = read_threads(cursor, [Key(row.terminal_id, row.seq) for row in rows]) if rows else {}
+    rules = year_rules()
+    left = {key: follow(t.original, t.followers, rules).left for key, t in threads.items() if t.original}
+    return [
+        HeldPurchase(
+            row.terminal_id, row.seq, row.at, left.get(Key(row.terminal_id, row.seq), {}), row.status, row.code,
+            row.answer,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def number_held(resident_ref: UUID, *, unanswered: bool = False) -> int:
+    """How many there are, or how many of them wait for an answer: one query."""
+    rows = _held(resident_ref)
+    return (rows.filter(answer="") if unanswered else rows).count()
+
+
+def _held(resident_ref: UUID) -> "QuerySet[Withheld]":
+    of_cards = Q(status="held", code__in=ANSWERABLE) | ~Q(answer="")
+    return Withheld.objects.filter(of_cards, resident_ref=resident_ref)
 
 
 def _rows(year: int, up_to_run: int) -> "QuerySet[Total, Row]":

@@ -48,13 +48,17 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A return, void or correction; `code` says why a return was refused for its lines, which a correction mends."""
+    """A return, void or correction; `code` says why a return was refused for its lines, which a correction mends.
+
+    `runs`: the run of each year that was open when it was settled first, None before.
+    """
 
     key: Key
     of: Key
     received_at: datetime
     line: str
     code: str = ""
+    runs: Mapping[str, int] | None = None
 
 
 class Version(NamedTuple):

@@ -1,10 +1,11 @@
-"""Returns, voids and corrections on their way to the sale they name. Functions run inside the worker's transaction.
+"""Returns, voids, corrections and rulings under the sale they name. Functions run inside the worker's transaction.
 
 A follow-up is filed when its batch is counted and looked at (`due`) then, and again whenever the record that it names
 is counted. Whoever looks waits for who is counting that record's batch: so no follow-up is left waiting for a record
 that is there.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Orig
 from apps.purchases.lanes import LANES, lane_of
 from apps.purchases.outbox import Claim, Cursor
 from apps.purchases.records import FOLLOWING, read_line
+from apps.purchases.rulings import OFFICE, Ruling
 
 THREADS_PER_CLAIM: Final = 500
 MOST_HOPS: Final = 10  # of returns that wrongly name returns
@@ -71,10 +73,10 @@ FROM {NAMED} JOIN LATERAL (
 ) r ON true
 """
 FOLLOWERS: Final = f"""
-SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq, f.position, f.received_at, f.line, f.code
+SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq, f.position, f.received_at, f.line, f.code, f.runs
 FROM purchases_followup f
 JOIN {NAMED} ON k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
-ORDER BY f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FOR UPDATE OF f
+ORDER BY f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq
 """
 # The advisory lock keeps other workers from the same records; what they have is left out here.
 DUE: Final = """
@@ -87,11 +89,20 @@ WHERE pg_try_advisory_xact_lock(of_terminal_id::int8 << 32 | of_seq) LIMIT %s
 """
 # Only what was looked at: more may have been filed meanwhile.
 SETTLED: Final = """
-UPDATE purchases_followup f SET due = false, failed = false, waiting = %(waiting)s
-FROM unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[], %(by)s::int4[], %(by_seqs)s::int4[])
-    AS k (lane, terminal_id, seq, by_terminal_id, by_seq)
+UPDATE purchases_followup f SET due = false, failed = false, waiting = %(waiting)s, runs = coalesce(f.runs, k.runs)
+FROM unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[], %(by)s::int4[], %(by_seqs)s::int4[],
+            %(runs)s::jsonb[])
+    AS k (lane, terminal_id, seq, by_terminal_id, by_seq, runs)
 WHERE k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
     AND k.by_terminal_id = f.terminal_id AND k.by_seq = f.seq
+"""
+RULE: Final = """
+WITH numbered AS (SELECT nextval('purchases_ruling_seq')::int4 AS n)
+INSERT INTO purchases_followup (of_lane, of_terminal_id, of_seq, lane, terminal_id, seq, received_at, line, code, due,
+                                waiting, runs)
+SELECT %(lane)s, %(terminal)s, %(seq)s, 0, 0, n, %(now)s,
+       concat_ws(E'\\n', n, %(at)s::text, %(kind)s::text, '-', '-', ''), %(code)s, false, false, %(runs)s::jsonb
+FROM numbered RETURNING seq, line
 """
 
 
@@ -111,12 +122,16 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Thread:
-    """A record, and all that names it or one of its returns, in the order taken up. `found`: None, or not counted."""
+    """A record, and all that names it or one of its returns, in the order taken up. `found`: None, or not counted.
+
+    `rulings` are those of the refund office about it, in the order in which they were made.
+    """
 
     key: Key
     found: Found | None = None
     outcome: Fate | None = None
     followers: list[Follower] = field(default_factory=list)
+    rulings: list[Follower] = field(default_factory=list)
 
     @property
     def original(self) -> Original | None:
@@ -158,7 +173,7 @@ def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
     for root in sorted(before.roots):
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (root.terminal_id << 32 | root.seq,))
     threads = {root: Thread(root) for root in sorted(before.roots)}
-    _add_followers(cursor, threads)
+    _add_followers(cursor, threads, locking=True)
     now = _roots(cursor, keys)
     for root, thread in threads.items():
         record = now.found.get(root)
@@ -168,13 +183,36 @@ def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
     return [thread for thread in threads.values() if thread.key in now.roots]
 
 
-def settled(cursor: Cursor, threads: Collection[Thread]) -> None:
-    """Note that these threads were looked at; those whose record is not there go on waiting."""
+def read_threads(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Thread]:
+    """The threads of these sales as they are at the moment, for showing: nothing is locked, no outcome is read."""
+    found = _find(cursor, keys)
+    threads = {key: Thread(key, found.get(key)) for key in keys}
+    _add_followers(cursor, threads, locking=False)
+    return threads
+
+
+def settled(cursor: Cursor, threads: Collection[Thread], runs: Mapping[Key, Mapping[str, int]]) -> None:
+    """Note that these threads were looked at; those whose record is not there go on waiting.
+
+    `runs`: under which run of each year each thread's sale was settled.
+    """
     for waiting in (True, False):
-        looked_at = [f for thread in threads if (thread.found is None) is waiting for f in thread.followers]
+        looked_at = [(t.key, f) for t in threads if (t.found is None) is waiting for f in t.followers]
         if looked_at:
-            by = {"by": [f.key.terminal_id for f in looked_at], "by_seqs": [f.key.seq for f in looked_at]}
-            cursor.execute(SETTLED, _arrays([f.of for f in looked_at]) | by | {"waiting": waiting})
+            by: dict[str, object] = {
+                "by": [f.key.terminal_id for _, f in looked_at],
+                "by_seqs": [f.key.seq for _, f in looked_at],
+                "runs": [json.dumps(runs[key]) if key in runs else None for key, _ in looked_at],
+            }
+            cursor.execute(SETTLED, _arrays([f.of for _, f in looked_at]) | by | {"waiting": waiting})
+
+
+def rule(cursor: Cursor, sale: Key, ruling: Ruling, code: str, *, runs: Mapping[str, int], now: datetime) -> Follower:
+    """File a ruling of the refund office about a sale whose thread is locked; `code` says why it is not counted."""
+    place: dict[str, object] = {"lane": lane_of(sale.terminal_id), "terminal": sale.terminal_id, "seq": sale.seq}
+    filed = {"now": now, "at": now.isoformat(), "kind": ruling, "code": code, "runs": json.dumps(runs)}
+    seq, line = cursor.execute(RULE, place | filed).fetchall()[0]
+    return Follower(Key(OFFICE, seq), sale, now, line, code, runs)
 
 
 def give_up(cursor: Cursor, key: Key) -> None:
@@ -213,10 +251,11 @@ def find_claimed(cursor: Cursor, claim: str) -> list[Key]:
 
 
 def mark_all_due(cursor: Cursor, sale: Key) -> None:
-    """Have all that names a sale looked at again: it is on an account now."""
+    """Have all that tills sent about a sale looked at again: it is on an account now."""
     cursor.execute(
-        "UPDATE purchases_followup SET due = true WHERE of_lane = %s AND of_terminal_id = %s AND of_seq = %s",
-        (lane_of(sale.terminal_id), *sale),
+        "UPDATE purchases_followup SET due = true WHERE of_lane = %s AND of_terminal_id = %s AND of_seq = %s"
+        " AND terminal_id <> %s",
+        (lane_of(sale.terminal_id), *sale, OFFICE),
     )
 
 
@@ -287,22 +326,24 @@ def _batches(found: Mapping[Key, Found]) -> tuple[list[int], list[int]]:
     return [lane for lane, _ in batches], [batch_id for _, batch_id in batches]
 
 
-def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread]) -> None:
-    """Lock and add what names the threads' records, what names a return among that, and so on."""
+def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bool) -> None:
+    """Add what names the threads' records, what names a return among that, and so on; lock it if told to."""
+    statement = f"{FOLLOWERS} FOR UPDATE OF f" if locking else FOLLOWERS
     level, known = dict(threads), set(threads)
     taken_up: list[tuple[int, Thread, Follower]] = []
     for _ in range(MOST_HOPS + 1):
-        rows = cursor.execute(FOLLOWERS, _arrays(level)).fetchall() if level else []
+        rows = cursor.execute(statement, _arrays(level)).fetchall() if level else []
         further: dict[Key, Thread] = {}
-        for of_terminal_id, of_seq, terminal_id, seq, position, *rest in rows:
-            follower = Follower(Key(terminal_id, seq), Key(of_terminal_id, of_seq), *rest)
+        for of_terminal_id, of_seq, terminal_id, seq, position, received_at, line, code, runs in rows:
+            keys = Key(terminal_id, seq), Key(of_terminal_id, of_seq)
+            follower = Follower(*keys, received_at, line, code, json.loads(runs) if runs else None)
             taken_up.append((position, level[follower.of], follower))
             if kind_of(follower) == "return" and follower.key not in known:
                 further[follower.key] = level[follower.of]
         level = further
         known |= further.keys()
     for _, thread, follower in sorted(taken_up, key=itemgetter(0)):
-        thread.followers.append(follower)
+        (thread.rulings if follower.key.terminal_id == OFFICE else thread.followers).append(follower)
 
 
 def _lock_outcomes(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Fate]:

@@ -114,11 +114,12 @@ class Seal(models.Model):
 
 
 class Followup(models.Model):
-    """A return, void or correction under the record that it names.
+    """A return, void or correction under the record that it names, or a decision of the refund office about a sale.
 
     `position` is the order in which workers took them up: returns are fitted to their sale in it. `due`: a worker has
     to look at it, unless it `failed`; `waiting`: the record that it names has not come yet. `code` says why a return
-    was refused.
+    was refused, or what a decision came to. `runs` says which run of each year was open when it was settled first.
+    Decisions are the records of terminal 0, which no till has, and name no resident.
     """
 
     pk = models.CompositePrimaryKey("of_lane", "of_terminal_id", "of_seq", "terminal_id", "seq")
@@ -135,6 +136,7 @@ class Followup(models.Model):
     due = models.BooleanField()
     waiting = models.BooleanField()
     failed = models.BooleanField(default=False)
+    runs = models.JSONField(null=True)
 
 
 class Closing(models.Model):

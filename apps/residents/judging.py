@@ -42,14 +42,19 @@ class CardRecord:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, with the protocol's code where it is not `counted`."""
+    """A verdict, with the protocol's code where it is not `counted`.
+
+    `is_remembered`: a sale that is not counted is kept with its resident. What is bought during a pause is not.
+    """
 
     verdict: Verdict
     code: str = ""
+    is_remembered: bool = True
 
 
 COUNTED = Judgement(Verdict.COUNTED)
 CARD_NOT_VALID = Judgement(Verdict.REJECTED, "card_not_valid")
+PAUSED = Judgement(Verdict.REJECTED, "card_not_valid", is_remembered=False)
 CARD_UNKNOWN = Judgement(Verdict.REJECTED, "card_unknown")
 CRYPTOGRAM_WRONG = Judgement(Verdict.REJECTED, "cryptogram_wrong")
 CARD_CLONED = Judgement(Verdict.HELD, "card_cloned")
@@ -60,9 +65,11 @@ def judge_card(card: CardRecord, at: datetime, day: date) -> Judgement:
 
     `day` is that of the purchase in the scheme's time zone: who was not resident then has no card to pay with.
     """
+    if _within(at, card.paused):  # first of all: it leaves no trace, whatever else the card is
+        return PAUSED
     if not card.valid_from <= at < card.valid_until or not is_resident(day, card.resident_from, card.resident_to):
         return CARD_NOT_VALID
-    if card.active_from is None or at < card.active_from or _within(at, card.paused):
+    if card.active_from is None or at < card.active_from:
         return CARD_NOT_VALID
     if card.replaced_from and card.replaced_from <= at:
         return Judgement(Verdict.HELD, "card_replaced")

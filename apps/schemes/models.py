@@ -104,6 +104,7 @@ class TaxYear(models.Model):
     deadline_at = models.DateTimeField(_("deadline at"), help_text=_("From here on nothing more is taken."))
     open_run = models.PositiveSmallIntegerField(_("open run"), default=1)
     open_part = models.PositiveSmallIntegerField(default=1)
+    erased_at = models.DateTimeField(null=True, help_text="From when on its purchases are erased")
 
     class Meta:
         verbose_name = _("tax year")

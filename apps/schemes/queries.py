@@ -19,6 +19,12 @@ class YearNotStarted(KanpuError):
     code = "year_not_started"
 
 
+class YearErased(KanpuError):
+    """The purchases of the year were erased at its retention date."""
+
+    code = "year_erased"
+
+
 class SchemeUnknown(KanpuError):
     """No scheme of this code was loaded."""
 
@@ -51,6 +57,11 @@ def started_years() -> list[OpenYear]:
     return [OpenYear(*row) for row in TaxYear.objects.order_by("year").values_list(*fields)]
 
 
+def kept_years() -> list[int]:
+    """The started years whose purchases are not erased: one query."""
+    return list(TaxYear.objects.filter(erased_at=None).order_by("year").values_list("year", flat=True))
+
+
 def tax_year(year: int) -> TaxYear:
     """The started year with its scheme version. Raises YearNotStarted."""
     try:
@@ -59,6 +70,15 @@ def tax_year(year: int) -> TaxYear:
         raise YearNotStarted(
             f"The tax year {year} was not started. Start it: start_year {year} --scheme CODE"
         ) from None
+
+
+def check_kept(year: TaxYear) -> None:
+    """Raise YearErased once the year's purchases were erased."""
+    if year.erased_at:
+        raise YearErased(
+            f"The purchases of {year.year}, with shops and times, were erased at its retention date. Totals, refunds"
+            " and proofs stay."
+        )
 
 
 @lru_cache(maxsize=64)

@@ -284,7 +284,9 @@ def test_a_card_that_was_none_is_none_when_its_sale_is_mended(
 def test_a_card_is_judged_at_the_time_that_a_correction_gives(world: World, tills: tuple[RawTill, RawTill]) -> None:
     till, _ = tills
     june, march, august = "2017-06-01T00:00:00+09:00", "2017-03-01T09:00:00+09:00", "2017-08-01T09:00:00+09:00"
-    Card.objects.filter(resident_id=world.residents[0]).update(valid_from=datetime.fromisoformat(june))
+    Card.objects.filter(resident_id=world.residents[0]).update(
+        valid_from=(start := datetime.fromisoformat(june)), active_from=start
+    )
     early = till.sale(at=march, reduced=100)
     refused = till.sale(at=march, foood=100)
     send(till)
@@ -332,7 +334,8 @@ def test_what_is_bought_outside_the_time_of_residence_is_rejected_by_the_day_in_
 ) -> None:
     till, _ = tills
     Resident.objects.filter(ref=world.residents[0]).update(resident_from="2017-04-01", resident_to="2017-09-01")
-    Card.objects.filter(resident_id=world.residents[0]).update(valid_from=datetime(2017, 1, 1, tzinfo=UTC))
+    start = datetime(2017, 1, 1, tzinfo=UTC)
+    Card.objects.filter(resident_id=world.residents[0]).update(valid_from=start, active_from=start)
     till.sale(at="2017-03-31T23:59:59+09:00", reduced=1)
     till.sale(at="2017-03-31T15:00:00Z", reduced=20)
     last = till.sale(at="2017-08-31T23:59:59+09:00", reduced=300)

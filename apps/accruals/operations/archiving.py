@@ -1,5 +1,7 @@
 """The entries' Parquet archive: a closed part is written once, a file per month, and listed with its SHA-256.
 
+Only while its run is open is a part written anew: when residents have withdrawn purchases that are in it.
+
 Files hold residents' references, never a token or a number. `sale_terminal_id` and `sale_seq` name the purchase that an
 entry belongs to: its own record, or for a return, void or correction the sale.
 """
@@ -16,8 +18,10 @@ from typing import Any
 import duckdb
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from apps.accruals.models import ArchivePart
+from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import YEAR_LOCK
@@ -71,33 +75,64 @@ def archive_year(year: int, *, now: datetime) -> int:
 
 
 def write_closed_parts(year: int, *, now: datetime) -> int:
-    """Write the closed parts that have no files yet. Returns how many; a part that died half-way is written anew."""
-    unwritten = ArchivePart.objects.filter(tax_year=year, written_at=None).order_by("part")
-    return sum(_write_if_unwritten(part_id, now) for part_id in unwritten.values_list("pk", flat=True))
+    """Write the closed parts that have no files yet, and those anew whose run is open and of which entries were erased.
+
+    Returns how many; a part that died half-way is written anew. Nothing is written of a year that was erased.
+    """
+    unwritten = ArchivePart.objects.filter(Q(written_at=None) | Q(erased__gt=0), tax_year=year, erased_at=None)
+    return sum(_write_if_unwritten(part_id, now) for part_id in unwritten.order_by("part").values_list("pk", flat=True))
 
 
 @transaction.atomic
 def _write_if_unwritten(part_id: int, now: datetime) -> bool:
     part = ArchivePart.objects.select_for_update().get(pk=part_id)
-    if part.written_at:  # by somebody else, while we waited
+    if part.written_at and not part.erased:  # by somebody else, while we waited
         return False
+    before = part.files if part.written_at else None
     part.files = _write_part(part, settings.KANPU_ARCHIVE)
-    part.written_at = now
-    part.save(update_fields=["files", "written_at"])
+    if before is not None:
+        _record_rewriting(part, before, now)
+    part.written_at, part.erased = now, 0
+    part.save(update_fields=["files", "written_at", "erased"])
     return True
 
 
 def _write_part(part: ArchivePart, archive: Path) -> list[dict[str, Any]]:
+    """Write the part's files. What erased entries are in is written over, and what was moved aside of it deleted."""
     with scratch_folder(archive) as scratch:
         files = render_part(part, scratch)
         for file in files:
             path = archive / file["path"]
-            if path.exists() and file_digest(path) != file["sha256"]:
+            if not part.erased and path.exists() and file_digest(path) != file["sha256"]:
                 raise ArchiveConflict(
                     f"{path} holds something else. Move it away: archived files are never written over."
                 )
             put_in_place(scratch, archive, file)
+    if part.erased:
+        _delete_others(part, {archive / file["path"] for file in files}, archive)
     return files
+
+
+def _delete_others(part: ArchivePart, kept: set[Path], archive: Path) -> None:
+    """Delete the part's files of months that are empty now, and damaged ones that were moved aside."""
+    folder = archive / run_folder(part)
+    for path in folder.glob(f"month-*-part-{part.part:04}.parquet*"):
+        if path not in kept:
+            path.unlink()
+
+
+def _record_rewriting(part: ArchivePart, before: list[dict[str, Any]], now: datetime) -> None:
+    detail = {
+        "part": part.part, "run": part.run, "erased": part.erased,
+        "was": {file["path"]: file["sha256"] for file in before},
+        "is": {file["path"]: file["sha256"] for file in part.files},
+    }  # fmt: skip
+    record_event(at=now, actor="clock", action="archive.rewrite", subject=str(part.tax_year), detail=detail)
+
+
+def run_folder(part: ArchivePart) -> str:
+    """Where the files of a part's run lie, below the archive's folder."""
+    return f"{part.tax_year}/run-{part.run:02}"
 
 
 @contextmanager
@@ -152,7 +187,7 @@ def _render_month(
     duck.execute(WRITE.format(month=month, path=str(rendered).replace("'", "''")))
     return {
         "month": month,
-        "path": f"{part.tax_year}/run-{part.run:02}/{name}",
+        "path": f"{run_folder(part)}/{name}",
         "bytes": rendered.stat().st_size,
         "sha256": file_digest(rendered),
         "entries": entries,

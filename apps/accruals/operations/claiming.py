@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from apps.accruals.claims import claim_of
 from apps.accruals.models import ClaimAttempt
-from apps.accruals.operations.posting import Cursor, Holder, hold_years, post, sale_entry
+from apps.accruals.operations.posting import Cursor, Holder, begin_judging, hold_years, post, sale_entry
 from apps.audit.operations import Cause, raise_alarms, record_event
 from apps.kernel.errors import KanpuError
 from apps.merchants.queries import terminal_names
@@ -100,6 +100,7 @@ def _count_guess(resident_ref: UUID, now: datetime) -> ClaimAttempt:
 
 def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
+        begin_judging(cursor)
         holder = Holder(resident_ref, mode_of_resident(resident_ref))
         rules = {year.year: year for year in year_rules()}
         years = hold_years(cursor, rules)
@@ -114,8 +115,8 @@ def _claim(resident_ref: UUID, claim: str, now: datetime, actor: str) -> Key:
         post(cursor, [sale_entry(holder, thread.key, sold, years[sold.year])])
         record_fates(cursor, {thread.key: Fate("counted")}, now=now)
         mark_all_due(cursor, thread.key)
-        subject, detail = f"purchase:{thread.key.terminal_id}:{thread.key.seq}", {"resident_ref": str(resident_ref)}
-        record_event(at=now, actor=actor, action="purchase.claim", subject=subject, detail=detail)
+        # Of which purchase is not said: it may be withdrawn, and the trail is for ever.
+        record_event(at=now, actor=actor, action="purchase.claim", subject=f"resident:{resident_ref}", detail={})
     return thread.key
 
 

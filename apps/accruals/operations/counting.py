@@ -12,10 +12,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.accruals.operations.judging import judge_due
 from apps.accruals.operations.posting import (
     Cursor,
     OpenYear,
     Use,
+    begin_judging,
     hold_years,
     is_nobodys_fault,
     post,
@@ -23,6 +25,7 @@ from apps.accruals.operations.posting import (
     spend_counters,
 )
 from apps.accruals.operations.settling import settle_due
+from apps.accruals.operations.withholding import Remembered, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.queries import terminal_names
@@ -53,7 +56,7 @@ Sale = tuple[Claimed, SentLine]
 
 
 def count_all() -> int:
-    """Count until no batch waits but those that others are counting, and settle what names earlier records.
+    """Count until no batch waits but those that others are counting; settle what names earlier records; judge again.
 
     Returns the number of records. A batch that cannot be counted is set aside with an alarm and keeps nobody waiting.
     Raises KeyringMissing, KeyringOutdated, and OperationalError when the database fails.
@@ -63,6 +66,7 @@ def count_all() -> int:
         total += counted
         settle_due()
     settle_due()
+    judge_due()
     compare_due(now=timezone.now())
     return total
 
@@ -102,6 +106,7 @@ def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
             claim = claim_one(cursor, *only) if only else claim_batches(cursor)
             if not claim:
                 return 0
+            begin_judging(cursor)
             purchases = purchases_of(cursor, claim)
             refused = refused_keys(cursor, claim)
             sent = [(purchase, read_line(purchase.line)) for purchase in purchases]
@@ -131,18 +136,37 @@ def _taps(tapped: Sequence[Sale]) -> list[SealedTap]:
 def _count(cursor: Cursor, tapped: Sequence[Sale], recognised: Sequence[Recognised], now: datetime) -> None:
     years = hold_years(cursor, {purchase.tax_year for purchase, _ in tapped})
     sales: list[tuple[Sale, Use]] = []
-    decisions: list[Decision] = []
+    not_counted: list[tuple[Claimed, Recognised]] = []
     for (purchase, sent), seen in zip(tapped, recognised, strict=True):
         if seen.judgement.verdict is Verdict.COUNTED and seen.card:
             sales.append(((purchase, sent), Use(seen.card, seen.counter)))
         else:
-            decisions.append(Decision(purchase, seen.judgement.verdict, seen.judgement.code))
+            not_counted.append((purchase, seen))
     first = spend_counters(cursor, [use for _, use in sales])
     post(cursor, [_entry(sale, use, years) for (sale, use), is_first in zip(sales, first, strict=True) if is_first])
-    cloned = [purchase for ((purchase, _), _), is_first in zip(sales, first, strict=True) if not is_first]
-    decisions += [Decision(purchase, CARD_CLONED.verdict, CARD_CLONED.code) for purchase in cloned]
+    cloned = [(purchase, use) for ((purchase, _), use), is_first in zip(sales, first, strict=True) if not is_first]
+    not_counted += [(purchase, Recognised(CARD_CLONED, use.card, use.counter)) for purchase, use in cloned]
+    _withhold(cursor, not_counted, now)
+    raise_alarms([_clone_alarm(purchase) for purchase, _ in cloned], at=now)
+
+
+def _withhold(cursor: Cursor, not_counted: Sequence[tuple[Claimed, Recognised]], now: datetime) -> None:
+    """Record why sales are not counted, and remember those whose card is known."""
+    decisions = [Decision(purchase, seen.judgement.verdict, seen.judgement.code) for purchase, seen in not_counted]
     record_decisions(cursor, decisions, at=now)
-    raise_alarms([_clone_alarm(purchase) for purchase in cloned], at=now)
+    known = [
+        Remembered(
+            Use(seen.card, seen.counter).holder,
+            Key(p.terminal_id, p.seq),
+            p.tax_year,
+            p.at,
+            seen.judgement.verdict,
+            seen.judgement.code,
+        )
+        for p, seen in not_counted
+        if seen.card and seen.judgement.is_remembered
+    ]
+    remember(cursor, known, now=now)
 
 
 def _entry(sale: Sale, use: Use, years: Mapping[int, OpenYear]) -> Counted:

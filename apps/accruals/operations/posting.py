@@ -28,6 +28,7 @@ from apps.residents.judging import CardRecord
 from apps.schemes.queries import YEAR_LOCK, scheme_of
 
 Cursor = psycopg.Cursor[Any]
+JUDGING_LOCK: Final = 20150903  # the class of the advisory lock of all who go by the register
 ENTRY_COLUMNS: Final = Counted.__match_args__[:-1]  # without what is measured
 ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
@@ -72,12 +73,16 @@ def is_nobodys_fault(error: Exception) -> bool:
 
 
 class OpenYear(NamedTuple):
-    """The numbers a year counts under at the moment, its scheme's time zone, and how that measures purchases."""
+    """The numbers a year counts under at the moment, its scheme's time zone, and how that measures purchases.
+
+    Once the year `is_erased`, nothing of it is settled any more.
+    """
 
     run: int
     part: int
     zone: ZoneInfo
     measure: Measure | None
+    is_erased: bool = False
 
     def day_of(self, at: datetime) -> date:
         """The day of a time in the scheme's time zone."""
@@ -109,6 +114,14 @@ class Use(NamedTuple):
         return Holder(self.card.resident_ref, self.card.mode, self.card.card, self.counter)
 
 
+def begin_judging(cursor: Cursor) -> None:
+    """Go by cards and residents as they are read from here on, until commit: who judges again after a change waits.
+
+    Before anything is read: a verdict from before the change is then committed before it is looked for, or comes after.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, 0)", (JUDGING_LOCK,))
+
+
 def hold_years(cursor: Cursor, years: Collection[int]) -> dict[int, OpenYear]:
     """The open run and part of each year, held until commit: who closes a run waits for us.
 
@@ -118,13 +131,14 @@ def hold_years(cursor: Cursor, years: Collection[int]) -> dict[int, OpenYear]:
     for year in sorted(years):
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", (YEAR_LOCK, year))
     rows = cursor.execute(
-        "SELECT year, open_run, open_part, scheme_version_id FROM schemes_taxyear WHERE year = ANY(%s)"
+        "SELECT year, open_run, open_part, scheme_version_id, erased_at IS NOT NULL FROM schemes_taxyear"
+        " WHERE year = ANY(%s)"
         " ORDER BY year FOR SHARE",
         (list(years),),
     ).fetchall()
     return {
-        year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone), _measure_of(version, year))
-        for year, run, part, version in rows
+        year: OpenYear(run, part, ZoneInfo(scheme_of(version).time_zone), _measure_of(version, year), is_erased)
+        for year, run, part, version, is_erased in rows
     }
 
 
@@ -245,7 +259,7 @@ def post(cursor: Cursor, entries: Sequence[Counted]) -> None:
     """Add entries, and add them to the totals."""
     if entries:
         _add_entries(cursor, entries)
-        _add_totals(cursor, entries)
+        add_totals(cursor, entries)
 
 
 def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
@@ -259,7 +273,8 @@ def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
             )  # fmt: skip
 
 
-def _add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
+def add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
+    """Add to the totals alone: for entries that are added, or taken away, otherwise."""
     added = tally(entries)
     keys = [[key[field] for key in added] for field in range(len(CellKey._fields))]
     cursor.execute(

@@ -8,9 +8,16 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.accruals.models import ArchivePart
-from apps.accruals.operations.archiving import file_digest, put_in_place, render_part, scratch_folder
+from apps.accruals.operations.archiving import (
+    file_digest,
+    put_in_place,
+    render_part,
+    scratch_folder,
+    write_closed_parts,
+)
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.schemes.queries import check_kept, tax_year
 
 
 class ArchiveNotRestored(KanpuError):
@@ -30,9 +37,12 @@ class Restored(NamedTuple):
 def restore_archive(year: int, *, now: datetime, actor: str) -> list[Restored]:
     """Write the year's files that are missing or not the manifest's anew, from the entries. Returns which.
 
-    Nothing is written over: damaged files are moved aside. Raises ArchiveNotRestored when the entries make other bytes
-    than were listed; of such a part nothing is touched, while the others are restored.
+    Nothing is written over: damaged files are moved aside. What is to be written anyhow is written first. Raises
+    ArchiveNotRestored when the entries make other bytes than were listed; of such a part nothing is touched, while the
+    others are restored. Raises YearErased when there is nothing to restore any more.
     """
+    check_kept(tax_year(year))
+    write_closed_parts(year, now=now)
     restored: list[Restored] = []
     failed: list[str] = []
     for part in ArchivePart.objects.filter(tax_year=year).exclude(written_at=None).order_by("part"):
@@ -64,7 +74,9 @@ def _restore_part(
     actor: str,
 ) -> list[str]:
     """Restore a part's damaged files, adding them to `restored`, or return those that come out otherwise."""
-    ArchivePart.objects.select_for_update().get(pk=part.pk)
+    part = ArchivePart.objects.select_for_update().get(pk=part.pk)
+    if part.erased:  # meanwhile: it is to be written anew as a whole
+        return []
     listed = {file["path"]: file["sha256"] for file in part.files}
     with scratch_folder(settings.KANPU_ARCHIVE) as scratch:
         rendered = {file["path"]: file for file in render_part(part, scratch)}

@@ -9,81 +9,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.accruals.models import TEST_RUN
+from apps.accruals.answers import CONFIRMED, DENIED
+from apps.accruals.operations.accounts import Account, accounts_of
 from apps.accruals.operations.posting import (
     Change,
     Cursor,
     Holder,
     OpenYear,
-    Use,
+    begin_judging,
     change_entry,
     hold_years,
     is_nobodys_fault,
     post,
     sale_entry,
-    spend_counters,
 )
+from apps.accruals.operations.verdicts import Judge, Judged, register_for
+from apps.accruals.operations.withdrawing import erase_sale, is_in_open_runs
+from apps.accruals.operations.withholding import Remembered, forget, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
-from apps.merchants.models import Mode
-from apps.merchants.queries import terminal_names
 from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Fate, Followed, Follower, Key, Original, Version, follow, follow_other
-from apps.purchases.followups import (
-    Thread,
-    add_claim,
-    due_keys,
-    give_up,
-    lock_threads,
-    record_fates,
-    settled,
-)
+from apps.purchases.followups import Thread, due_keys, give_up, lock_threads, record_fates, rule, settled
 from apps.purchases.queries import year_rules
-from apps.purchases.records import CLAIM, read_line
+from apps.purchases.rulings import Ruling, is_withdrawn, takes_off
 from apps.purchases.store import raw_connection
-from apps.residents.judging import CARD_CLONED, Verdict
-from apps.residents.queries import checked_keyring, was_resident
-from apps.residents.recognition import SealedTap, recognise
 
 logger = logging.getLogger(__name__)
 WAITING = Fate("waiting")
 FOLLOWS_ITS_SALE = frozenset({"held", "unclaimed", "rejected"})
-
-
-class Posted(NamedTuple):
-    """An entry of a sale's thread."""
-
-    key: Key
-    resident_ref: UUID
-    tax_year: int
-    run: int
-    at: datetime
-    card: int | None
-    counter: int | None
-    tiers: list[str]
-    amounts_minor: list[int]
-
-
-@dataclass(slots=True)
-class Account:
-    """Whose account a sale is on, if on any, and what its entries add up to: (year, time) → tier → amount_minor."""
-
-    holder: Holder | None = None
-    shown: dict[tuple[int, datetime], dict[str, int]] = field(default_factory=dict)
-    taken: set[tuple[Key, datetime]] = field(default_factory=set)
-
-    def add(self, entry: Counted | Posted, key: Key) -> None:
-        """Take an entry into account."""
-        self.taken.add((key, entry.at))
-        shown = self.shown.setdefault((entry.tax_year, entry.at), {})
-        for tier, amount in zip(entry.tiers, entry.amounts_minor, strict=True):
-            shown[tier] = shown.get(tier, 0) + amount
 
 
 def settle_due() -> int:
@@ -128,6 +86,7 @@ def settle_some(*, now: datetime, only: Key | None = None) -> int:
         keys = [only] if only else due_keys(cursor)
         if not keys:
             return 0
+        begin_judging(cursor)
         rules = year_rules()
         settling = Settling(cursor, rules, hold_years(cursor, {year.year for year in rules}), now)
         settling.settle(lock_threads(cursor, keys))
@@ -136,111 +95,141 @@ def settle_some(*, now: datetime, only: Key | None = None) -> int:
 
 @dataclass(slots=True)
 class Settling:
-    """One transaction's settling."""
+    """One transaction's settling. With `again` every sale is judged again, by its card and its holder's days.
+
+    `answers` are what residents say of sales just now, beside what they said before.
+    """
 
     cursor: Cursor
     rules: Sequence[YearRules]
     years: Mapping[int, OpenYear]
     now: datetime
+    again: bool = False
+    answers: Mapping[Key, str] = field(default_factory=dict)
 
-    def settle(self, threads: Sequence[Thread]) -> None:
-        """Settle locked threads."""
-        accounts = self._accounts(threads)
-        entries: list[Counted] = []
-        fates: dict[Key, Fate] = {}
+    def settle(self, threads: Sequence[Thread]) -> dict[Key, Account]:
+        """Settle locked threads. Returns the sales' accounts as they were left."""
+        accounts = accounts_of(self.cursor, threads)
+        judge = self._judge_for(threads, accounts)
+        done = Settled()
         for thread in threads:
-            entries += self._settle(thread, accounts[thread.key], fates)
-        post(self.cursor, entries)
-        settled(self.cursor, threads)
-        record_fates(self.cursor, fates, now=self.now)
-
-    def _settle(self, thread: Thread, account: Account, fates: dict[Key, Fate]) -> list[Counted]:
-        if thread.found is None:
-            fates.update({f.key: WAITING for f in thread.followers if not f.code})
-            return []
-        sale = thread.original
-        if sale is None:
-            fates.update(follow_other(thread.followers).fates)
-            return []
-        followed = follow(sale, thread.followers, self.rules)
-        entries = []
-        judged = _is_judged_again(thread, sale) and followed.sold is not None and not followed.voided
-        if judged and followed.sold:
-            entries = self._judge(thread, sale, followed.sold, account)
-        fates.update(_fates(thread, sale, followed, judged=judged))
-        if account.holder:
-            entries += self._difference(thread, followed, account, account.holder)
-        return entries
-
-    def _accounts(self, threads: Sequence[Thread]) -> dict[Key, Account]:
-        """The account of each sale. A record may hang from a sale and have a thread of its own: the sale's is meant."""
-        sales = [thread for thread in threads if thread.original]
-        thread_of = {key: sale.key for sale in sales for key in (sale.key, *(f.key for f in sale.followers))}
-        accounts = {thread.key: Account() for thread in threads}
-        rows = self.cursor.execute(
-            "SELECT terminal_id, seq, resident_ref, tax_year, run, at, card, counter, tiers, amounts_minor"
-            " FROM accruals_entry JOIN unnest(%b::int4[], %b::int4[]) AS k (t, s) ON (terminal_id, seq) = (k.t, k.s)",
-            ([key.terminal_id for key in thread_of], [key.seq for key in thread_of]),
-        )
-        for terminal_id, seq, *rest in rows:
-            entry = Posted(Key(terminal_id, seq), *rest)
-            account = accounts[thread_of[entry.key]]
-            mode = Mode.TEST if entry.run == TEST_RUN else Mode.LIVE
-            account.holder = Holder(entry.resident_ref, mode, entry.card, entry.counter)
-            account.add(entry, entry.key)
+            self._settle(thread, accounts[thread.key], judge, done)
+        post(self.cursor, done.entries)
+        remember(self.cursor, done.remembered, now=self.now)
+        forget(self.cursor, done.forgotten)
+        settled(self.cursor, threads, done.runs)
+        record_fates(self.cursor, done.fates, now=self.now)
         return accounts
 
-    def _judge(self, thread: Thread, sale: Original, sold: Version, account: Account) -> list[Counted]:
-        """Judge a sale at the time it now has; the entry of one that is on no account yet and turns out good."""
-        line = read_line(sale.line)
-        on_account = account.holder is not None
-        if line.token:
-            thread.outcome = self._recognise(line.token, sale, sold, account)
-        elif line.claim and account.holder:  # claimed before
-            thread.outcome = self._of_claimed(account.holder, sold)
-        elif line.claim and CLAIM.fullmatch(line.claim) and thread.outcome is None:
-            add_claim(self.cursor, sale.key, line.claim, sold.year)
-            thread.outcome = Fate("unclaimed")
-        elif line.claim and not CLAIM.fullmatch(line.claim):  # a card or claim that was none
-            thread.outcome = Fate("rejected", "cryptogram_wrong")
-        if on_account or account.holder is None:
-            return []
-        entry = sale_entry(account.holder, sale.key, sold, self.years[sold.year])
-        account.add(entry, sale.key)
-        return [entry]
+    def _judge_for(self, threads: Sequence[Thread], accounts: Mapping[Key, Account]) -> Judge:
+        for key, answer in self.answers.items():
+            if kept := accounts[key].kept:
+                accounts[key].kept = kept._replace(answer=answer)
+        asked = [accounts[t.key] for t in threads if t.original and (self.again or _is_mended(t, t.original))]
+        return Judge(self.cursor, self.years, register_for(asked))
 
-    def _recognise(self, token: str, sale: Original, sold: Version, account: Account) -> Fate | None:
-        """Why the sale is on no account at its time, or None. A counter is spent when it first comes on one."""
-        code, mode = terminal_names([sale.key.terminal_id])[sale.key.terminal_id]
-        keyring = checked_keyring(settings.KANPU_KEYRING)
-        day = self.years[sold.year].day_of(sold.at)
-        seen = recognise(keyring, [SealedTap(token, code, sale.key.seq, sold.at, day, mode)])[0]
-        if seen.judgement.verdict is not Verdict.COUNTED or seen.card is None:
-            return Fate(seen.judgement.verdict, seen.judgement.code)
-        use = Use(seen.card, seen.counter)
-        if account.holder is None:
-            if not spend_counters(self.cursor, [use])[0]:
-                return Fate(CARD_CLONED.verdict, CARD_CLONED.code)
-            account.holder = use.holder
-        return None
+    def _settle(self, thread: Thread, account: Account, judge: Judge, done: "Settled") -> None:
+        if thread.found is None:
+            done.fates.update({f.key: WAITING for f in thread.followers if not f.code})
+            return
+        sale = thread.original
+        if sale is None:
+            done.fates.update(follow_other(thread.followers).fates)
+            return
+        followed = follow(sale, thread.followers, self.rules)
+        if is_withdrawn(thread.rulings) or (followed.sold and self.years[followed.sold.year].is_erased):
+            done.fates.update(_fates(thread, sale, followed, judged=False))
+            return
+        before = thread.outcome
+        judged = None
+        if followed.sold and not followed.voided and (self.again or _is_mended(thread, sale)):
+            judged = judge.judge(thread, sale, followed.sold, account)
+            thread.outcome = judged.fate
+        changed = _standing(before) != _standing(thread.outcome)
+        done.fates.update(_fates(thread, sale, followed, judged=judged is not None and (changed or not self.again)))
+        self._book(Matter(thread, sale, followed, account, judged), done, changed=changed)
 
-    def _of_claimed(self, holder: Holder, sold: Version) -> Fate | None:
-        """Why a sale that was claimed is not on its account at its time, or None."""
-        if was_resident(holder.resident_ref, self.years[sold.year].day_of(sold.at)):
-            return None
-        return Fate("rejected", "card_not_valid")
+    def _book(self, matter: "Matter", done: "Settled", *, changed: bool) -> None:
+        """Bring entries, what is remembered, and rulings to what the sale's standing asks for."""
+        thread, sale, followed, account, judged = matter
+        runs = done.runs[thread.key] = self._runs(followed, account)
+        if judged and followed.sold:
+            if judged.fate is None and judged.holder and account.holder is None:
+                entry = sale_entry(judged.holder, sale.key, followed.sold, self.years[followed.sold.year])
+                account.holder = judged.holder
+                account.add(entry, sale.key)
+                done.entries.append(entry)
+            self._keep(matter, followed.sold, judged, done)
+        elif followed.voided and account.kept:
+            done.forgotten.append(thread.key)
+        ruling = None
+        if (self.again and changed) or (account.holder and takes_off(thread.rulings) != _is_off_account(thread)):
+            ruling = self._rule(thread, account, runs)
+        if ruling and judged and not judged.is_remembered and is_in_open_runs(account, self.years):
+            erase_sale(self.cursor, thread, account, ruling, self.years)
+        if account.holder:
+            done.entries += self._difference(matter, account.holder, ruling)
 
-    def _difference(self, thread: Thread, followed: Followed, account: Account, holder: Holder) -> list[Counted]:
-        """Entries for what the account should show and does not, under the latest follow-up that has none yet."""
+    def _keep(self, matter: "Matter", sold: Version, judged: Judged, done: "Settled") -> None:
+        """Remember a sale that is not counted with whom it belongs to, or forget it."""
+        key, account = matter.thread.key, matter.account
+        answer = account.kept.answer if account.kept else ""
+        holder, fate = judged.holder, judged.fate
+        if holder and judged.is_remembered and (fate or answer == CONFIRMED):
+            status, code = (fate.status, fate.code) if fate else ("counted", "")
+            done.remembered.append(Remembered(holder, key, sold.year, sold.at, status, code, answer))
+        elif account.kept:
+            done.forgotten.append(key)
+
+    def _rule(self, thread: Thread, account: Account, runs: Mapping[str, int]) -> Follower:
+        answer = account.kept.answer if account.kept else ""
+        outcome = thread.outcome if _is_off_account(thread) else None
+        if outcome is None:
+            kind = Ruling.CONFIRM if answer == CONFIRMED else Ruling.RELEASE
+        elif outcome.status == "held":
+            kind = Ruling.HOLD
+        else:
+            kind = Ruling.DENY if answer == DENIED else Ruling.REJECT
+        return rule(self.cursor, thread.key, kind, outcome.code if outcome else "", runs=runs, now=self.now)
+
+    def _runs(self, followed: Followed, account: Account) -> dict[str, int]:
+        """The open run of each year that the sale is in, or was."""
+        years = {year for year, _ in account.shown} | ({followed.sold.year} if followed.sold else set())
+        return {str(year): self.years[year].run for year in sorted(years)}
+
+    def _difference(self, matter: "Matter", holder: Holder, ruling: Follower | None) -> list[Counted]:
+        """Entries for what the account should show and does not, under the ruling, or the latest follow-up."""
+        thread, _, followed, account, _ = matter
         sold = followed.sold
         wanted = {(sold.year, sold.at): followed.left} if sold and not _is_off_account(thread) else {}
         entries = []
         for place in sorted({*account.shown, *wanted}):
             change = Change(*place, account.shown.get(place, {}), wanted.get(place, {}))
             if change.tiers:
-                cause = _cause(thread, account, change.at)
+                cause = ruling or _cause(thread, account, change.at)
                 entries.append(change_entry(holder, thread.key, cause, change, self.years[change.tax_year]))
         return entries
+
+
+class Matter(NamedTuple):
+    """A sale as it is looked at: what follows it makes of it, its account, and the verdict if it was judged."""
+
+    thread: Thread
+    sale: Original
+    followed: Followed
+    account: Account
+    judged: Judged | None
+
+
+@dataclass(slots=True)
+class Settled:
+    """What settling some threads comes to, written together at the end."""
+
+    entries: list[Counted] = field(default_factory=list)
+    fates: dict[Key, Fate] = field(default_factory=dict)
+    remembered: list[Remembered] = field(default_factory=list)
+    forgotten: list[Key] = field(default_factory=list)
+    runs: dict[Key, dict[str, int]] = field(default_factory=dict)
 
 
 def _cause(thread: Thread, account: Account, at: datetime) -> Follower:
@@ -248,13 +237,18 @@ def _cause(thread: Thread, account: Account, at: datetime) -> Follower:
     return next(f for f in reversed(thread.followers) if (f.key, at) not in account.taken)
 
 
-def _is_judged_again(thread: Thread, sale: Original) -> bool:
-    """Whether the sale was refused and may be mended, or a correction gives it another time."""
+def _is_mended(thread: Thread, sale: Original) -> bool:
+    """Whether the sale was refused and may be mended, or a correction gives it another time: then it is judged anew."""
     return bool(sale.code) or any("@" in follower.line.rpartition("\n")[2] for follower in thread.followers)
 
 
 def _is_off_account(thread: Thread) -> bool:
     return thread.outcome is not None and thread.outcome.status in FOLLOWS_ITS_SALE
+
+
+def _standing(outcome: Fate | None) -> tuple[str, str]:
+    """Whether a sale counts, and why it does not."""
+    return (outcome.status, outcome.code) if outcome and outcome.status in FOLLOWS_ITS_SALE else ("counted", "")
 
 
 def _fates(thread: Thread, sale: Original, followed: Followed, *, judged: bool) -> dict[Key, Fate]:

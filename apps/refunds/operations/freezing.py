@@ -1,6 +1,7 @@
 """Freezing a year: the outbox is drained, the cut-off recorded, the next run opened, the evidence written."""
 
 import time
+from datetime import datetime
 from typing import Final
 
 from django.db import transaction
@@ -14,7 +15,8 @@ from apps.refunds.models import UNFINISHED, Run, RunState, StepName
 from apps.refunds.operations.register import take_snapshot, write_register
 from apps.refunds.operations.steps import Seen, Work, WrongState, nothing_seen, record, working
 from apps.refunds.proofs import new_secret
-from apps.schemes.queries import tax_year
+from apps.residents.queries import askings
+from apps.schemes.queries import check_kept, tax_year
 
 DRAIN_PAUSE_S: Final = 0.2
 
@@ -30,9 +32,9 @@ def freeze(year: int, *, actor: str, drain_timeout_s: float = 600, seen: Seen = 
 
     The households and attributes that the scheme asks for are kept as they are now, and the run's entries are written
     to the archive. A freeze that died on the way is finished. Raises OutboxNotEmpty when the outbox does not empty in
-    time, WrongState while an earlier run is unfinished, StepRunning.
+    time, WrongState while an earlier run is unfinished, StepRunning, YearErased.
     """
-    tax_year(year)  # a year that was not started is said first
+    check_kept(tax_year(year))  # a year that was not started, or is erased, is said first
     with working(year, StepName.FREEZE, actor=actor, seen=seen) as work:
         run = _half_frozen(year, work)
         if run is None:
@@ -64,18 +66,24 @@ def _close(year: int, actor: str) -> Run:
 
 
 def _drain(timeout_s: float, work: Work) -> None:
-    """Wait for workers to count what was accepted until now; give up when none of it is counted for `timeout_s`."""
+    """Wait for workers to count, and judge again, what came until now; give up when nothing moves for `timeout_s`."""
     until = timezone.now()
-    first = left = uncounted(received_by=until)[1]
+    first = left = _waiting(until)
     moved_at = time.monotonic()
     while left:
         work.show(first - left, first)
         time.sleep(DRAIN_PAUSE_S)
-        left_now = uncounted(received_by=until)[1]
+        left_now = _waiting(until)
         if left_now < left:
             left, moved_at = left_now, time.monotonic()
         elif time.monotonic() - moved_at > timeout_s:
             raise OutboxNotEmpty(
-                f"{left} purchases wait and no worker counts them. Start one, or: sweep_outbox --once --retry-failed"
+                f"{left} purchases or residents wait and no worker counts them. Start one, or: sweep_outbox --once"
+                " --retry-failed"
             )
     work.show(first, first)
+
+
+def _waiting(until: datetime) -> int:
+    """How many records wait to be counted, and residents to have their sales judged again, since before a time."""
+    return uncounted(received_by=until)[1] + askings(asked_by=until)

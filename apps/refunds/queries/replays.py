@@ -1,18 +1,20 @@
 """Replaying a refund: from the records as shops sent them, through what followed them, to the amount."""
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import psycopg
 from django.db import connection, transaction
+from django.db.models.functions import Coalesce
 
 from apps.accruals.models import Entry
 from apps.merchants.queries import terminal_names
-from apps.purchases.following import Key, follow
+from apps.purchases.following import Follower, Key, follow
 from apps.purchases.followups import Thread, lock_threads
 from apps.purchases.queries import year_rules
+from apps.purchases.rulings import takes_off
 from apps.purchases.store import raw_connection
 from apps.refunds.assessment import assess_group
 from apps.refunds.models import Refund, Run
@@ -23,7 +25,7 @@ from apps.refunds.replay import Left, bought, differences, replayed
 from apps.refunds.rules import rules_of
 from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words
-from apps.schemes.queries import scheme_of
+from apps.schemes.queries import check_kept, scheme_of
 
 SALES_AT_ONCE = 500
 
@@ -42,20 +44,15 @@ class Replay:
     purchases: list[Left]
 
 
-class Booked(NamedTuple):
-    """The records that were booked for a resident: each sale's key, and which follow-ups came in later runs."""
-
-    sales: list[Key]
-    later: set[Key]
-
-
 def replay(resident_ref: UUID, year: int, number: int | None = None) -> Replay:
     """The resident's refund in a run (by default the newest that has one) again, from the purchases as received.
 
-    Purchases of all with whom the resident shares households are taken anew too. Raises RunMissing, StatementMissing.
+    Purchases of all with whom the resident shares households are taken anew too. Raises RunMissing, StatementMissing,
+    and YearErased when there are none any more.
     """
     kept = _kept(resident_ref, year, number)
     run, scheme = run_of(year, kept.run), scheme_of(kept.scheme_version)
+    check_kept(run.tax_year)
     rules = rules_of(scheme, year)
     people = group_of(run, resident_ref)
     purchases = {person.ref: purchases_left(person.ref, run) for person in people}
@@ -79,26 +76,21 @@ def _kept(resident_ref: UUID, year: int, number: int | None) -> Refund:
 
 def purchases_left(resident_ref: UUID, run: Run) -> list[Left]:
     """What is left of each of a resident's purchases, as counted up to a run, from the records as received."""
-    booked = _booked(resident_ref, run)
-    terminals = terminal_names({key.terminal_id for key in booked.sales})
+    sales = _booked(resident_ref, run)
+    terminals = terminal_names({key.terminal_id for key in sales})
     found: list[Left] = []
-    for at in range(0, len(booked.sales), SALES_AT_ONCE):
-        for thread in _threads(booked.sales[at : at + SALES_AT_ONCE]):
-            left = _left(resident_ref, thread, booked.later, terminals[thread.key.terminal_id].code, run.tax_year_id)
+    for at in range(0, len(sales), SALES_AT_ONCE):
+        for thread in _threads(sales[at : at + SALES_AT_ONCE]):
+            left = _left(resident_ref, thread, run, terminals[thread.key.terminal_id].code)
             found += [left] if left else []
     return sorted(found, key=lambda left: (left.at, left.terminal, left.seq))
 
 
-def _booked(resident_ref: UUID, run: Run) -> Booked:
-    runs_of: dict[Key, set[int]] = defaultdict(set)
-    sales: dict[Key, None] = {}
-    entries = Entry.objects.filter(resident_ref=resident_ref, tax_year=run.tax_year_id, run__gte=1)
-    for row in entries.values_list("terminal_id", "seq", "of_terminal_id", "of_seq", "run"):
-        terminal_id, seq, of_terminal_id, of_seq, counted_run = row
-        runs_of[Key(terminal_id, seq)].add(counted_run)
-        if counted_run <= run.number:
-            sales[Key(terminal_id, seq) if of_seq is None else Key(of_terminal_id or 0, of_seq)] = None
-    return Booked(list(sales), {key for key, runs in runs_of.items() if min(runs) > run.number})
+def _booked(resident_ref: UUID, run: Run) -> list[Key]:
+    """The sales of which something was booked for a resident up to a run."""
+    entries = Entry.objects.filter(resident_ref=resident_ref, tax_year=run.tax_year_id, run__range=(1, run.number))
+    sale = Coalesce("of_terminal_id", "terminal_id"), Coalesce("of_seq", "seq")
+    return [Key(*row) for row in entries.values_list(*sale).distinct()]
 
 
 def _threads(keys: list[Key]) -> list[Thread]:
@@ -107,11 +99,17 @@ def _threads(keys: list[Key]) -> list[Thread]:
         return lock_threads(cursor, keys)
 
 
-def _left(resident_ref: UUID, thread: Thread, later: set[Key], terminal: str, year: int) -> Left | None:
+def _left(resident_ref: UUID, thread: Thread, run: Run, terminal: str) -> Left | None:
     if thread.original is None:
         return None
-    followers = [follower for follower in thread.followers if follower.key not in later]
+    followers, rulings = _known(thread.followers, run), _known(thread.rulings, run)
     followed = follow(thread.original, followers, year_rules())
-    if followed.sold is None or followed.sold.year != year:
+    if followed.sold is None or followed.sold.year != run.tax_year_id:
         return None
-    return Left(resident_ref, terminal, thread.key.seq, followed.sold.at, followed.left, 1 + len(followers))
+    amounts = {} if takes_off(rulings) else followed.left
+    return Left(resident_ref, terminal, thread.key.seq, followed.sold.at, amounts, 1 + len(followers))
+
+
+def _known(records: Sequence[Follower], run: Run) -> list[Follower]:
+    """Those that were settled up to a run."""
+    return [record for record in records if (record.runs or {}).get(str(run.tax_year_id), 0) <= run.number]

@@ -99,6 +99,7 @@ def resume_card(card_id: int, *, channel: Channel, at: datetime, actor: str) -> 
     CardOrder.objects.filter(resident=card.resident_id, reason="lost", card=None, cancelled_at=None).update(
         cancelled_at=at
     )
+    judge_again([card.resident_id], since=at, at=at)  # of a till whose clock is fast
     _record(card, "card.resume", at, actor, {"channel": channel})
     return suspension
 

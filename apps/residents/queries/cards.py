@@ -17,15 +17,24 @@ SELECT c.card_index, c.id, c.resident_id, r.mode, c.issuer_version, c.valid_from
        (SELECT array_agg(s.valid) FROM residents_cardsuspension s WHERE s.card_id = c.id),
        (SELECT array_agg(p.valid) FROM residents_recordingpause p WHERE p.resident_id = c.resident_id)
 FROM residents_card c JOIN residents_resident r ON r.ref = c.resident_id
-WHERE c.card_index = ANY(%s)
+WHERE {those}
 """
+BY_INDEX: Final = CARDS.format(those="c.card_index = ANY(%s)")
+BY_NUMBER: Final = CARDS.format(those="c.id = ANY(%s)")
 
 
 def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
     """The cards of these keyed indexes: one query."""
     with connection.cursor() as cursor:
-        cursor.execute(CARDS, [list(indexes)])
+        cursor.execute(BY_INDEX, [list(indexes)])
         return {bytes(row[0]): _record(*row[1:]) for row in cursor.fetchall()}
+
+
+def cards_by_number(numbers: Collection[int]) -> dict[int, CardRecord]:
+    """The cards of these numbers in the database: one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_NUMBER, [list(numbers)])
+        return {row[1]: _record(*row[1:]) for row in cursor.fetchall()}
 
 
 def _record(*row: Any) -> CardRecord:

@@ -1,8 +1,8 @@
 """Reading the register: who is resident when, and where."""
 
 import json
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Collection, Iterator
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from django.db import connection
 
 from apps.kernel.periods import Period
 from apps.residents.judging import is_resident
-from apps.residents.models import Resident
+from apps.residents.models import JudgingDue, Resident
 from apps.residents.months import Stretch, stretches
 
 
@@ -21,7 +21,18 @@ def mode_of_resident(ref: UUID) -> str:
 
 def was_resident(ref: UUID, day: date) -> bool:
     """Whether somebody was resident on a day of the scheme's time zone: one query."""
-    return is_resident(day, *Resident.objects.values_list("resident_from", "resident_to").get(pk=ref))
+    return is_resident(day, *days_of_residents([ref])[ref])
+
+
+def days_of_residents(refs: Collection[UUID]) -> dict[UUID, tuple[date, date | None]]:
+    """From which day on each is resident, and the first day after it, if there is one: one query."""
+    rows = Resident.objects.filter(pk__in=refs).values_list("ref", "resident_from", "resident_to")
+    return {ref: (resident_from, resident_to) for ref, resident_from, resident_to in rows}
+
+
+def askings(*, asked_by: datetime) -> int:
+    """How many residents' sales wait to be judged again, asked for up to a time: one query."""
+    return JudgingDue.objects.filter(asked_at__lte=asked_by).count()
 
 
 REGISTERED: Final = """

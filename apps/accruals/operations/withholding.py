@@ -1,0 +1,49 @@
+"""Remembering sales whose resident is known and which are not counted, inside the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from apps.accruals.operations.posting import Cursor, Holder
+from apps.purchases.following import Key
+
+
+class Remembered(NamedTuple):
+    """A sale that is not counted, or that its resident confirmed, at the time as which it was judged."""
+
+    holder: Holder
+    key: Key
+    tax_year: int
+    at: datetime
+    status: str
+    code: str
+    answer: str = ""
+
+
+REMEMBER: Final = (
+    "INSERT INTO accruals_withheld (resident_ref, terminal_id, seq, tax_year, at, card, counter, status, code, answer,"
+    " decided_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (resident_ref, terminal_id, seq) DO UPDATE SET tax_year = excluded.tax_year, at = excluded.at,"
+    " status = excluded.status, code = excluded.code, answer = excluded.answer, decided_at = excluded.decided_at"
+)
+
+
+def remember(cursor: Cursor, sales: Sequence[Remembered], *, now: datetime) -> None:
+    """Keep these sales with their residents, by resident."""
+    rows = [
+        (s.holder.resident_ref, *s.key, s.tax_year, s.at, s.holder.card, s.holder.counter, s.status, s.code, s.answer,
+         now)
+        for s in sorted(sales, key=lambda s: (s.holder.resident_ref, s.key))
+    ]  # fmt: skip
+    if rows:
+        cursor.executemany(REMEMBER, rows)
+
+
+def forget(cursor: Cursor, sales: Sequence[Key]) -> None:
+    """Forget what was remembered of these sales: they are counted, or gone."""
+    if sales:
+        cursor.execute(
+            "DELETE FROM accruals_withheld USING unnest(%s::int4[], %s::int4[]) AS k (t, s)"
+            " WHERE (terminal_id, seq) = (k.t, k.s)",
+            ([key.terminal_id for key in sales], [key.seq for key in sales]),
+        )
