@@ -89,6 +89,10 @@ def pools(scheme: Scheme) -> bool:
 
 def members_in(stretch: Stretch, homes: Mapping[UUID, Iterable[tuple[UUID, Period]]], year: int) -> int:
     """How many belonged to the household of a stretch at some time of its months."""
-    after = date(year + stretch.last_month // 12, stretch.last_month % 12 + 1, 1)
-    months = Period(date(year, stretch.first_month, 1), after)
+    months = Period(date(year, stretch.first_month, 1), after_month(year, stretch.last_month))
     return len({ref for ref, period in homes.get(stretch.household_ref, ()) if period.overlap(months)})
+
+
+def after_month(year: int, month: int) -> date:
+    """The first day after a month."""
+    return date(year + month // 12, month % 12 + 1, 1)

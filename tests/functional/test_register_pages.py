@@ -61,7 +61,7 @@ def test_from_the_letters_code_to_a_lost_card_and_a_pause(web: str, page: Page, 
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.get_by_role("button", name="保存してログイン").click()
-    expect(page.get_by_text("hanakoとしてログイン中").or_(page.get_by_text("hanako"))).to_be_visible()
+    expect(page.get_by_text("hanakoさん")).to_be_visible()
 
     page.get_by_role("link", name="カード", exact=True).click()
     assert_fits_in_both_languages(page)

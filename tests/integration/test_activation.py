@@ -182,6 +182,13 @@ def test_the_second_step_needs_the_first_and_not_long_ago(client: Client, code: 
     assert not Account.objects.exists()
 
 
+def test_without_the_vaults_keys_nobody_loses_a_try(client: Client, code: str, settings: Any) -> None:
+    settings.KANPU_VAULT_KEYS = None
+    client.raise_request_exception = False
+    assert client.post("/activate", {"code": code, "birth_date": "1990-04-01"}).status_code == 500
+    assert Notice.objects.get().tries == 0
+
+
 def test_who_was_erased_has_no_birth_date_to_match(client: Client, resident: UUID, code: str) -> None:
     VaultRecord.objects.filter(pk=resident).delete()
     with pytest.raises(BirthDateWrong):

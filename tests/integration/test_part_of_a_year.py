@@ -17,7 +17,7 @@ from apps.accruals.operations.counting import count_all
 from apps.portal.models import Account
 from apps.refunds.models import Member, Refund
 from apps.refunds.queries.replays import replay
-from apps.residents.models import Resident
+from apps.residents.models import Membership, Resident
 from apps.residents.operations import Home, issue_cards, place_in_households, register_residents
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -166,6 +166,14 @@ def test_the_fathers_page_says_where_he_lived_and_whose_share_he_is_paid(
     ):
         assert words in page
     assert "You were resident" not in page
+
+
+def test_a_settled_year_is_explained_by_the_register_as_it_was_then(client: Client, settled: dict[str, UUID]) -> None:
+    sign_up(client, "father", settled["father"])
+    Membership.objects.filter(resident=settled["father"], household_ref=B).update(household_ref=A, is_head=False)
+    assert "August to December: household B, 2 members" in shown(client, f"/year/{YEAR}")
+    Refund.objects.all().delete()
+    assert "January to December: household A, 3 members" in shown(client, f"/year/{YEAR}")
 
 
 def test_who_lived_here_all_year_alone_is_told_nothing_of_parts(client: Client, world: World) -> None:

@@ -157,8 +157,12 @@ def test_a_protected_residents_address_is_not_even_opened(client: Client, hanako
 
 
 def test_who_was_erased_is_told_so(client: Client, hanako: UUID) -> None:
-    VaultRecord.objects.filter(pk=hanako).delete()
+    VaultRecord.objects.filter(pk=hanako).update(
+        erased_at=timezone.now(), person=None, person_index=None, address=None, content_mac=None
+    )
     assert "were erased" in shown(client, "/registration")
+    VaultRecord.objects.filter(pk=hanako).delete()
+    assert "are not entered yet" in shown(client, "/registration")
 
 
 # --- recording ---

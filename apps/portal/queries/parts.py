@@ -1,18 +1,31 @@
 """The parts of a resident's year: residence, households, and who is paid a child's share."""
 
 from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 from psycopg.types.range import DateRange
 
 from apps.kernel.periods import Period, year_period
-from apps.portal.parts import Parts, members_cap_minor, members_in, parts_of, pools, residence_days
+from apps.portal.parts import Parts, after_month, members_cap_minor, members_in, parts_of, pools, residence_days
 from apps.refunds.models import Member, Run
 from apps.residents.models import Membership, Resident
 from apps.residents.months import Stretch, stretches
 from apps.schemes.document import Scheme
+
+Homes = dict[UUID, list[tuple[UUID, Period]]]
+
+
+class Lived(NamedTuple):
+    """A resident's stretches of a year, whether a parent is paid the share, and who else was in those households."""
+
+    stretches: list[Stretch]
+    has_payee: bool
+    homes: Homes
 
 
 def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Parts | None:
@@ -24,34 +37,48 @@ def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Part
     if resident is None:
         return None
     residence = Period(resident.resident_from, resident.resident_to)
-    own, has_payee = _kept(ref, year, residence, run) if run else _now(ref, year, residence)
-    homes: dict[UUID, list[tuple[UUID, Period]]] = defaultdict(list)
-    rows = _in_year(year).filter(household_ref__in={stretch.household_ref for stretch in own})
-    for home, member, valid in rows.values_list("household_ref", "resident_id", "valid"):
-        homes[home].append((member, Period(valid.lower, valid.upper)))
+    lived = _kept(ref, run, residence) if run else _now(ref, year, residence)
+    members = partial(members_in, homes=lived.homes, year=year)
     cap_minor = members_cap_minor(scheme)
     first_day, last_day = residence_days(residence, year)
     return Parts(
         first_day=first_day,
         last_day=last_day,
-        parts=parts_of(ref, own, year, members=partial(members_in, homes=homes, year=year), cap_minor=cap_minor),
+        parts=parts_of(ref, lived.stretches, year, members=members, cap_minor=cap_minor),
         pools=pools(scheme),
         cap_minor=cap_minor,
-        has_payee=has_payee,
+        has_payee=lived.has_payee,
         children=_in_year(year).filter(payee=ref).values("resident_id").distinct().count(),
     )
 
 
-def _kept(ref: UUID, year: int, residence: Period, run: Run) -> tuple[list[Stretch], bool]:
-    rows = list(Member.objects.filter(resident_ref=ref, tax_year=year, run=run.number).order_by("first_month"))
-    own = [Stretch(row.household_ref, row.first_month, row.last_month) for row in rows]
-    return own or stretches(ref, residence, [], year), any(row.payee_ref for row in rows)
+def _kept(ref: UUID, run: Run, residence: Period) -> Lived:
+    year = run.tax_year_id
+    kept = Member.objects.filter(tax_year=year, run=run.number)
+    own = list(kept.filter(resident_ref=ref).order_by("first_month"))
+    rows = kept.filter(group_ref__in={row.group_ref for row in own})
+    fields = rows.values_list("household_ref", "resident_ref", "first_month", "last_month")
+    stays = ((home, member, Period(date(year, a, 1), after_month(year, b))) for home, member, a, b in fields)
+    found = [Stretch(row.household_ref, row.first_month, row.last_month) for row in own]
+    has_payee = any(row.payee_ref for row in own)
+    return Lived(found or stretches(ref, residence, [], year), has_payee, _by_home(stays))
 
 
-def _now(ref: UUID, year: int, residence: Period) -> tuple[list[Stretch], bool]:
-    stays = list(_in_year(year).filter(resident=ref).order_by("valid"))
-    homes = [(Period(stay.valid.lower, stay.valid.upper), stay.household_ref) for stay in stays]
-    return stretches(ref, residence, homes, year), any(stay.payee_id for stay in stays)
+def _now(ref: UUID, year: int, residence: Period) -> Lived:
+    own = list(_in_year(year).filter(resident=ref).order_by("valid"))
+    rows = _in_year(year).filter(household_ref__in={stay.household_ref for stay in own})
+    fields = rows.values_list("household_ref", "resident_id", "valid")
+    stays = ((home, member, Period(valid.lower, valid.upper)) for home, member, valid in fields)
+    periods = [(Period(stay.valid.lower, stay.valid.upper), stay.household_ref) for stay in own]
+    has_payee = any(stay.payee_id for stay in own)
+    return Lived(stretches(ref, residence, periods, year), has_payee, _by_home(stays))
+
+
+def _by_home(stays: Iterable[tuple[UUID, UUID, Period]]) -> Homes:
+    homes: Homes = defaultdict(list)
+    for home, member, period in stays:
+        homes[home].append((member, period))
+    return homes
 
 
 def _in_year(year: int) -> "QuerySet[Membership]":

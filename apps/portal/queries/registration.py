@@ -15,7 +15,7 @@ from apps.audit.access import Access
 from apps.kernel.periods import Period
 from apps.portal.queries.accesses import OWN_PURPOSE
 from apps.portal.queries.accounts import resident_of
-from apps.residents.models import Membership, RegisterEvent, Resident
+from apps.residents.models import Membership, RegisterEvent, Resident, VaultRecord
 from apps.residents.queries.vault import read_vault
 from apps.residents.vault.contents import Identity
 
@@ -35,13 +35,14 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Who the resident is (None where the vault was emptied), residence, homes and events, the newest first.
+    """Who the resident is (None where the vault has nothing), residence, homes and events, the newest first.
 
     The address of a protected resident is left out: others of the household may look over the shoulder.
     """
 
     resident: Resident
     identity: Identity | None
+    was_erased: bool
     homes: list[Home]
     events: list[RegisterEvent]
 
@@ -53,7 +54,8 @@ def own_registration(user: User | AnonymousUser) -> Registration:
     columns = ("person",) if resident.is_protected else ("person", "address")
     identity = read_vault([ref], columns, access=OWN_ACCESS, at=timezone.now()).get(ref)
     events = RegisterEvent.objects.filter(resident=ref).order_by("-effective_date", "-pk")
-    return Registration(resident, identity, _homes(ref), list(events))
+    was_erased = identity is None and VaultRecord.objects.filter(resident=ref, erased_at__isnull=False).exists()
+    return Registration(resident, identity, was_erased, _homes(ref), list(events))
 
 
 def _homes(ref: UUID) -> list[Home]:

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_http_methods
 
 from apps.kernel.errors import KanpuError
 from apps.portal.forms import CodeForm
-from apps.portal.operations.activation import UserNameTaken, check_code, open_account
+from apps.portal.operations.activation import BirthDateWrong, UserNameTaken, check_code, open_account
 from apps.portal.queries.accounts import user_of_letter
-from apps.residents.operations.notices import CodeExpired, CodeVoid
+from apps.residents.operations.notices import CodeExpired, CodeUnknown, CodeVoid
 
 CHECKED: Final = "activation"  # of the session: which letter was checked, and when
 MAY_TAKE: Final = timedelta(minutes=15)
@@ -35,7 +35,7 @@ def code(request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         try:
             notice = check_code(form.cleaned_data["code"], form.cleaned_data["birth_date"], at=now)
-        except KanpuError as error:
+        except (CodeUnknown, BirthDateWrong, CodeVoid, CodeExpired) as error:
             form.add_error(None, _why(error))
         else:
             request.session.cycle_key()
@@ -61,7 +61,7 @@ def account(request: HttpRequest) -> HttpResponse:
             opened = open_account(notice_id, name, password, at=timezone.now())
         except UserNameTaken as error:
             form.add_error(None, _why(error))
-        except KanpuError:
+        except (CodeVoid, CodeExpired):
             del request.session[CHECKED]
             return redirect("activate")
         else:
