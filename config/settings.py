@@ -105,9 +105,10 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
-    # Written as months close; what is written is never rewritten.
+    # Written as months close; written anew only without what residents withdrew while the run is open.
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
+    "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

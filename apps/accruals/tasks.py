@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from apps.accruals.operations.archiving import archive_year
 from apps.accruals.operations.counting import count_all
-from apps.schemes.queries import started_years
+from apps.schemes.queries import kept_years
 
 
 @shared_task(name="accruals.count_pending")
@@ -18,4 +18,4 @@ def count_pending() -> int:
 def archive() -> int:
     """Write what was counted since the last time to the archive."""
     now = timezone.now()
-    return sum(archive_year(year.year, now=now) for year in started_years())
+    return sum(archive_year(year, now=now) for year in kept_years())

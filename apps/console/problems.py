@@ -32,6 +32,7 @@ PROBLEMS: Final[dict[str, Promise]] = {
     "appeal_too_late": _("The time to appeal against this decision is over."),
     "decision_closed": _("This decision was appealed against, or its appeal decided, before."),
     "year_not_started": _("This tax year was not started."),
+    "year_erased": _("The purchases of this year were erased at its retention date. Totals, refunds and proofs stay."),
     "document_unprintable": _("The document has a character that cannot be printed. Write that text otherwise."),
 }
 

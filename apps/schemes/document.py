@@ -136,8 +136,8 @@ class Lapse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: Words
 
 
-class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole scheme file."""
+class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A whole scheme file. `retention_years`: how long purchases are kept from the end of the deadline's year on."""
 
     code: SchemeCode
     name: Words
@@ -151,6 +151,7 @@ class Scheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refund: RefundRule
     appeal: Appeal
     lapse: Lapse
+    retention_years: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
 
 
 def canonical(scheme: Scheme) -> bytes:

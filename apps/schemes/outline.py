@@ -40,6 +40,7 @@ def outline(scheme: Scheme) -> Iterator[str]:
         yield f"paid: {refund.paid.en}"
     yield f"appeal: to {scheme.appeal.to.en}, within {scheme.appeal.within_months} months ({scheme.appeal.basis.en})"
     yield f"lapse: after {scheme.lapse.after_years} years ({scheme.lapse.reference.en})"
+    yield f"purchases are kept for {scheme.retention_years} years from the end of the deadline's year"
 
 
 def _both(words: Words) -> str:

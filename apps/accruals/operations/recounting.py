@@ -19,7 +19,7 @@ from apps.purchases.store import raw_connection
 from apps.schemes.document import Scheme
 from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.purchase_rule import shares_of_month
-from apps.schemes.queries import tax_year
+from apps.schemes.queries import check_kept, tax_year
 
 RESIDENTS_A_CHUNK: Final = 5_000
 LAST_RUN: Final = 2**15 - 1
@@ -61,9 +61,9 @@ def recount_year(
 
     Counting waits meanwhile. With the scheme that the year has, no total should differ. `seen` is told how many
     residents are done; with `dry_run` nothing is changed. The caller makes sure that no run was assessed under another
-    scheme. Raises YearNotStarted, and SchemeDoesNotFit naming tier and month.
+    scheme. Raises YearNotStarted, YearErased, and SchemeDoesNotFit naming tier and month.
     """
-    tax_year(year)  # a year that was not started is said first
+    check_kept(tax_year(year))  # a year that was not started, or is erased, is said first
     row, scheme = lock_year(year), version.scheme()
     _check_days_and_money(row, scheme)
     with connection.wrap_database_errors, Cursor(raw_connection()) as cursor:

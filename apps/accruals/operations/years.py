@@ -19,9 +19,10 @@ PARTITIONED: Final = {"purchases_purchase": 100, "accruals_entry": 100, "accrual
 def start_year(year: int, version: SchemeVersion, *, deadline: date | None, at: datetime, actor: str) -> TaxYear:
     """Start a tax year under a scheme version; again is harmless. Raises YearAlreadyStarted and DeadlineInvalid."""
     row = open_tax_year(year, version, deadline=deadline, at=at, actor=actor)
+    erased = set(TaxYear.objects.exclude(erased_at=None).values_list("year", flat=True))
     with connection.cursor() as cursor:
         for table, fillfactor in PARTITIONED.items():
-            for of_year in (year, year + 1):
+            for of_year in {year, year + 1} - erased:
                 _make_partition(cursor, table, of_year, fillfactor)
     return row
 

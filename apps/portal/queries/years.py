@@ -17,6 +17,7 @@ from apps.portal.parts import Parts
 from apps.portal.queries.accounts import resident_of
 from apps.portal.queries.cards import is_suspended
 from apps.portal.queries.parts import parts_of_year
+from apps.purchases.rulings import OFFICE
 from apps.refunds.models import Decision, Refund
 from apps.refunds.queries.decisions import decisions_of_resident
 from apps.refunds.queries.settlements import Balance, balances_of
@@ -115,7 +116,8 @@ class PurchaseRow:
 class YearPage:
     """A resident's year. `run` is None as long as no run has found a refund.
 
-    `unread` counts decisions of the year that the resident has not opened yet, of all `decisions`.
+    `unread` counts decisions of the year that the resident has not opened yet, of all `decisions`. `erased_at`: when
+    shops and times were erased, if they were.
     """
 
     year: int
@@ -132,6 +134,7 @@ class YearPage:
     spend: SpendTable
     purchases: tuple[PurchaseRow, ...]
     page: "Page[Entry]"
+    erased_at: datetime | None
 
 
 def newest_year(user: User | AnonymousUser) -> int | None:
@@ -165,6 +168,7 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
         spend=spend,
         purchases=_purchases(list(found.object_list), scheme, row.open_run),
         page=found,
+        erased_at=row.erased_at,
     )
 
 
@@ -202,13 +206,13 @@ def _found(balance: Balance, spent_minor: int) -> Found:
 
 
 def _purchases(entries: list[Entry], scheme: Scheme, open_run: int) -> tuple[PurchaseRow, ...]:
-    shops = store_names({entry.terminal_id for entry in entries})
+    shops = store_names({_shop_of(entry) for entry in entries})
     names = _names(scheme)
     return tuple(
         PurchaseRow(
             entry.kind,
             entry.at,
-            shops.get(entry.terminal_id),
+            shops.get(_shop_of(entry)),
             tuple((names[t], amount) for t, amount in zip(entry.tiers, entry.amounts_minor, strict=True)),
             sum(entry.amounts_minor),
             terminal_id=entry.terminal_id,
@@ -217,6 +221,12 @@ def _purchases(entries: list[Entry], scheme: Scheme, open_run: int) -> tuple[Pur
         )
         for entry in entries
     )
+
+
+def _shop_of(entry: Entry) -> int:
+    """The terminal of a record, or for a ruling of the refund office that of its sale."""
+    is_ruling = entry.terminal_id == OFFICE and entry.of_terminal_id is not None
+    return entry.of_terminal_id if is_ruling and entry.of_terminal_id is not None else entry.terminal_id
 
 
 def _names(scheme: Scheme) -> dict[str, Words]:

@@ -14,7 +14,7 @@ from apps.refunds.what_if import WhatIf, compare, remeasured
 from apps.schemes.adapting import Assumptions, Bought, adapted, assumptions_in_words
 from apps.schemes.document import Scheme, Words, asks_the_register, measures_purchases
 from apps.schemes.models import TaxYear
-from apps.schemes.queries import scheme_of, tax_year
+from apps.schemes.queries import check_kept, scheme_of, tax_year
 
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 SEEN_EVERY: Final = 500
@@ -66,9 +66,11 @@ def what_if(
 
     Computed up to the year's newest run, households and attributes as that run kept them; before the first freeze from
     all that was counted. `seen` is told how many residents are done, of how many. Raises YearNotStarted,
-    NothingRecorded and what `adapted` raises.
+    NothingRecorded, what `adapted` raises, and YearErased for a scheme that takes purchases one by one.
     """
     run, in_force, bought = recorded_year(year)
+    if measures_purchases(scheme):  # one by one, and not by totals
+        check_kept(run.tax_year)
     other = adapted(scheme, recorded=in_force, year=year, bought=bought, assumed=assumed)
     total = residents_with_totals(year, up_to_run=run.number)
 
