@@ -9,8 +9,8 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.paginator import Page, Paginator
 
-from apps.accruals.models import Entry
-from apps.accruals.queries import MonthSpend, entries_of_resident, newest_year_of, spend_of_resident
+from apps.accruals.models import TEST_RUN, Entry
+from apps.accruals.queries import MonthSpend, entries_of_resident, newest_year_of, number_held, spend_of_resident
 from apps.merchants.queries import StoreName, store_names
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.parts import Parts
@@ -107,6 +107,9 @@ class PurchaseRow:
     shop: StoreName | None
     tiers: tuple[tuple[Words, int], ...]
     total_minor: int
+    terminal_id: int
+    seq: int
+    can_be_withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class YearPage:
     unread: int
     parts: Parts | None
     is_suspended: bool
+    held: int
     spend: SpendTable
     purchases: tuple[PurchaseRow, ...]
     page: "Page[Entry]"
@@ -160,8 +164,9 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
         unread=sum(decision.state == Decision.State.ISSUED for decision in decisions),
         parts=parts_of_year(ref, year, scheme, balances[0].run if balances else None),
         is_suspended=is_suspended(ref),
+        held=number_held(ref, unanswered=True),
         spend=spend,
-        purchases=_purchases(list(found.object_list), scheme),
+        purchases=_purchases(list(found.object_list), scheme, row.open_run),
         page=found,
         erased_at=row.erased_at,
     )
@@ -200,7 +205,7 @@ def _found(balance: Balance, spent_minor: int) -> Found:
     return Found(run.state, run.cutoff_at, refund.earlier_minor, refund.due_minor, late_minor)
 
 
-def _purchases(entries: list[Entry], scheme: Scheme) -> tuple[PurchaseRow, ...]:
+def _purchases(entries: list[Entry], scheme: Scheme, open_run: int) -> tuple[PurchaseRow, ...]:
     shops = store_names({_shop_of(entry) for entry in entries})
     names = _names(scheme)
     return tuple(
@@ -210,6 +215,9 @@ def _purchases(entries: list[Entry], scheme: Scheme) -> tuple[PurchaseRow, ...]:
             shops.get(_shop_of(entry)),
             tuple((names[t], amount) for t, amount in zip(entry.tiers, entry.amounts_minor, strict=True)),
             sum(entry.amounts_minor),
+            terminal_id=entry.terminal_id,
+            seq=entry.seq,
+            can_be_withdrawn=entry.kind == "sale" and entry.run in (TEST_RUN, open_run),
         )
         for entry in entries
     )
