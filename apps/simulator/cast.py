@@ -7,17 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from kanpu_pos import read_personalisation
 
 from apps.accruals.operations.test_cards import make_test_cards
 from apps.accruals.operations.years import start_year
-from apps.audit.officers import AUDITORS
+from apps.audit.officers import Role
+from apps.audit.operations.officers import appoint_officer
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Merchant, Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
@@ -38,6 +40,15 @@ ACTOR = "demo"
 DEADLINE_AHEAD = timedelta(days=2 * 365)
 MUNICIPALITY = "139998"  # no town has this code
 SHOWN_REFUND_AT_MOST = 2500
+
+
+OFFICERS: Final = (
+    (Role.AUDITOR, "Tax office", "auditor", "the year-end run"),
+    (Role.AUDITOR, "Tax office", "auditor2", "the same, for the second signature"),
+    (Role.CLERK, "Kaku town hall", "clerk", "the register, cards and letters; residents' numbers are in register.csv"),
+    (Role.HELPDESK, "Telephone helpdesk", "helpdesk", "lost cards by telephone"),
+    (Role.OPERATOR, "Operations", "operator", "how many cards and letters there are"),
+)
 
 
 class CastIncomplete(KanpuError):
@@ -159,7 +170,7 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
 
 
 def create_logins(path: Path, run: Run) -> list[Login]:
-    """An account for a resident well below the cap, and two for auditors, who sign the run; kept at `path`."""
+    """An account for a resident well below the cap, auditors, who sign the run, and offices; kept at `path`."""
     refunds = Refund.objects.filter(tax_year=YEAR, run=run.number, entitled_minor__lte=SHOWN_REFUND_AT_MOST)
     shown = refunds.order_by("-entitled_minor", "resident_ref").first()
     logins = []
@@ -167,10 +178,10 @@ def create_logins(path: Path, run: Run) -> list[Login]:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))
         Account.objects.create(user=_user(resident), resident_ref=shown.resident_ref)
         logins.append(resident)
-    for name, shows in (("auditor", "the year-end run"), ("auditor2", "the same, for the second signature")):
-        auditor = Login(shows, name, secrets.token_urlsafe(12))
-        _user(auditor).groups.add(Group.objects.get_or_create(name=AUDITORS)[0])
-        logins.append(auditor)
+    for role, office, name, shows in OFFICERS:
+        officer = Login(shows, name, secrets.token_urlsafe(12))
+        appoint_officer(name, add=[role], office=office, password=officer.password, at=timezone.now(), actor=ACTOR)
+        logins.append(officer)
     write_private(path, json.dumps([asdict(login) for login in logins]))
     return logins
 

@@ -23,6 +23,7 @@ KINDS: Final[dict[str, Promise]] = {
     "terminal_rekeyed": _("A terminal was enrolled again with a new key"),
     "card_cloned": _("A card's counter was used twice: a copy?"),
     "clerk_browses": _("Somebody of staff opened unusually many residents"),
+    "phone_guessing": _("Somebody answering the telephone tried too many particulars that belong to nobody"),
     "register_guessing": _("Somebody of staff tried too many particulars that belong to nobody"),
     "claim_guessing": _("A resident tried too many claim codes"),
     "batch_failed": _("A batch cannot be counted"),

@@ -8,6 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from apps.audit.models import AccessRecord
+from apps.audit.purposes import purpose_words as of_staff
 from apps.portal.parts import Part
 from apps.portal.wording import COLUMNS, EVENTS, OPENED, PURPOSES, ROLES
 
@@ -30,7 +31,7 @@ def role_words(record: AccessRecord) -> str:
 @register.filter
 def purpose_words(record: AccessRecord) -> str:
     """What for; a purpose that an officer typed is as it was typed."""
-    return str(PURPOSES.get(record.purpose, record.purpose))
+    return str(PURPOSES[record.purpose]) if record.purpose in PURPOSES else of_staff(record.purpose)
 
 
 @register.filter
