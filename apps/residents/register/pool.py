@@ -20,7 +20,7 @@ import msgspec
 from apps.kernel.errors import KanpuError
 from apps.residents.register.prepared import Outcome, Reading, Record, prepare
 
-CHUNK: Final = 2_000
+CHUNK: Final = 4_000
 UNDER_WAY: Final = 2  # chunks a process
 _given: list[Reading] = []  # in a pool's process: its one reading
 _decoder: Final = msgspec.msgpack.Decoder(Outcome)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from apps.audit.operations import record_event
 from apps.residents.operations.importing.households import NO_HEAD, placing_beside, settle_households
-from apps.residents.operations.importing.job import Job, Report
+from apps.residents.operations.importing.job import Job, Report, durable_at_the_end
 from apps.residents.operations.importing.people import Taken, take
 from apps.residents.operations.importing.staging import staging
 from apps.residents.operations.secret_files import FileExists
@@ -56,10 +56,10 @@ def import_table(
             stack.enter_context(_undone())
         stack.enter_context(staging())
         processes = (os.cpu_count() or 1) if scanned.lines > CHUNK else 0  # or it is done before they have started
-        _take_all(
-            job, report, prepared_chunks(reading, records, lambda: report.is_mostly_new, processes=processes), seen
-        )
-        settle_households(job, report, lambda line: seen("households", line))
+        chunks = prepared_chunks(reading, records, lambda: report.is_mostly_new, processes=processes)
+        with durable_at_the_end():
+            _take_all(job, report, chunks, seen)
+            settle_households(job, report, lambda line: seen("households", line))
         _record(job, report)
     return report
 

@@ -17,7 +17,7 @@ import psycopg
 from django.db import IntegrityError, connection, transaction
 
 from apps.residents.operations.importing.changing import add_events
-from apps.residents.operations.importing.job import Cursor, Job, Report, lock_register, raw_cursor
+from apps.residents.operations.importing.job import Cursor, Job, Report, durable_at_the_end, lock_register, raw_cursor
 from apps.residents.operations.importing.payees import set_payees
 from apps.residents.operations.importing.staging import Staged
 from apps.residents.register.changes import Dated
@@ -175,9 +175,15 @@ def placing_beside(report: Report) -> Iterator[Callable[[Sequence[Staged]], None
             report.homes += under_way.popleft().result()
 
     with ThreadPoolExecutor(1) as worker:
-        yield place
-        worker.submit(connection.close)
+        try:
+            yield place
+        finally:
+            worker.submit(_leave)
     report.homes += sum(each.result() for each in under_way)
+
+
+def _leave() -> None:
+    connection.close()  # the thread's own
 
 
 def _place(rows: Sequence[Staged]) -> int:
@@ -190,7 +196,7 @@ def _place(rows: Sequence[Staged]) -> int:
     if not stays:
         return 0
     columns = [list(column) for column in zip(*stays, strict=True)]
-    with raw_cursor() as cursor:
+    with durable_at_the_end(), raw_cursor() as cursor:
         try:
             return cursor.execute(STAY, columns).rowcount
         except psycopg.errors.ExclusionViolation:

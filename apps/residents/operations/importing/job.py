@@ -1,6 +1,7 @@
 """What an import is told, and what it says at the end."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -75,6 +76,18 @@ def raw_cursor() -> Cursor:
     """A cursor that binds on the server, in binary where asked: Django's own writes values into the text."""
     connection.ensure_connection()
     return psycopg.Cursor(connection.connection)
+
+
+@contextmanager
+def durable_at_the_end() -> Iterator[None]:
+    """Commits within do not wait for the disk; the next one after does, for all of them."""
+    with raw_cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO off")
+        try:
+            yield
+        finally:
+            with suppress(psycopg.errors.InFailedSqlTransaction):  # which undoes the setting itself
+                cursor.execute("RESET synchronous_commit")
 
 
 def lock_register(cursor: Cursor) -> None:
