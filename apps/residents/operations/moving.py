@@ -18,10 +18,10 @@ from psycopg import sql
 from apps.kernel.progress import Seen, nothing_seen
 from apps.residents.key_documents import Kind
 from apps.residents.keyring import Keyring, KeyringMissing
-from apps.residents.models import Card, TestCard, VaultRecord
+from apps.residents.models import Card, HouseholdIndex, TestCard, VaultRecord
 from apps.residents.queries.vault import opened
 from apps.residents.tokens import card_index
-from apps.residents.vault.contents import CARD_TABLE, COLUMNS, TABLE, person_key
+from apps.residents.vault.contents import CARD_TABLE, COLUMNS, HOUSEHOLD_TABLE, TABLE, person_key
 from apps.residents.vault.keys import VaultKeys, VaultKeysMissing
 from apps.residents.vault.sealing import Place, VaultDamaged, keyed_index, seal, unseal
 
@@ -106,6 +106,23 @@ def reindexed_record(keys: Keys, row: Row) -> Row:
     return {column: indexes.get(column) for column in INDEXES} | {"content_mac": None}
 
 
+def resealed_household(keys: Keys, row: Row) -> Row:
+    """The number that a municipality gave a household, under the newest vault key."""
+    vault, place = keys.of_vault(), _household_place(row)
+    return {"number": seal(vault, place, unseal(vault, place, bytes(row["number"])))}
+
+
+def reindexed_household(keys: Keys, row: Row) -> Row:
+    """What a household is found by, under the newest index key."""
+    vault = keys.of_vault()
+    number = unseal(vault, _household_place(row), bytes(row["number"])).decode()
+    return {"number_index": keyed_index(vault, "household", number)}
+
+
+def _household_place(row: Row) -> Place:
+    return Place(HOUSEHOLD_TABLE, "number", str(row["pk"]))
+
+
 INDEXES: Final = ("individual_number_index", "resident_code_index", "person_index")
 FOUND_BY: Final = ("individual_number", "resident_code", "person")
 HOLDINGS: Final[Mapping[Kind, Sequence[Holding]]] = {
@@ -117,8 +134,12 @@ HOLDINGS: Final[Mapping[Kind, Sequence[Holding]]] = {
     Kind.VAULT: (
         Holding(VaultRecord, "key_version", COLUMNS, resealed_record),
         Holding(Card, "key_version", ("sealed_card_id",), resealed_card),
+        Holding(HouseholdIndex, "key_version", ("number",), resealed_household),
     ),
-    Kind.VAULT_INDEX: (Holding(VaultRecord, "index_version", (*FOUND_BY, *INDEXES, "content_mac"), reindexed_record),),
+    Kind.VAULT_INDEX: (
+        Holding(VaultRecord, "index_version", (*FOUND_BY, *INDEXES, "content_mac"), reindexed_record),
+        Holding(HouseholdIndex, "index_version", ("number", "number_index"), reindexed_household),
+    ),
 }
 
 

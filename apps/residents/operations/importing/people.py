@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from apps.merchants.models import Mode
+from apps.residents.operations.holding import hold_vault_keys
 from apps.residents.operations.importing.changing import add_attributes, apply_changes, changes_of
 from apps.residents.operations.importing.job import EVENT, Cursor, Job, copy_rows, lock_register, raw_cursor
 from apps.residents.operations.importing.staging import Staged, household_refs, stage, staged, staged_before
@@ -90,6 +91,7 @@ def _refused(item: Prepared, error: IntegrityError) -> Defect:
 
 def _take(job: Job, rows: Sequence[Prepared]) -> Taken:
     with connection.wrap_database_errors, raw_cursor() as cursor:
+        hold_vault_keys(job.keys)
         lock_register(cursor)
         fresh, known, defects = _sorted_out(rows, _owners(cursor, rows))
         before = staged_before(cursor, [each.ref for each in known])
