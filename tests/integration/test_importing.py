@@ -414,6 +414,22 @@ def test_a_household_is_found_again_by_its_number_and_kept_sealed(keys: Path) ->
     assert not [row for row in HouseholdIndex.objects.all() if b"H-7" in bytes(row.number)]
 
 
+def test_after_its_keys_are_rotated_the_same_file_changes_nothing(keys: Path, tmp_path: Path, settings: Any) -> None:
+    settings.KANPU_KEYRING = tmp_path / "keyring.json"
+    path = write(tmp_path / "a.csv", list(islice(people(5), 60)))
+    read(path)
+    homes = HouseholdIndex.objects.count()
+    for kind in ("vault", "vault-index"):
+        call_command("rotate_keys", kind, stdout=StringIO())
+        for version in ("key_version", "index_version"):
+            versions = {*HouseholdIndex.objects.values_list(version), *VaultRecord.objects.values_list(version)}
+            assert len(versions) == 1
+        assert counts(read(path))[0] == 0  # nobody is new
+    assert counts(read(path)) == (0, 0, 60, 0)
+    assert HouseholdIndex.objects.count() == homes
+    assert set(RegisterEvent.objects.values_list("kind", flat=True)) == {"register"}
+
+
 @pytest.mark.parametrize("at_once", [1_000])
 def test_an_import_that_is_killed_is_run_again(
     world: World, vault_keys: Path, database_url: str, tmp_path: Path, at_once: int

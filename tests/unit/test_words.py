@@ -47,7 +47,8 @@ def said_in_pages() -> set[str]:
     """The messages of the pages' Python: what stands in `_("…")`."""
     said = set()
     for path in [*ROOT.glob("apps/console/**/*.py"), *ROOT.glob("apps/portal/**/*.py")]:
-        said.update(re.findall(r'\b_\(\s*"(.+?)"\s*\)', path.read_text(), re.DOTALL))
+        text = re.sub(r'"\s*\n\s*"', "", path.read_text())  # a text over several lines is one
+        said.update(re.findall(r'\b_\(\s*"(.+?)"\s*\)', text, re.DOTALL))
     return said
 
 
