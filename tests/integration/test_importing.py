@@ -37,6 +37,7 @@ from apps.residents.models import (
 from apps.residents.numbers import check_digit
 from apps.residents.operations.erasing import NothingToErase, erase_resident
 from apps.residents.operations.importing import register
+from apps.residents.operations.importing.files import MunicipalityMalformed
 from apps.residents.queries import was_resident
 from apps.residents.queries.register import registered_in
 from apps.residents.queries.vault import ResidentUnknown, read_vault, resident_by_code, resident_by_number
@@ -240,6 +241,19 @@ def test_number_and_code_of_two_people_are_refused(keys: Path) -> None:
     found = enter(person(1, resident_code=person(2)["resident_code"]))[0]
     assert isinstance(found, Defect)
     assert found.code == "code_of_another"
+
+
+def test_a_mistyped_code_does_not_turn_one_person_into_another(keys: Path) -> None:
+    enter(person(1))
+    found = enter(person(3, resident_code=person(1)["resident_code"], birth_date="1955-01-01"))[0]
+    assert isinstance(found, Defect)
+    assert found.code == "code_of_another"
+    assert resident_by_number(number(1)) == resident_by_code(person(1)["resident_code"])
+
+
+def test_a_municipality_is_named_by_its_code(keys: Path) -> None:
+    with pytest.raises(MunicipalityMalformed):
+        enter(person(1), municipality="Chiyoda")
 
 
 def test_who_is_in_a_household_is_so_by_months(keys: Path) -> None:
