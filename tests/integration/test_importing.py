@@ -36,7 +36,7 @@ from apps.residents.models import (
 )
 from apps.residents.numbers import check_digit
 from apps.residents.operations.erasing import NothingToErase, erase_resident
-from apps.residents.operations.importing import register
+from apps.residents.operations.importing import households, register
 from apps.residents.operations.importing.files import MunicipalityMalformed
 from apps.residents.queries import was_resident
 from apps.residents.queries.register import registered_in
@@ -271,7 +271,11 @@ def test_who_is_in_a_household_is_so_by_months(keys: Path) -> None:
     assert events(head)[1:] == [("address", date(2017, 7, 15)), ("household", date(2017, 7, 15))]
 
 
-def test_two_people_swap_households_and_heads(keys: Path) -> None:
+@pytest.mark.parametrize("together", [500, 1])
+def test_two_people_swap_households_and_heads_however_far_apart_they_stand(
+    keys: Path, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(households, "TOGETHER", together)
     one_, two = enter(person(1, head="1"), person(2, household="K", head="1"))
     again = [person(1, household="K", head="1"), person(2, household="H", head="1")]
     assert enter(*again, as_of=AUGUST) == [one_, two]
