@@ -36,7 +36,8 @@ from apps.residents.models import (
 )
 from apps.residents.numbers import check_digit
 from apps.residents.operations.erasing import NothingToErase, erase_resident
-from apps.residents.operations.importing import register
+from apps.residents.operations.importing import households, register
+from apps.residents.operations.importing.files import MunicipalityMalformed
 from apps.residents.queries import was_resident
 from apps.residents.queries.register import registered_in
 from apps.residents.queries.vault import ResidentUnknown, read_vault, resident_by_code, resident_by_number
@@ -242,6 +243,19 @@ def test_number_and_code_of_two_people_are_refused(keys: Path) -> None:
     assert found.code == "code_of_another"
 
 
+def test_a_mistyped_code_does_not_turn_one_person_into_another(keys: Path) -> None:
+    enter(person(1))
+    found = enter(person(3, resident_code=person(1)["resident_code"], birth_date="1955-01-01"))[0]
+    assert isinstance(found, Defect)
+    assert found.code == "code_of_another"
+    assert resident_by_number(number(1)) == resident_by_code(person(1)["resident_code"])
+
+
+def test_a_municipality_is_named_by_its_code(keys: Path) -> None:
+    with pytest.raises(MunicipalityMalformed):
+        enter(person(1), municipality="Chiyoda")
+
+
 def test_who_is_in_a_household_is_so_by_months(keys: Path) -> None:
     head, child = enter(person(1, head="1"), person(2, birth_date="2012-03-03", resident_from="2012-03-03"))
     assert isinstance(head, UUID)
@@ -257,7 +271,11 @@ def test_who_is_in_a_household_is_so_by_months(keys: Path) -> None:
     assert events(head)[1:] == [("address", date(2017, 7, 15)), ("household", date(2017, 7, 15))]
 
 
-def test_two_people_swap_households_and_heads(keys: Path) -> None:
+@pytest.mark.parametrize("together", [500, 1])
+def test_two_people_swap_households_and_heads_however_far_apart_they_stand(
+    keys: Path, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(households, "TOGETHER", together)
     one_, two = enter(person(1, head="1"), person(2, household="K", head="1"))
     again = [person(1, household="K", head="1"), person(2, household="H", head="1")]
     assert enter(*again, as_of=AUGUST) == [one_, two]

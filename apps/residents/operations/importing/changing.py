@@ -59,6 +59,10 @@ WHERE a.resident_id = n.ref AND a.name = n.name AND lower(a.valid) < %(day)s
 """
 
 
+OVERLAPS: Final = "these days overlap an earlier time of residence: correct resident_from or resident_to"
+OTHER_PERSON: Final = "number and birth date are not those of the resident who has this code: correct the code"
+
+
 class Change(NamedTuple):
     """What a row makes of a resident who is known. `identity` is None when the row is about an earlier time only."""
 
@@ -96,15 +100,14 @@ def changes_of(job: Job, rows: Sequence[tuple[Prepared, UUID]]) -> tuple[dict[UU
     changes, defects = {}, []
     for item, ref in rows:
         change = _change(job, item, found[ref])
-        if change is None:
-            reason = "these days overlap an earlier time of residence: correct resident_from or resident_to"
-            defects.append(Defect(item.row.line, "resident_from", "residence_overlaps", reason))
+        if isinstance(change, Defect):
+            defects.append(change)
         else:
             changes[ref] = change
     return changes, defects
 
 
-def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | None:
+def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | Defect:
     row, resident = item.row, record.resident
     earlier = tuple(
         Span(each.valid.lower, each.valid.upper, each.municipality) for each in resident.earlier_residences.all()
@@ -112,7 +115,7 @@ def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | None:
     old = Residence(resident.resident_from, resident.resident_to, resident.municipality, earlier)
     judged = residence_by(old, row.resident_from, row.resident_to, job.municipality)
     if judged is None:
-        return None
+        return Defect(row.line, "resident_from", "residence_overlaps", OVERLAPS)
     new, kinds = judged.residence, changed_residence(old, judged.residence)
     known = opened(job.keys, record.resident_id, {column: getattr(record, column) for column in COLUMNS})
     language, is_protected, identity, attributes = resident.language, resident.is_protected, None, {}
@@ -123,6 +126,8 @@ def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | None:
         language = row.language or language
         is_protected = is_protected if row.is_protected is None else row.is_protected
         kinds |= changed_identity(known, identity)
+        if {"number", "correction"} <= kinds and known.person and known.person.birth_date != row.birth_date:
+            return Defect(row.line, "resident_code", "code_of_another", OTHER_PERSON)
         kinds |= {"attribute"} if attributes else set()
         kinds |= {"protection"} if is_protected != resident.is_protected else set()
         kinds |= {"correction"} if language != resident.language else set()

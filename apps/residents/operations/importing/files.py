@@ -2,16 +2,19 @@
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from apps.audit.operations import record_event
+from apps.kernel.errors import KanpuError
 from apps.residents.operations.importing.households import NO_HEAD, placing_beside, settle_households
 from apps.residents.operations.importing.job import Job, Report, durable_at_the_end
 from apps.residents.operations.importing.people import Taken, take
@@ -23,7 +26,14 @@ from apps.residents.register.prepared import Outcome, Reading, Record, prepared_
 from apps.residents.register.rows import Defect, Layout, Row, Said, TableUnreadable, read_header, read_row
 from apps.residents.register.table import Scanned, read_records
 
+MUNICIPALITY: Final = re.compile(r"[0-9]{6}")
 Seen = Callable[[str, int], None]
+
+
+class MunicipalityMalformed(KanpuError):
+    """This is no municipality's code."""
+
+    code = "municipality_malformed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +52,10 @@ def import_table(
 
     Rows are taken a few thousand a transaction, so an import that was killed is taken up by running it again. With
     `dry_run` all is done and undone again. `seen` hears of each phase ("residents", "households") how far in the file
-    it is. Raises TableUnreadable, FileExists, VaultKeysMissing, VaultKeysOutdated, ImportInterrupted.
+    it is. Raises TableUnreadable, MunicipalityMalformed, FileExists, VaultKeysMissing, VaultKeysOutdated and
+    ImportInterrupted.
     """
-    job = Job(checked_vault_keys(), municipality, as_of, at, actor)
+    job = _job(municipality, as_of, at, actor)
     with ExitStack() as stack:
         lines = stack.enter_context(table.path.open(encoding=scanned.encoding, errors="surrogateescape"))
         records = read_records(lines)
@@ -62,6 +73,12 @@ def import_table(
             settle_households(job, report, lambda line: seen("households", line))
         _record(job, report)
     return report
+
+
+def _job(municipality: str, as_of: date, at: datetime, actor: str) -> Job:
+    if municipality and not MUNICIPALITY.fullmatch(municipality):
+        raise MunicipalityMalformed("A municipality's code (全国地方公共団体コード) has 6 digits.")
+    return Job(checked_vault_keys(), municipality, as_of, at, actor)
 
 
 def _take_all(job: Job, report: Report, outcomes: Iterable[Outcome], seen: Seen) -> None:
@@ -125,9 +142,9 @@ def register(
     """Enter residents by hand: rows as a table would have them, column by column, taken in one transaction.
 
     Returns whose each row is, or what is wrong with it, a second head say; a defect's line is the row's place, from 1
-    on. Raises TableUnreadable, VaultKeysMissing, VaultKeysOutdated.
+    on. Raises TableUnreadable, MunicipalityMalformed, VaultKeysMissing, VaultKeysOutdated.
     """
-    job = Job(checked_vault_keys(), municipality, as_of, at, actor)
+    job = _job(municipality, as_of, at, actor)
     report, refs, defects = Report(), dict[int, UUID](), dict[int, Defect]()
     report.written = lambda defect: defect.code == NO_HEAD or defects.setdefault(defect.line, defect)
     read = [_by_hand(fields, line) for line, fields in enumerate(rows, start=1)]

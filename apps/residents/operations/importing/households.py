@@ -15,9 +15,18 @@ from uuid import UUID
 
 import psycopg
 from django.db import IntegrityError, connection, transaction
+from psycopg.types.range import DateRange
 
 from apps.residents.operations.importing.changing import add_events
-from apps.residents.operations.importing.job import Cursor, Job, Report, durable_at_the_end, lock_register, raw_cursor
+from apps.residents.operations.importing.job import (
+    Cursor,
+    Job,
+    Report,
+    copy_rows,
+    durable_at_the_end,
+    lock_register,
+    raw_cursor,
+)
 from apps.residents.operations.importing.payees import set_payees
 from apps.residents.operations.importing.staging import Staged
 from apps.residents.register.changes import Dated
@@ -25,6 +34,9 @@ from apps.residents.register.rows import Defect
 
 SLICE: Final = 50_000
 TOGETHER: Final = 500
+MEMBERSHIP: Final = {
+    "resident_id": "uuid", "household_ref": "uuid", "valid": "daterange", "is_head": "bool", "payee_id": "uuid"
+}  # fmt: skip
 NO_HEAD: Final = "household_without_head"  # a warning
 BEHIND: Final = 2  # batches
 HEADS: Final = """
@@ -195,12 +207,16 @@ def _place(rows: Sequence[Staged]) -> int:
     ]
     if not stays:
         return 0
-    columns = [list(column) for column in zip(*stays, strict=True)]
     with durable_at_the_end(), raw_cursor() as cursor:
         try:
-            return cursor.execute(STAY, columns).rowcount
-        except psycopg.errors.ExclusionViolation:
-            return cursor.execute(f"{STAY} ON CONFLICT DO NOTHING", columns).rowcount  # which takes more time
+            copy_rows(cursor, "residents_membership", MEMBERSHIP, map(_membership, stays))
+        except psycopg.errors.ExclusionViolation:  # heads follow each other, say; so with more thought
+            cursor.execute(f"{STAY} ON CONFLICT DO NOTHING", [list(column) for column in zip(*stays, strict=True)])
+        return cursor.rowcount
+
+
+def _membership(stay: Stay) -> tuple[object, ...]:
+    return stay.ref, stay.household_ref, DateRange(stay.start, stay.until), stay.is_head, stay.payee_ref
 
 
 def _payee(row: Staged, heads: Mapping[UUID | None, UUID]) -> UUID | None:
