@@ -229,7 +229,7 @@ def test_the_pages_of_an_erased_year_say_so(world: World, web: str, old: RawTill
     user = User.objects.create_user("haru")
     Account.objects.create(user=user, resident_ref=world.residents[0])
     found = year_page(user, 2017, page=None)
-    assert (found.erased_at is not None, found.purchases, found.spend.total_minor) == (True, (), 109_005)
+    assert (found.erased_at is not None, found.counted.rows, found.spend.total_minor) == (True, (), 109_005)
     page = render_to_string("portal/year.html", {"found": found, "user": user}, RequestFactory().get("/"))
     assert "were erased on" in page
     assert "shop-1" not in page
