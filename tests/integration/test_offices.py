@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from apps.residents.models import (
     RegisterEvent,
     Resident,
 )
+from apps.residents.notice_codes import notice_number
 from apps.residents.operations import register_residents
 from apps.residents.operations.card_life import order_card
 from tests.offices import (
@@ -360,7 +361,7 @@ def test_nothing_is_done_to_a_card_or_a_letter_of_somebody_else(ref: UUID, world
 
 
 def test_a_card_is_suspended_resumed_and_ordered_at_a_window_or_by_letter_on_record(ref: UUID) -> None:
-    Card.objects.filter(resident=ref).update(active_from=timezone.now() - timedelta(days=30))
+    Card.objects.filter(resident=ref).update(active_from=datetime(2025, 12, 1, tzinfo=UTC))
     client, cards = signed_in(Role.CLERK), f"/office/resident/{ref}/cards"
     open_resident(client)
     tomorrow = (timezone.localtime() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
@@ -398,18 +399,20 @@ def test_recording_is_paused_and_resumed_for_a_resident_on_record(ref: UUID) -> 
 def test_a_letter_that_came_back_is_recorded_by_its_number_and_its_code_is_void(ref: UUID) -> None:
     came_back, unprinted = letter(ref), letter(ref, code_hash=b"d" * 32, printed_at=None, spent_at=timezone.now())
     client = signed_in(Role.OPERATOR)
-    for number in (came_back.pk + 1000, unprinted.pk):
+    mistyped = came_back.number[:-1] + str((int(came_back.number[-1]) + 1) % 10)
+    for number in (notice_number(came_back.pk + 1000), unprinted.number, came_back.pk, mistyped, "9" * 40, "x"):
         assert "No letter was printed under this number." in sent(client, "/office/returned", number=number)
-    asked = sent(client, "/office/returned", number=came_back.pk)
+    asked = sent(client, "/office/returned", number=came_back.number)
     assert "It was printed on" in asked
+    assert f"Letter {came_back.number} came back?" in asked
     assert str(ref) not in asked
     came_back.refresh_from_db()
     assert came_back.returned_at is None
-    assert "Its code is void." in sent(client, "/office/returned", number=came_back.pk, confirmed=1)
+    assert "Its code is void." in sent(client, "/office/returned", number=came_back.number, confirmed=1)
     came_back.refresh_from_db()
     assert came_back.returned_by == "user:ann"
     assert came_back.spent_at == came_back.returned_at
-    assert "It is on record already" in sent(client, "/office/returned", number=came_back.pk, confirmed=1)
+    assert "It is on record already" in sent(client, "/office/returned", number=came_back.number, confirmed=1)
     assert Event.objects.get(action="notice.return").detail == {"notice": came_back.pk, "office": OFFICE}
 
 
