@@ -631,6 +631,16 @@ def test_an_officer_has_an_office_and_a_password_that_holds(monkeypatch: pytest.
 
 
 @pytest.mark.django_db
+def test_who_signs_in_as_a_resident_is_not_made_an_officer_by_having_the_user_name_first() -> None:
+    user = User.objects.create_user("ann", password="what-the-resident-chose")
+    with pytest.raises(CommandError, match="not_of_staff"):
+        created("ann", "--role", "registry_clerk", "--office", OFFICE)
+    assert not standing_of(user).roles
+    User.objects.create_superuser("root", password=PASSWORD)
+    assert created("root", "--role", "operator", "--office", OFFICE)["roles"] == ["operator"]
+
+
+@pytest.mark.django_db
 def test_the_first_password_is_changed_before_anything_else() -> None:
     made = created("ann", "--role", "helpdesk", "--office", OFFICE)
     client = Client(headers={"accept-language": "en"})
