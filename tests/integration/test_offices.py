@@ -464,6 +464,8 @@ def test_a_clerk_tries_a_file_before_it_is_taken_and_is_told_which_rows_are_wron
         assert told not in tried
     assert Resident.objects.count() == before
     assert not Event.objects.filter(action="register.import").exists()
+    attempt = Event.objects.get(action="register.try")
+    assert (attempt.actor, attempt.detail) == ("user:ann", {"right": 1, "wrong": 3})
     assert "The file was taken into the register." in upload(client, table, how="take", encoding=encoding)
     assert "1 row is right." in upload(client, table, how="take", encoding=encoding)
     assert Resident.objects.count() == before + 1
