@@ -214,6 +214,29 @@ def test_wherever_printing_dies_no_code_is_lost_or_printed_twice(
     assert sum(file["letters"] for file in listed) == 2
 
 
+@pytest.mark.parametrize(("where", "whole"), [("mark_printed", 2), ("notices_pdf", 1)])
+def test_whole_files_are_listed_where_they_lie_when_printing_goes_on_in_another_folder(
+    town: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, whole: int
+) -> None:
+    """Their residents get no other letter, so these are to be posted."""
+    real, calls = getattr(printing, where), []
+
+    def die_at_the_second(*args: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise Died
+        return real(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printing, where, die_at_the_second)
+        with pytest.raises(Died):
+            print_all(tmp_path / "a", "--per-file", "1")
+    assert print_all(tmp_path / "b")["letters"] == 2 - whole
+    listed = json.loads((tmp_path / "a" / "manifest.json").read_text())["files"]
+    assert {file["file"] for file in listed} == {path.name for path in (tmp_path / "a").glob("*.pdf")}
+    assert sum(file["letters"] for file in listed) == whole
+
+
 def test_a_killed_process_is_resumed(town: World, tmp_path: Path, processes: Any) -> None:
     now = timezone.now()
     residents = register_residents([timezone.localdate()] * 30, at=now, actor="test")

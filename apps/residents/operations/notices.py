@@ -75,20 +75,29 @@ def mark_printed(file: Path, *, at: datetime, actor: str) -> int:
     return count
 
 
-def settle_broken_off(*, at: datetime, actor: str) -> int:
-    """Mark the notices of files that are whole, forget those of files that never came to be. Returns how many of these.
+class BrokenOff(NamedTuple):
+    """How many notices of an earlier call are in no file, and the folders that it printed into."""
+
+    forgotten: int
+    folders: set[Path]
+
+
+def settle_broken_off(*, at: datetime, actor: str) -> BrokenOff:
+    """Mark the notices of files that are whole, forget those of files that never came to be.
 
     Only while nobody else prints.
     """
-    forgotten = 0
+    forgotten, folders = 0, set()
     for name in Notice.objects.filter(printed_at=None).values_list("file", flat=True).distinct():
         file = Path(name)
+        if file.parent.exists():
+            folders.add(file.parent)
         if file.exists():
             mark_printed(file, at=at, actor=actor)
         else:
             file.with_name(file.name + PART).unlink(missing_ok=True)
             forgotten += Notice.objects.filter(file=name, printed_at=None).delete()[0]
-    return forgotten
+    return BrokenOff(forgotten, folders)
 
 
 def take_try(code: str, *, at: datetime) -> Notice:
