@@ -18,7 +18,9 @@ DEFECTS: Final[dict[str, Promise]] = {
     "text_unprintable": _("Remove line breaks, tabs and control characters."),
     "character_lost": _("Characters were lost when the file was made: export it in UTF-8."),
     "date_missing": _("Give the day."),
-    "date_unreadable": _("Write a date as 2017-04-03, 2017/4/3, 20170403 or 平成29年4月3日."),
+    "date_unreadable": _(
+        "Write a date as 2017-04-03, 2017/4/3, 20170403 or 平成29年4月3日; leave an unknown end empty."
+    ),
     "dates_reversed": _("The days are in the wrong order: correct one of them."),
     "flag_unreadable": _("Write 1 or 0, true or false, 有 or 無."),
     "household_missing": _("A head needs the household's number."),

@@ -14,6 +14,7 @@ from apps.audit.access import PURPOSE_LENGTH
 from apps.audit.purposes import AT_OFFICES, OF_AUDITORS, OTHER
 from apps.console.forms import DayInput, not_to_come
 from apps.residents.models import CardOrder, CardSuspension
+from apps.residents.notice_codes import noticed_pk
 from apps.residents.numbers import is_individual_number, is_resident_code, plain_digits
 from apps.residents.operations.card_life import OTHER_DOCUMENTS, PHOTO_DOCUMENTS
 
@@ -226,12 +227,18 @@ class HandOverForm(forms.Form):
 class ReturnedForm(forms.Form):
     """The number that is printed on a letter."""
 
-    number = forms.IntegerField(
+    number = forms.CharField(
         label=_("Number on the letter"),
-        min_value=1,
-        max_value=2**63 - 1,
+        max_length=40,
         widget=forms.TextInput(attrs={**QUIET, "inputmode": "numeric"}),
     )
+
+    def clean_number(self) -> int:
+        """The letter's row: its check digit fits, so that no other letter is meant."""
+        pk = noticed_pk(self.cleaned_data["number"])
+        if pk is None:
+            raise forms.ValidationError(_("No letter was printed under this number. Check the number on the letter."))
+        return pk
 
 
 class ImportForm(forms.Form):

@@ -17,7 +17,8 @@ from apps.portal.birth_dates import birth_date_of
 from apps.portal.models import Account
 from apps.portal.operations.activation import BirthDateWrong, check_code, open_account
 from apps.residents.models import Notice, VaultRecord
-from apps.residents.operations.notices import TRIES, CodeVoid, draw_codes, record_returned
+from apps.residents.operations.notices import TRIES, CodeVoid, draw_codes
+from apps.residents.operations.returned_letters import record_returned
 from tests.identities import BORN, enter
 from tests.pages import PASSWORD, shown
 from tests.world import World
@@ -119,7 +120,8 @@ def test_old_returned_and_older_letters_say_so(client: Client, resident: UUID, c
     Notice.objects.filter(spent_at=None).update(expires_at=timezone.now())
     assert "too old" in enter_code(client, newer)
     newest = letter(resident, tmp_path)
-    record_returned(Notice.objects.get(spent_at=None).number, at=timezone.now(), actor="user:clerk")
+    Notice.objects.update(printed_at=timezone.now())
+    record_returned(Notice.objects.get(spent_at=None).pk, office="", at=timezone.now(), actor="user:clerk")
     assert "no longer good" in enter_code(client, newest)
 
 

@@ -137,10 +137,20 @@ def test_an_earlier_suspension_that_a_new_one_meets_becomes_part_of_it(holder: U
 def test_nothing_is_lost_in_the_future_or_before_there_was_a_card(holder: UUID, now: datetime) -> None:
     with pytest.raises(LostInTheFuture):
         suspend(holder, now + timedelta(seconds=1), now)
-    suspension = suspend(holder, datetime(1990, 1, 1, tzinfo=UTC), now)[0]
-    assert suspension.valid.lower == suspension.card.active_from
+    suspension = suspend(holder, datetime(1, 1, 1, tzinfo=timezone.get_default_timezone()), now)[0]
+    assert suspension.valid.lower == suspension.card.active_from == JudgingDue.objects.get().since
     with pytest.raises(CardMissing):
         suspend(UUID(int=1), now, now)
+
+
+def test_a_card_that_is_active_later_can_be_lost_and_found_before(holder: UUID, now: datetime) -> None:
+    start = now + 24 * HOUR
+    Card.objects.filter(resident=holder).update(valid_from=start, active_from=start)
+    suspension = suspend(holder, now - HOUR, now)[0]
+    assert states(holder, start) == [State.SUSPENDED]
+    resume_card(suspension.card_id, channel=Channel.PORTAL, at=now + HOUR, actor="holder")
+    assert states(holder, start) == [State.ACTIVE]
+    assert suspend(holder, now + 2 * HOUR, now + 2 * HOUR)[0].valid.lower == start
 
 
 def test_the_times_zone_does_not_matter(holder: UUID, now: datetime) -> None:

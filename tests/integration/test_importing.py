@@ -251,6 +251,16 @@ def test_a_mistyped_code_does_not_turn_one_person_into_another(keys: Path) -> No
     assert resident_by_number(number(1)) == resident_by_code(person(1)["resident_code"])
 
 
+@pytest.mark.parametrize("said", [
+    {"resident_to": "9999-12-31"}, {"event": "死亡", "event_date": "9999-12-31"}, {"event_date": "9999-12-31"},
+    {"resident_from": "0001-01-02", "birth_date": "0001-01-01"},
+])  # fmt: skip
+def test_a_day_beyond_calendars_is_a_bad_row_and_costs_no_other(keys: Path, tmp_path: Path, said: Row) -> None:
+    found = read(write(tmp_path / "register.csv", [person(1, **said), person(2)]))
+    assert counts(found) == (1, 0, 0, 1)
+    assert "[date_unreadable]" in found["first_defects"][0]
+
+
 def test_a_municipality_is_named_by_its_code(keys: Path) -> None:
     with pytest.raises(MunicipalityMalformed):
         enter(person(1), municipality="Chiyoda")
@@ -403,8 +413,8 @@ def test_days_that_lose_residence_have_purchases_judged_again(keys: Path) -> Non
     assert [(due.resident_id, due.since) for due in JudgingDue.objects.all()] == [
         (ref, datetime(2017, 7, 31, 15, tzinfo=UTC))
     ]
-    one(person(1, resident_to="2999-01-01"))
-    one(person(1, resident_to="2999-02-01"))
+    one(person(1, resident_to="2199-01-01"))
+    one(person(1, resident_to="2199-02-01"))
     assert JudgingDue.objects.count() == 2
 
 

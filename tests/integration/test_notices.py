@@ -28,7 +28,7 @@ from apps.portal.operations import notices as printing
 from apps.residents.models import Card, Notice, Resident
 from apps.residents.notice_codes import CODE_LENGTH, code_hash, new_code, notice_number, noticed_pk, typed
 from apps.residents.operations import register_residents
-from apps.residents.operations.notices import NoticeMissing, record_returned
+from apps.residents.operations.returned_letters import NoticeMissing, NoticeReturned, record_returned
 from tests.identities import enter
 from tests.world import World
 from tests.year_end import Died
@@ -214,6 +214,29 @@ def test_wherever_printing_dies_no_code_is_lost_or_printed_twice(
     assert sum(file["letters"] for file in listed) == 2
 
 
+@pytest.mark.parametrize(("where", "whole"), [("mark_printed", 2), ("notices_pdf", 1)])
+def test_whole_files_are_listed_where_they_lie_when_printing_goes_on_in_another_folder(
+    town: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, whole: int
+) -> None:
+    """Their residents get no other letter, so these are to be posted."""
+    real, calls = getattr(printing, where), []
+
+    def die_at_the_second(*args: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise Died
+        return real(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printing, where, die_at_the_second)
+        with pytest.raises(Died):
+            print_all(tmp_path / "a", "--per-file", "1")
+    assert print_all(tmp_path / "b")["letters"] == 2 - whole
+    listed = json.loads((tmp_path / "a" / "manifest.json").read_text())["files"]
+    assert {file["file"] for file in listed} == {path.name for path in (tmp_path / "a").glob("*.pdf")}
+    assert sum(file["letters"] for file in listed) == whole
+
+
 def test_a_killed_process_is_resumed(town: World, tmp_path: Path, processes: Any) -> None:
     now = timezone.now()
     residents = register_residents([timezone.localdate()] * 30, at=now, actor="test")
@@ -252,13 +275,12 @@ def test_two_do_not_print_at_once(town: World, tmp_path: Path, processes: Any) -
 def test_a_letter_that_came_back_voids_its_code_and_is_recorded_once(town: World, tmp_path: Path) -> None:
     print_all(tmp_path, whose=("--resident", str(town.residents[0])))
     notice = Notice.objects.get()
-    wrong = notice.number[:-1] + str((int(notice.number[-1]) + 1) % 10)
-    for number in (wrong, "", notice_number(notice.pk + 999)):
-        with pytest.raises(NoticeMissing):
-            record_returned(number, at=timezone.now(), actor="user:clerk")
-    first = record_returned(notice.number, at=timezone.now(), actor="user:clerk")
+    with pytest.raises(NoticeMissing):
+        record_returned(notice.pk + 999, office="", at=timezone.now(), actor="user:clerk")
+    first = record_returned(notice.pk, office="", at=timezone.now(), actor="user:clerk")
     assert first.spent_at == first.returned_at
-    assert record_returned(notice.number, at=timezone.now(), actor="user:other").returned_by == "user:clerk"
+    with pytest.raises(NoticeReturned):
+        record_returned(notice.pk, office="", at=timezone.now(), actor="user:other")
     assert Notice.objects.get().returned_by == "user:clerk"
     assert print_all(tmp_path)["letters"] == 2  # the address may have been mended
 

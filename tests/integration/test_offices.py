@@ -31,6 +31,7 @@ from apps.residents.models import (
     RegisterEvent,
     Resident,
 )
+from apps.residents.notice_codes import notice_number
 from apps.residents.operations import register_residents
 from apps.residents.operations.card_life import order_card
 from tests.offices import (
@@ -361,7 +362,7 @@ def test_nothing_is_done_to_a_card_or_a_letter_of_somebody_else(ref: UUID, world
 
 
 def test_a_card_is_suspended_resumed_and_ordered_at_a_window_or_by_letter_on_record(ref: UUID) -> None:
-    Card.objects.filter(resident=ref).update(active_from=datetime(2020, 4, 1, tzinfo=UTC))
+    Card.objects.filter(resident=ref).update(active_from=datetime(2025, 12, 1, tzinfo=UTC))
     client, cards = signed_in(Role.CLERK), f"/office/resident/{ref}/cards"
     open_resident(client)
     tomorrow = (timezone.localtime() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
@@ -399,18 +400,20 @@ def test_recording_is_paused_and_resumed_for_a_resident_on_record(ref: UUID) -> 
 def test_a_letter_that_came_back_is_recorded_by_its_number_and_its_code_is_void(ref: UUID) -> None:
     came_back, unprinted = letter(ref), letter(ref, code_hash=b"d" * 32, printed_at=None, spent_at=timezone.now())
     client = signed_in(Role.OPERATOR)
-    for number in (came_back.pk + 1000, unprinted.pk):
+    mistyped = came_back.number[:-1] + str((int(came_back.number[-1]) + 1) % 10)
+    for number in (notice_number(came_back.pk + 1000), unprinted.number, came_back.pk, mistyped, "9" * 40, "x"):
         assert "No letter was printed under this number." in sent(client, "/office/returned", number=number)
-    asked = sent(client, "/office/returned", number=came_back.pk)
+    asked = sent(client, "/office/returned", number=came_back.number)
     assert "It was printed on" in asked
+    assert f"Letter {came_back.number} came back?" in asked
     assert str(ref) not in asked
     came_back.refresh_from_db()
     assert came_back.returned_at is None
-    assert "Its code is void." in sent(client, "/office/returned", number=came_back.pk, confirmed=1)
+    assert "Its code is void." in sent(client, "/office/returned", number=came_back.number, confirmed=1)
     came_back.refresh_from_db()
     assert came_back.returned_by == "user:ann"
     assert came_back.spent_at == came_back.returned_at
-    assert "It is on record already" in sent(client, "/office/returned", number=came_back.pk, confirmed=1)
+    assert "It is on record already" in sent(client, "/office/returned", number=came_back.number, confirmed=1)
     assert Event.objects.get(action="notice.return").detail == {"notice": came_back.pk, "office": OFFICE}
 
 
@@ -462,6 +465,8 @@ def test_a_clerk_tries_a_file_before_it_is_taken_and_is_told_which_rows_are_wron
         assert told not in tried
     assert Resident.objects.count() == before
     assert not Event.objects.filter(action="register.import").exists()
+    attempt = Event.objects.get(action="register.try")
+    assert (attempt.actor, attempt.detail) == ("user:ann", {"right": 1, "wrong": 3})
     assert "The file was taken into the register." in upload(client, table, how="take", encoding=encoding)
     assert "1 row is right." in upload(client, table, how="take", encoding=encoding)
     assert Resident.objects.count() == before + 1
@@ -626,6 +631,16 @@ def test_an_officer_has_an_office_and_a_password_that_holds(monkeypatch: pytest.
     made = created("ann", "--role", "helpdesk", "--office", OFFICE, "--password-stdin")
     assert "first_password" not in made
     assert User.objects.get().check_password(PASSWORD)
+
+
+@pytest.mark.django_db
+def test_who_signs_in_as_a_resident_is_not_made_an_officer_by_having_the_user_name_first() -> None:
+    user = User.objects.create_user("ann", password="what-the-resident-chose")
+    with pytest.raises(CommandError, match="not_of_staff"):
+        created("ann", "--role", "registry_clerk", "--office", OFFICE)
+    assert not standing_of(user).roles
+    User.objects.create_superuser("root", password=PASSWORD)
+    assert created("root", "--role", "operator", "--office", OFFICE)["roles"] == ["operator"]
 
 
 @pytest.mark.django_db

@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from apps.accruals.models import Entry
+from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Event
 from apps.audit.operations import record_accesses
@@ -24,10 +26,13 @@ from apps.residents.models import (
     VaultRecord,
 )
 from apps.residents.operations import Home, place_in_households, register_residents
-from apps.residents.operations.choices import pause_recording, resume_recording
+from apps.residents.operations.office import Acting, pause
+from apps.residents.operations.recording import pause_recording, resume_recording
 from tests.identities import enter
 from tests.pages import PASSWORD, auditor, queries_of, shown
+from tests.till import RawTill
 from tests.world import YEAR, World
+from tests.year_end import count
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGES = ("/cards", "/registration", "/choices", "/accesses")
@@ -172,10 +177,10 @@ def test_recording_is_paused_and_resumed_from_now_on(client: Client, hanako: UUI
     assert "Your purchases are recorded" in shown(client, "/choices")
     for _ in range(2):
         client.post("/choices", {"recorded": "no"})
-    pause = RecordingPause.objects.get()
-    assert pause.valid.lower
-    assert abs(timezone.now() - pause.valid.lower) < timedelta(minutes=1)
-    assert pause.valid.upper is None
+    paused = RecordingPause.objects.get()
+    assert paused.valid.lower
+    assert abs(timezone.now() - paused.valid.lower) < timedelta(minutes=1)
+    assert paused.valid.upper is None
     assert "Recording is paused" in shown(client, "/choices")
     for _ in range(2):
         client.post("/choices", {"recorded": "yes"})
@@ -184,6 +189,19 @@ def test_recording_is_paused_and_resumed_from_now_on(client: Client, hanako: UUI
     assert Event.objects.filter(action__startswith="recording.").count() == 2
     client.post("/choices", {})
     assert RecordingPause.objects.filter(valid__upper_inf=True).count() == 0
+
+
+def test_what_was_counted_just_before_the_pause_was_known_is_erased_wherever_it_is_asked_for(
+    client: Client, hanako: UUID, till: RawTill
+) -> None:
+    by = Acting(hanako, "user:ann", "Setagaya", CardSuspension.Channel.WINDOW, timezone.now())
+    for seq, pauses in enumerate((lambda: client.post("/choices", {"recorded": "no"}), lambda: pause(by)), start=1):
+        count(till, till.sale(at=(timezone.now() + timedelta(minutes=3)).isoformat(), reduced=5))
+        assert Entry.objects.get().seq == seq
+        pauses()
+        count_all()
+        assert not Entry.objects.exists()
+        RecordingPause.objects.all().delete()
 
 
 def test_pauses_follow_each_other(hanako: UUID) -> None:

@@ -24,7 +24,8 @@ from apps.audit.models import Event
 from apps.purchases.models import Outcome
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.queries.replays import replay
-from apps.residents.operations.recording import RecordingNotPaused, pause_recording, resume_recording
+from apps.residents.models import RecordingPause
+from apps.residents.operations.recording import pause_recording, resume_recording
 from tests.integration.test_reading_back import read
 from tests.judging import august, in_thread, key, lose, on, rebuilt_alike, say
 from tests.till import SECOND, RawTill, bases, fates, totals
@@ -303,8 +304,8 @@ def test_what_was_counted_before_a_pause_was_known_is_erased(world: World, tills
 
 def test_recording_is_paused_once_and_goes_on_from_now(world: World) -> None:
     one = world.residents[0]
-    with pytest.raises(RecordingNotPaused):
-        resume_recording(one, at=timezone.now(), actor="me")
+    resume_recording(one, at=timezone.now(), actor="me")
+    assert not RecordingPause.objects.exists()
     pause = pause_recording(one, at=timezone.now(), actor="me")
     assert pause_recording(one, at=timezone.now(), actor="me") == pause
     resume_recording(one, at=timezone.now(), actor="me")

@@ -55,7 +55,20 @@ def test_eras_are_counted_from_their_first_year(text: str, day: date) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2017-02-29", "平成0年1月1日", "1950-00-00", "2017-W14-1", "3.4.2017", "皇紀2677年4月3日"]
+    "text",
+    [
+        "",
+        "2017-02-29",
+        "平成0年1月1日",
+        "1950-00-00",
+        "2017-W14-1",
+        "3.4.2017",
+        "皇紀2677年4月3日",
+        "9999-12-31",
+        "0001-01-01",
+        "2200-01-01",
+        "1867-12-31",
+    ],
 )
 def test_what_is_no_day_is_none(text: str) -> None:
     assert read_date(text) is None

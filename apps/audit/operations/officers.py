@@ -30,6 +30,12 @@ class OfficeMissing(KanpuError):
     code = "office_missing"
 
 
+class NotOfStaff(KanpuError):
+    """Somebody who is not of staff has this user name, a resident say, and chose its password."""
+
+    code = "not_of_staff"
+
+
 class Appointed(NamedTuple):
     """A user's roles and office; `first_password` is shown once, and changed at the first sign-in."""
 
@@ -53,11 +59,13 @@ def appoint_officer(
 ) -> Appointed:
     """Make a user an officer, or change an officer's roles and office; what is not given stays.
 
-    A new user without a password gets one to be changed at the first sign-in. Raises RolesApart, OfficeMissing and
-    PasswordRefused.
+    A new user without a password gets one to be changed at the first sign-in. Raises RolesApart, OfficeMissing,
+    PasswordRefused and NotOfStaff.
     """
     user, is_new = User.objects.select_for_update().get_or_create(username=username)
     before = standing_of(user)
+    if not (is_new or before.roles or user.is_staff or Officer.objects.filter(user=user).exists()):
+        raise NotOfStaff(f"Somebody signs in as {username} already and is not of staff. Choose another user name.")
     roles = (before.roles | set(add)) - set(remove)
     check_roles(roles)
     first_password = secrets.token_urlsafe(FIRST_PASSWORD_BYTES) if is_new and password is None else None

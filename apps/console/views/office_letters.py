@@ -11,6 +11,7 @@ from apps.console.guard import actor_of, staff_only, standing_in
 from apps.console.office_forms import ReturnedForm
 from apps.console.views.office_frame import page
 from apps.console.views.runs import done
+from apps.residents.notice_codes import notice_number
 from apps.residents.operations.returned_letters import record_returned
 from apps.residents.queries.histories import printed_notice
 
@@ -22,16 +23,16 @@ def returned(request: HttpRequest) -> HttpResponse:
     form = ReturnedForm(request.POST or None)
     if not form.is_valid():
         return page(request, "returned.html", form=form)
-    number = form.cleaned_data["number"]
+    notice_id = form.cleaned_data["number"]
     if "confirmed" in request.POST:
-        office, at = standing_in(request).office, timezone.now()
+        office, at, number = standing_in(request).office, timezone.now(), notice_number(notice_id)
         return done(
             request,
-            lambda: record_returned(number, office=office, at=at, actor=actor_of(request)),
+            lambda: record_returned(notice_id, office=office, at=at, actor=actor_of(request)),
             _("It is recorded that letter %(number)s came back. Its code is void.") % {"number": number},
             redirect("office-returned"),
         )
-    notice = printed_notice(number)
+    notice = printed_notice(notice_id)
     if notice is None:
         form.add_error("number", _("No letter was printed under this number. Check the number on the letter."))
     return page(request, "returned.html", form=form, notice=notice)

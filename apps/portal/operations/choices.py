@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from apps.portal.operations.decisions import ACTOR
 from apps.portal.queries.accounts import resident_of
-from apps.residents.operations.choices import pause_recording, resume_recording
+from apps.residents.operations.recording import pause_recording, resume_recording
 
 
 def set_recording(user: User | AnonymousUser, *, recorded: bool, at: datetime) -> None:

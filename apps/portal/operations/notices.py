@@ -104,7 +104,10 @@ def print_notices(order: Order, *, by: str, actor: str, seen: Callable[[int, int
     folder = order.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _nobody_else_prints():
-        printed = Printed(drawn_anew=settle_broken_off(at=timezone.now(), actor=actor))
+        broken_off = settle_broken_off(at=timezone.now(), actor=actor)
+        for unlisted in broken_off.folders:  # whose whole files nobody would post otherwise
+            _write_manifest(unlisted)
+        printed = Printed(drawn_anew=broken_off.forgotten)
         _check_chosen(order.chosen)
         printed.protected = 0 if order.chosen.protected else _protected_left_out(order.chosen)
         _print_all(order, folder, access, printed, seen)

@@ -76,7 +76,8 @@ def suspend_cards(
     if not cards:
         raise CardMissing("The resident has no card that could be suspended.")
     suspensions = [_suspend(card, lost_since, channel, at, actor) for card in cards]
-    judge_again([resident_ref], since=lost_since, at=at)
+    # No card was good before it was active: whoever lost one in the year 1 has nothing older judged again.
+    judge_again([resident_ref], since=min(suspension.valid.lower for suspension in suspensions), at=at)
     record_event(
         at=at, actor=actor, action="card.suspend", subject=f"resident:{resident_ref}",
         detail={"cards": [card.pk for card in cards], "channel": channel, "lost_since": lost_since.isoformat()},
@@ -118,7 +119,8 @@ def resume_card(card_id: int, *, channel: Channel, at: datetime, actor: str) -> 
     suspension = card.suspensions.filter(lifted_at=None).first()
     if suspension is None:
         raise CardNotSuspended("The card is not suspended.")
-    suspension.valid = TimestamptzRange(suspension.valid.lower, at)
+    since = suspension.valid.lower  # to come for a card that is active later: then it is suspended for no time at all
+    suspension.valid = TimestamptzRange(since, max(at, since))
     suspension.lifted_at, suspension.lifted_by = at, actor
     suspension.save(update_fields=["valid", "lifted_at", "lifted_by"])
     CardOrder.objects.filter(resident=card.resident_id, reason="lost", card=None, cancelled_at=None).update(

@@ -1,4 +1,4 @@
-"""Letters that a card is ready: their codes drawn, printed, spent; letters that came back.
+"""Letters that a card is ready: their codes drawn, printed, spent.
 
 The order keeps every printed code good and prints none twice: the code's hash is committed, then the whole file is put
 in its place, then the notices in it are marked as printed. Who breaks off in between leaves either no file, and the
@@ -17,17 +17,11 @@ from django.db.models import F
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import Notice
-from apps.residents.notice_codes import code_hash, new_code, noticed_pk
+from apps.residents.notice_codes import code_hash, new_code
 from apps.residents.operations.secret_files import PART
 
 CODE_DAYS: Final = 180
 TRIES: Final = 5
-
-
-class NoticeMissing(KanpuError):
-    """No letter has this number."""
-
-    code = "notice_missing"
 
 
 class CodeUnknown(KanpuError):
@@ -81,39 +75,29 @@ def mark_printed(file: Path, *, at: datetime, actor: str) -> int:
     return count
 
 
-def settle_broken_off(*, at: datetime, actor: str) -> int:
-    """Mark the notices of files that are whole, forget those of files that never came to be. Returns how many of these.
+class BrokenOff(NamedTuple):
+    """How many notices of an earlier call are in no file, and the folders that it printed into."""
+
+    forgotten: int
+    folders: set[Path]
+
+
+def settle_broken_off(*, at: datetime, actor: str) -> BrokenOff:
+    """Mark the notices of files that are whole, forget those of files that never came to be.
 
     Only while nobody else prints.
     """
-    forgotten = 0
+    forgotten, folders = 0, set()
     for name in Notice.objects.filter(printed_at=None).values_list("file", flat=True).distinct():
         file = Path(name)
+        if file.parent.exists():
+            folders.add(file.parent)
         if file.exists():
             mark_printed(file, at=at, actor=actor)
         else:
             file.with_name(file.name + PART).unlink(missing_ok=True)
             forgotten += Notice.objects.filter(file=name, printed_at=None).delete()[0]
-    return forgotten
-
-
-@transaction.atomic
-def record_returned(number: str, *, at: datetime, actor: str) -> Notice:
-    """A letter came back: its code is void from now on. Recorded once; later calls change nothing.
-
-    Raises NoticeMissing where the number on the letter was mistyped.
-    """
-    pk = noticed_pk(number)
-    notice = Notice.objects.select_for_update().filter(pk=pk).first() if pk is not None else None
-    if notice is None:
-        raise NoticeMissing("No letter has this number. Type it as it stands on the letter, with its last digit.")
-    if notice.returned_at is None:
-        notice.returned_at, notice.returned_by = at, actor
-        notice.spent_at = notice.spent_at or at
-        notice.save(update_fields=["returned_at", "returned_by", "spent_at"])
-        subject = f"resident:{notice.resident_id}"
-        record_event(at=at, actor=actor, action="notice.return", subject=subject, detail={"notice": notice.pk})
-    return notice
+    return BrokenOff(forgotten, folders)
 
 
 def take_try(code: str, *, at: datetime) -> Notice:

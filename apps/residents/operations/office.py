@@ -13,7 +13,7 @@ from django.db import transaction
 from apps.audit.operations import record_event
 from apps.residents.models import Card, CardOrder, CardSuspension
 from apps.residents.operations.card_life import CardMissing, hand_over, order_card, resume_card, suspend_cards
-from apps.residents.operations.choices import pause_recording, resume_recording
+from apps.residents.operations.recording import pause_recording, resume_recording
 
 Channel = CardSuspension.Channel
 

@@ -7,15 +7,8 @@ from django.db import transaction
 from psycopg.types.range import TimestamptzRange
 
 from apps.audit.operations import record_event
-from apps.kernel.errors import KanpuError
 from apps.residents.models import RecordingPause, Resident
 from apps.residents.operations.judging_due import judge_again
-
-
-class RecordingNotPaused(KanpuError):
-    """The resident's purchases are recorded."""
-
-    code = "recording_not_paused"
 
 
 @transaction.atomic
@@ -34,10 +27,10 @@ def pause_recording(resident_ref: UUID, *, at: datetime, actor: str) -> Recordin
 
 @transaction.atomic
 def resume_recording(resident_ref: UUID, *, at: datetime, actor: str) -> None:
-    """Have purchases recorded again from now on. Raises RecordingNotPaused."""
+    """Have purchases recorded again from now on; where they are, it stays so."""
     pause = _open_pause(resident_ref)
     if pause is None:
-        raise RecordingNotPaused("Recording is not paused.")
+        return
     if pause.valid.lower and pause.valid.lower < at:
         pause.valid = TimestamptzRange(pause.valid.lower, at)
         pause.save(update_fields=["valid"])

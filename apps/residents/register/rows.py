@@ -13,7 +13,7 @@ import msgspec
 
 from apps.kernel.errors import KanpuError
 from apps.residents.numbers import is_individual_number, is_resident_code, plain_digits
-from apps.residents.register.values import read_date, read_event, read_flag, read_language, read_value
+from apps.residents.register.values import YEARS, read_date, read_event, read_flag, read_language, read_value
 from apps.residents.vault.contents import Address
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -37,6 +37,7 @@ LONGEST: Final = 300
 LOST: Final = re.compile(r"[\ud800-\udfff\ufffd]")  # what a decoder leaves of bytes that are none of its characters
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 DAY: Final = timedelta(days=1)
+BOUNDS: Final = f"({YEARS[0]} to {YEARS[-1]}; leave an end that is not known empty)"
 
 
 class TableUnreadable(KanpuError):
@@ -225,7 +226,9 @@ def _day(given: Mapping[str, str], column: str) -> date | None:
     if not text:
         return None
     if (day := read_date(text)) is None:
-        raise _Unfit(column, "date_unreadable", "write a date as 2017-04-03, 2017/4/3, 20170403 or 平成29年4月3日")
+        raise _Unfit(
+            column, "date_unreadable", f"write a date as 2017-04-03, 2017/4/3, 20170403 or 平成29年4月3日 {BOUNDS}"
+        )
     return day
 
 

@@ -30,14 +30,17 @@ EVENTS: Final = {
         "divorce", "attribute", "protection", "correction",
     )},
 }  # fmt: skip
+# Of days that can be meant: 9999-12-31 stands for none in some tables, and no calendar goes on after it.
+YEARS: Final = range(1868, 2200)
 INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @lru_cache(maxsize=65_536)
 def read_date(text: str) -> date | None:
-    """The day that 2017-04-03, 2017/4/3, 20170403, 平成29年4月3日 or H29.4.3 means; None for anything else.
+    """The day that 2017-04-03, 2017/4/3, 20170403, 平成29年4月3日 or H29.4.3 means; None for all else.
 
-    An era is counted on beyond its end (平成31年5月1日), as forms printed before it ended do.
+    What lies beyond YEARS is none, too. An era is counted on beyond its end (平成31年5月1日), as forms printed before
+    it ended do.
     """
     plain = "".join(unicodedata.normalize("NFKC", text).upper().split())
     if found := WESTERN.fullmatch(plain) or COMPACT.fullmatch(plain):
@@ -51,7 +54,7 @@ def read_date(text: str) -> date | None:
 
 def _day(year: int, month: str, day: str) -> date | None:
     try:
-        return date(year, int(month), int(day))
+        return date(year, int(month), int(day)) if year in YEARS else None
     except ValueError:
         return None
 

@@ -131,8 +131,13 @@ def _undone() -> Iterator[None]:
 
 def _record(job: Job, report: Report) -> None:
     counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "homes", "rejected", "warned")}
-    subject = f"municipality:{job.municipality}" if job.municipality else "residents"
+    subject = subject_of(job.municipality)
     record_event(at=job.at, actor=job.actor, action="register.import", subject=subject, detail=counts)
+
+
+def subject_of(municipality: str) -> str:
+    """Whose register is imported, as the trail names it."""
+    return f"municipality:{municipality}" if municipality else "residents"
 
 
 @transaction.atomic

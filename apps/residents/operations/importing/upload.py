@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from apps.residents.operations.importing.files import register
+from apps.audit.operations import record_event
+from apps.residents.operations.importing.files import register, subject_of
 from apps.residents.register.rows import Defect, TableUnreadable, read_header
 
 ENCODINGS: Final = ("utf-8-sig", "cp932")
@@ -26,8 +27,9 @@ def register_upload(
 ) -> Uploaded:
     """Bring the register up to what a table says, as of a day; rows that are wrong cost no other.
 
-    With `dry_run` all is done and undone again, so that its defects are those of the real thing. Raises
-    TableUnreadable, VaultKeysMissing, VaultKeysOutdated.
+    With `dry_run` all is done and undone again, so that its defects are those of the real thing; that somebody tried
+    stays on the trail, for a try tells whose numbers are known. Raises TableUnreadable, VaultKeysMissing,
+    VaultKeysOutdated.
     """
     header, rows = _table(content)
     wide = [(line, fields) for line, fields in rows if len(fields) == len(header)]
@@ -42,7 +44,11 @@ def register_upload(
     found += [
         result._replace(line=line) for (line, _), result in zip(wide, taken, strict=True) if isinstance(result, Defect)
     ]
-    return Uploaded(sum(isinstance(result, UUID) for result in taken), sorted(found))
+    right = sum(isinstance(result, UUID) for result in taken)
+    if dry_run:
+        subject, detail = subject_of(municipality), {"right": right, "wrong": len(found)}
+        record_event(at=at, actor=actor, action="register.try", subject=subject, detail=detail)
+    return Uploaded(right, sorted(found))
 
 
 def _table(content: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
