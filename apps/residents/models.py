@@ -86,10 +86,6 @@ class VaultRecord(models.Model):
     erased_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [
-            models.Index(fields=["key_version", "resident"], name="vault_rows_by_key"),
-            models.Index(fields=["index_version", "resident"], name="vault_rows_by_index_key"),
-        ]
         constraints = [
             models.CheckConstraint(
                 name="erased_means_empty",

@@ -206,14 +206,6 @@ class Migration(migrations.Migration):
             name='resident',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='register_events', to='residents.resident'),
         ),
-        migrations.AddIndex(
-            model_name='vaultrecord',
-            index=models.Index(fields=['key_version', 'resident'], name='vault_rows_by_key'),
-        ),
-        migrations.AddIndex(
-            model_name='vaultrecord',
-            index=models.Index(fields=['index_version', 'resident'], name='vault_rows_by_index_key'),
-        ),
         migrations.AddConstraint(
             model_name='vaultrecord',
             constraint=models.CheckConstraint(condition=models.Q(('erased_at', None), models.Q(('account', None), ('address', None), ('content_mac', None), ('individual_number', None), ('individual_number_index', None), ('person', None), ('person_index', None), ('resident_code', None), ('resident_code_index', None)), _connector='OR'), name='erased_means_empty'),
