@@ -1,5 +1,6 @@
 """The resident's pages of the register: cards, registration, recording, accesses. Nobody sees another's."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -195,7 +196,8 @@ def test_what_was_counted_just_before_the_pause_was_known_is_erased_wherever_it_
     client: Client, hanako: UUID, till: RawTill
 ) -> None:
     by = Acting(hanako, "user:ann", "Setagaya", CardSuspension.Channel.WINDOW, timezone.now())
-    for seq, pauses in enumerate((lambda: client.post("/choices", {"recorded": "no"}), lambda: pause(by)), start=1):
+    asked: list[Callable[[], object]] = [lambda: client.post("/choices", {"recorded": "no"}), lambda: pause(by)]
+    for seq, pauses in enumerate(asked, start=1):
         count(till, till.sale(at=(timezone.now() + timedelta(minutes=3)).isoformat(), reduced=5))
         assert Entry.objects.get().seq == seq
         pauses()
