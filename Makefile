@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_VAULT_KEYS=var/de
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-proof demo-rotate demo-schemes serve test fuzz bench chaos check requirements clean
+.PHONY: help long demo demo-proof demo-rotate demo-schemes serve test fuzz bench chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -31,6 +31,9 @@ serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until 
 
 test: .venv/dev ## all tests, on a real PostgreSQL, Redis, workers, web server and browser
 	@KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest $(ARGS)
+
+long: .venv/dev ## proofs that take long: keys rotated and processes killed while shops sell, memory that stays flat
+	@KANPU_LONG=1 KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest -m long $(ARGS)
 
 fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz CASES=2000 ARGS="--seed 1"
 	@KANPU_FUZZ_CASES="$(CASES)" KANPU_FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest -s tests/integration/test_openapi.py -k however_long

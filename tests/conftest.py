@@ -27,6 +27,7 @@ from tests.world import BY_PURCHASE, World, auditor, build_world
 
 celery_app.set_default()
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
+LONG = os.environ.get("KANPU_LONG", "")
 # Sync Playwright runs an event loop in the test's thread, in which Django would refuse its ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -46,11 +47,13 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a browser its journeys are left out, and said so loudly by `make test` (.ci/browser)."""
-    if CHROMIUM:
-        return
-    kept = [item for item in items if not item.get_closest_marker("browser")]
-    left_out = [item for item in items if item.get_closest_marker("browser")]
+    """Without a browser its journeys are left out, and said so loudly by `make test` (.ci/browser).
+
+    Long proofs are `make long`.
+    """
+    unwanted = [name for name, wanted in (("browser", CHROMIUM), ("long", LONG)) if not wanted]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
+    kept = [item for item in items if item not in left_out]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept

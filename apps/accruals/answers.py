@@ -10,23 +10,16 @@ DENIED: Final = "denied"
 ANSWERABLE: Final = frozenset({"card_suspended", "card_replaced"})
 
 
-def answered(judgement: Judgement, answer: str) -> Judgement:
-    """The verdict after the holder's answer, if there is one.
+def verdict(judgement: Judgement, *, code: str, answer: str) -> Judgement:
+    """What becomes of a sale that its card and its holder's days are judged by, and that stands at `code`.
 
-    The holder says who bought. That somebody was not resident on the day, or that the card was not valid, stays so.
+    Who bought what was held is said by the holder's answer, if there is one; that somebody was not resident on the day,
+    or that the card was not valid, stays so. A second use of a counter stays one, whatever becomes of its card.
     """
+    if code == CARD_CLONED.code:
+        return CARD_CLONED
     if judgement.verdict is Verdict.HELD and judgement.code in ANSWERABLE and answer:
         return COUNTED if answer == CONFIRMED else CARD_NOT_VALID
     if judgement == COUNTED and answer == DENIED:
         return CARD_NOT_VALID
     return judgement
-
-
-def is_to_be_judged(judgement: Judgement, status: str, code: str) -> bool:
-    """Whether a sale that stands at `status` and `code` has another verdict now.
-
-    A second use of a counter stays one, whatever becomes of its card.
-    """
-    if code == CARD_CLONED.code:
-        return False
-    return (judgement.verdict, judgement.code) != (status, code)

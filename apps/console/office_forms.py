@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.accruals.answers import CONFIRMED, DENIED
 from apps.audit.access import PURPOSE_LENGTH
 from apps.audit.purposes import AT_OFFICES, OF_AUDITORS, OTHER
 from apps.console.forms import DayInput, not_to_come
@@ -173,6 +174,29 @@ class ChannelForm(forms.Form):
     """How the resident asked for it."""
 
     channel = forms.ChoiceField(label=_("Asked for"), choices=CHANNELS)
+
+
+class TickedField(forms.MultipleChoiceField):
+    """Rows of a page that were ticked. Whether they are the resident's is asked by what is done with them."""
+
+    def valid_value(self, value: Any) -> bool:  # noqa: ARG002 - Django's signature
+        """Any."""
+        return True
+
+
+class AnswerForm(ChannelForm):
+    """What the resident says of held purchases."""
+
+    purchase = TickedField(
+        label=_("Held purchases"), error_messages={"required": _("Tick the purchases that it is about.")}
+    )
+    answer = forms.ChoiceField(label=_("Answer"), choices=[(CONFIRMED, CONFIRMED), (DENIED, DENIED)])
+
+
+class WithdrawForm(ChannelForm):
+    """A purchase that is withdrawn, and the year to whose purchases the clerk goes back."""
+
+    year = forms.IntegerField(widget=forms.HiddenInput())
 
 
 class HandOverForm(forms.Form):

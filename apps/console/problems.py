@@ -20,6 +20,10 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "channel_not_allowed": _("A card is made good again in the portal or in person only."),
     "not_resident": _("The holder is not resident any more: keep the card and destroy it."),
     "table_unreadable": _("This is no table of residents: CSV in UTF-8 or CP932 with the columns of docs/register.md."),
+    "purchase_missing": _("The resident has no such purchase, or it was withdrawn. Look at the purchases again."),
+    "answer_final": _("The filing deadline of the purchase's year is over: the answer can no longer be changed."),
+    "too_many_answers": _("Too many purchases at once. Answer for those of one page."),
+    "too_late_to_withdraw": _("The year of this purchase is frozen: it can no longer be withdrawn."),
     "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
     "notice_returned": _("It is on record already that this letter came back."),
 }

@@ -62,6 +62,13 @@ urlpatterns = [
     path("office/resident/<uuid:ref>/letters", office_residents.letters, name="office-letters"),
     path("office/resident/<uuid:ref>/letters/<int:notice_id>/returned", office_acts.returned, name="office-came-back"),
     path("office/resident/<uuid:ref>/household", office_residents.household, name="office-household"),
+    path("office/resident/<uuid:ref>/purchases", office_residents.purchases, name="office-purchases"),
+    path("office/resident/<uuid:ref>/purchases/answer", office_acts.answer, name="office-answer"),
+    path(
+        "office/resident/<uuid:ref>/purchases/<int:terminal_id>/<int:seq>/withdraw",
+        office_acts.withdraw,
+        name="office-withdraw",
+    ),
     path("office/resident/<uuid:ref>/choices", office_residents.choices, name="office-choices"),
     path("office/resident/<uuid:ref>/choices/pause", office_acts.pause, name="office-pause"),
     path("office/resident/<uuid:ref>/choices/unpause", office_acts.unpause, name="office-unpause"),

@@ -51,6 +51,7 @@ OPENED: Final[dict[str, Promise]] = {
     "page:letters": _("letters"),
     "page:choices": _("whether purchases are recorded"),
     "page:household": _("household"),
+    "page:purchases": _("purchases"),
     "refused: protected": _("nothing: you are protected, so it was refused"),
     "refund": _("refund"),
     "replay": _("refund, computed again"),

@@ -1,6 +1,6 @@
 """Offices in the browser: a clerk hands a card over, the helpdesk suspends one by telephone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +8,15 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from apps.accruals.models import Entry
+from apps.accruals.operations.counting import count_all
 from apps.audit.models import AccessRecord
 from apps.audit.officers import Role
 from apps.residents.models import Card, CardSuspension, HandOver, Notice
+from apps.residents.operations.card_life import suspend_cards
 from tests.offices import BORN, HANAKO, HOME, NUMBER, OFFICE, PASSWORD, identify, officer
 from tests.pages import assert_fits_in_both_languages
+from tests.till import RawTill, send
 from tests.world import World
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -63,7 +67,7 @@ def test_a_clerk_opens_a_resident_and_hands_the_card_over(web: str, ref: UUID, p
     expect(page.locator("main")).to_contain_text(HANAKO.name)
     expect(page.locator("main")).to_contain_text(HOME.address)
     assert NUMBER not in page.content() + page.url
-    for tab in ("本人の情報", "カード", "通知書", "世帯と登録", "購入の記録"):
+    for tab in ("本人の情報", "カード", "通知書", "購入", "世帯と登録", "購入の記録"):
         page.get_by_role("link", name=tab, exact=True).click()
         assert_fits_in_both_languages(page)
     page.get_by_role("link", name="カード", exact=True).click()
@@ -81,6 +85,37 @@ def test_a_clerk_opens_a_resident_and_hands_the_card_over(web: str, ref: UUID, p
     page.get_by_role("button", name="閲覧を終える").click()
     page.goto(f"{web}/office/resident/{ref}/person")
     expect(page.get_by_role("alert")).to_contain_text("先に住民の情報を開いてください")
+
+
+def test_a_clerk_answers_for_held_purchases_and_withdraws_a_counted_one(web: str, world: World, page: Page) -> None:
+    ref = world.residents[0]
+    identify(ref)
+    till = RawTill(world)
+    days = ("04-01", "04-03", "04-05")
+    send(till, *(till.sale(ref, at=f"2017-{day}T12:00:00+09:00", reduced=5_500, standard=1_100) for day in days))
+    lost_since = datetime(2017, 4, 2, tzinfo=timezone.get_default_timezone())
+    suspend_cards(ref, lost_since=lost_since, channel=CardSuspension.Channel.WINDOW, at=timezone.now(), actor="test")
+    count_all()
+    officer("ann", Role.CLERK)
+    sign_in(page, web, "ann")
+    page.goto(f"{web}/office/open")
+    page.get_by_label("個人番号").fill(NUMBER)
+    page.get_by_label("生年月日").fill(BORN.isoformat())
+    page.get_by_label("閲覧の目的").select_option("card")
+    page.get_by_role("button", name="住民の情報を開く").click()
+    page.get_by_role("link", name="購入", exact=True).click()
+    assert_fits_in_both_languages(page)
+    for tick in page.get_by_role("checkbox").all():
+        tick.check()
+    page.get_by_role("button", name="住民の購入である").click()
+    expect(page.get_by_role("status")).to_contain_text("住民の回答を記録しました")
+    expect(page.get_by_text("住民の回答：自分の購入。計上されています。")).to_have_count(2)
+    page.get_by_role("link", name="取り下げる…").last.click()
+    assert_fits_in_both_languages(page)
+    page.get_by_label("申出の方法").select_option("letter")
+    page.get_by_role("button", name="この購入を消去する").click()
+    expect(page.get_by_role("status")).to_contain_text("購入を消去しました")
+    assert not Entry.objects.filter(seq=1).exists()
 
 
 def test_the_helpdesk_suspends_a_card_for_somebody_on_the_telephone(web: str, ref: UUID, page: Page) -> None:

@@ -482,6 +482,7 @@ def test_an_import_that_is_killed_is_run_again(
     assert Counter(RegisterEvent.objects.values_list("resident", flat=True)).most_common(1)[0][1] == 1
 
 
+@pytest.mark.long
 def test_memory_stays_flat(world: World, vault_keys: Path, database_url: str, tmp_path: Path) -> None:
     environment = {**os.environ, "DATABASE_URL": database_url, "KANPU_VAULT_KEYS": str(vault_keys)}
     peaks = []

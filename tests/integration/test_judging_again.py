@@ -1,79 +1,30 @@
 """Sales judged again: cards lost before it was known, days of residence that change, and what residents say."""
 
-import threading
-from collections.abc import Callable
-from datetime import UTC, date, datetime
-from typing import Any
-from uuid import UUID
+from datetime import date, datetime
 
 import pytest
-from django.db import connections, transaction
 from django.utils import timezone
 
 from apps.accruals.claims import claim_of
 from apps.accruals.models import CardCounter, Entry, Withheld
 from apps.accruals.operations.answering import AnswerFinal, answer
 from apps.accruals.operations.claiming import claim_purchase
-from apps.accruals.operations.counting import count_all, count_some
-from apps.accruals.operations.judging import judge_due
+from apps.accruals.operations.counting import count_all
 from apps.accruals.operations.withdrawing import PurchaseMissing
 from apps.accruals.queries import held_of_resident, number_held
-from apps.audit.models import Alarm, Event
-from apps.merchants.models import Terminal
-from apps.purchases.models import Followup
+from apps.audit.models import Event
 from apps.refunds.operations.freezing import OutboxNotEmpty, freeze
-from apps.refunds.operations.recounting import recount
 from apps.refunds.queries.replays import replay
-from apps.residents.models import Card, CardSuspension, JudgingDue, Resident
-from apps.residents.operations.card_life import hand_over, resume_card, suspend_cards
-from apps.residents.operations.judging_due import judge_again
-from apps.residents.recognition import recognise
+from apps.residents.models import Card
+from apps.residents.operations.card_life import hand_over
 from apps.schemes.models import TaxYear
 from tests.integration.test_reading_back import read
+from tests.judging import august, find, key, lose, moved, on, rebuilt_alike, say
 from tests.till import SECOND, RawTill, bases, fates, send, totals
 from tests.world import TERMINAL, World
 from tests.year_end import count, dues, to_approved, to_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Key = tuple[int, int]
-
-
-def on(day: int, month: int = 8) -> str:
-    return f"2017-{month:02}-{day:02}T10:00:00+09:00"
-
-
-def lose(resident: UUID, since: str, *, counted: bool = True) -> None:
-    suspend_cards(
-        resident, lost_since=datetime.fromisoformat(since), channel=CardSuspension.Channel.PHONE, at=timezone.now(),
-        actor="helpdesk",
-    )  # fmt: skip
-    if counted:
-        count_all()
-
-
-def find(resident: UUID) -> None:
-    for card in Card.objects.filter(resident=resident):
-        resume_card(card.pk, channel=CardSuspension.Channel.PORTAL, at=timezone.now(), actor="me")
-    count_all()
-
-
-def key(seq: int, terminal: str = TERMINAL) -> Key:
-    return Terminal.objects.get(code=terminal).pk, seq
-
-
-def say(resident: UUID, *seqs: int, mine: bool) -> list[tuple[str, str]]:
-    found = answer(resident, [key(seq) for seq in seqs], confirm=mine, now=timezone.now(), actor="me")
-    return [(row.status, row.code) for row in found]
-
-
-def august(resident: UUID | None = None) -> int:
-    return totals(resident).get((2017, 1, 8, "reduced"), (0, 0))[0]
-
-
-def rebuilt_alike() -> bool:
-    """Whether the totals are what the entries come to."""
-    version = TaxYear.objects.get(year=2017).scheme_version
-    return recount(2017, version=version, actor="test", seen=lambda _: None, dry_run=True).differences == 0
 
 
 def test_what_was_bought_since_a_card_was_lost_is_held_with_its_returns_and_comes_back_when_confirmed(
@@ -111,7 +62,7 @@ def test_a_sale_that_was_held_from_the_start_counts_when_it_is_confirmed_and_spe
     assert say(one, 1, mine=True) == [("counted", "")]
     assert totals() == {(2017, 1, 8, "reduced"): (700, 1)}
     assert CardCounter.objects.filter(resident_ref=one).exists()
-    assert {e.kind: e.amounts_minor for e in Entry.objects.all()} == {"sale": [1000], "confirm": [-300]}
+    assert {e.kind: e.amounts_minor for e in Entry.objects.all()} == {"sale": [1000], "return": [-300]}
     assert rebuilt_alike()
 
 
@@ -223,14 +174,6 @@ def test_a_change_of_residence_takes_sales_off_the_account_and_puts_them_back_cl
     assert rebuilt_alike()
 
 
-def moved(resident: UUID, resident_to: date | None) -> None:
-    """Somebody moved out on another day than was known."""
-    with transaction.atomic():
-        Resident.objects.filter(ref=resident).update(resident_to=resident_to)
-        judge_again([resident], since=datetime(2017, 1, 1, tzinfo=UTC), at=timezone.now())
-    count_all()
-
-
 def test_what_somebody_confirmed_does_not_count_on_days_on_which_they_were_not_resident(
     world: World, tills: tuple[RawTill, RawTill]
 ) -> None:
@@ -264,9 +207,10 @@ def test_a_copy_stays_a_copy_and_its_first_use_stays_the_first(world: World, til
     one = world.residents[0]
     count(till, till.sale(at=on(3), reduced=100))
     world.cards[one].counter -= 1
-    count(other, other.sale(at=on(4), reduced=1000))
+    count(other, copy := other.sale(at=on(4), reduced=1000))
     assert (august(), fates()) == (100, {(SECOND, 1): "held card_cloned"})
     lose(one, on(2))
+    count(other, other.correct(copy, reduced=1000, sold_at=on(5)))
     with pytest.raises(PurchaseMissing):
         answer(one, [key(1, SECOND)], confirm=True, now=timezone.now(), actor="me")
     assert august() == 0
@@ -313,6 +257,17 @@ def test_a_sale_moved_by_its_shop_keeps_its_answer(world: World, tills: tuple[Ra
     count(till, till.correct(sale, reduced=900, sold_at=on(1)))
     assert august() == 800
     assert rebuilt_alike()
+
+
+def test_a_denied_sale_that_its_shop_moves_to_a_time_when_the_card_was_there_stays_rejected(
+    world: World, tills: tuple[RawTill, RawTill]
+) -> None:
+    till, _ = tills
+    count(till, sale := till.sale(at=on(3), reduced=1000))
+    lose(world.residents[0], on(2))
+    say(world.residents[0], 1, mine=False)
+    count(till, till.correct(sale, reduced=1000, sold_at=on(1)))
+    assert (august(), fates()[TERMINAL, 1]) == (0, "rejected card_not_valid")
 
 
 def test_tills_read_what_became_of_a_sale_that_was_judged_again(
@@ -372,6 +327,25 @@ def test_a_frozen_year_gets_the_difference_with_its_next_run_and_both_ways_agree
     assert rebuilt_alike()
 
 
+def test_a_sale_that_its_shop_moves_to_a_time_when_the_card_was_lost_is_held_and_its_replays_are_the_same(
+    world: World, till: RawTill
+) -> None:
+    one = world.residents[0]
+    lose(one, on(2))
+    count(till, sale := till.sale(at=on(1), reduced=11_000), till.sale(at=on(1), reduced=22_000))
+    to_approved()
+    count(till, till.correct(sale, reduced=11_000, sold_at=on(3)))
+    count(till, till.give_back(sale, reduced=1_000))
+    to_approved()
+    assert (august(), totals()[2017, 2, 8, "reduced"]) == (33_000, (-11_000, -1))
+    say(one, 1, mine=True)
+    to_verified()
+    for number, left in ((1, [11_000, 22_000]), (2, [0, 22_000]), (3, [10_000, 22_000])):
+        again = replay(one, 2017, number)
+        assert again.identical
+        assert sorted(sum(found.amounts.values()) for found in again.purchases) == left
+
+
 def test_a_freeze_waits_for_what_is_to_be_judged_again(world: World, tills: tuple[RawTill, RawTill]) -> None:
     till, _ = tills
     count(till, till.sale(at=on(3), reduced=1000))
@@ -381,107 +355,6 @@ def test_a_freeze_waits_for_what_is_to_be_judged_again(world: World, tills: tupl
     count_all()
     freeze(2017, actor="test", drain_timeout_s=0.5)
     assert totals() == {}
-
-
-def test_many_sales_are_judged_in_pieces_and_all_in_the_end(
-    world: World, tills: tuple[RawTill, RawTill], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("apps.accruals.operations.judging.SALES_LOOKED_AT", 3)
-    monkeypatch.setattr("apps.accruals.operations.judging.SALES_CHANGED", 2)
-    till, _ = tills
-    one, two = world.residents
-    for day in range(1, 11):
-        till.sale(one if day % 3 else two, at=on(day), reduced=1)
-        till.sale(one, at=on(day), reduced=1)
-    count(till)
-    lose(one, on(2), counted=False)
-    lose(two, on(5), counted=False)
-    assert judge_due() == 15 + 2
-    assert (august(one), august(two)) == (2, 1)
-    assert not JudgingDue.objects.exists()
-
-
-def test_what_cannot_be_judged_raises_an_alarm_and_keeps_nobody_else_waiting(
-    world: World, tills: tuple[RawTill, RawTill]
-) -> None:
-    till, _ = tills
-    one, two = world.residents
-    count(till, till.sale(one, at=on(3), reduced=1), till.sale(two, at=on(3), reduced=1))
-    Withheld.objects.create(
-        resident_ref=one, terminal_id=key(1)[0], seq=99, tax_year=2017, at=datetime.fromisoformat(on(3)),
-        card=10**12, counter=1, status="held", code="card_suspended", decided_at=timezone.now(),
-    )  # fmt: skip
-    lose(one, on(2), counted=False)
-    lose(two, on(2))
-    assert (august(one), august(two)) == (1, 0)
-    assert Alarm.objects.filter(kind="judging_failed").count() == 1
-    Withheld.objects.filter(seq=99).delete()
-    count_all()
-    assert august(one) == 0
-
-
-def test_a_sale_counted_by_somebody_who_read_the_card_before_it_was_suspended_is_held_too(
-    world: World, tills: tuple[RawTill, RawTill], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The worker has judged the card and not committed when the suspension comes."""
-    till, _ = tills
-    one = world.residents[0]
-    send(till, till.sale(at=on(3), reduced=1000))
-    judged, go_on = threading.Event(), threading.Event()
-    paused_at(monkeypatch, judged, go_on)
-    counting = threading.Thread(target=in_thread(lambda: count_some(now=timezone.now())))
-    counting.start()
-    assert judged.wait(10)
-    lose(one, on(2), counted=False)
-    judging = threading.Thread(target=in_thread(judge_due))
-    judging.start()
-    judging.join(0.5)
-    assert judging.is_alive()
-    go_on.set()
-    counting.join()
-    judging.join()
-    assert (totals(), fates()) == ({}, {(TERMINAL, 1): "held card_suspended"})
-
-
-def paused_at(monkeypatch: pytest.MonkeyPatch, judged: threading.Event, go_on: threading.Event) -> None:
-
-    def slow(*arguments: Any) -> Any:
-        found = recognise(*arguments)
-        judged.set()
-        assert go_on.wait(20)
-        return found
-
-    monkeypatch.setattr("apps.accruals.operations.counting.recognise", slow)
-
-
-def in_thread(work: Callable[[], object]) -> Callable[[], None]:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connections.close_all()
-
-    return run
-
-
-def test_judging_that_dies_half_way_is_done_again_from_the_start(
-    world: World, tills: tuple[RawTill, RawTill], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    till, _ = tills
-    count(till, till.sale(at=on(3), reduced=1000), till.sale(at=on(4), reduced=1))
-    with monkeypatch.context() as dying:
-        dying.setattr("apps.accruals.operations.judging.done", killed)
-        lose(world.residents[0], on(2), counted=False)
-        with pytest.raises(SystemExit):
-            judge_due()
-    assert august() == 1001
-    assert not Followup.objects.exists()
-    count_all()
-    assert (august(), Followup.objects.count()) == (0, 2)
-
-
-def killed(*_: object) -> None:
-    raise SystemExit
 
 
 def test_the_trail_tells_that_somebody_answered_and_not_about_what(

@@ -218,7 +218,7 @@ def test_what_the_helpdesk_opened_stays_shut_after_a_change_of_roles(ref: UUID) 
 
 # --- on record before it is shown ---
 
-PAGES = ("person", "cards", "letters", "household", "choices")
+PAGES = ("person", "cards", "letters", "purchases", "household", "choices")
 
 
 def test_each_page_of_a_resident_is_on_record(ref: UUID) -> None:
@@ -228,8 +228,8 @@ def test_each_page_of_a_resident_is_on_record(ref: UUID) -> None:
     for page in (*PAGES, f"cards/{card.pk}/hand-over"):
         assert client.get(f"/office/resident/{ref}/{page}").status_code == 200
     assert list(AccessRecord.objects.order_by("pk").values_list("what", flat=True)) == [
-        "vault:person", "vault:person,address", "page:cards", "page:letters", "page:household", "page:choices",
-        "vault:person",
+        "vault:person", "vault:person,address", "page:cards", "page:letters", "page:purchases",
+        "page:household", "page:choices", "vault:person",
     ]  # fmt: skip
 
 
@@ -276,9 +276,10 @@ def test_the_helpdesk_sees_how_cards_and_letters_stand_and_nothing_else(ref: UUI
     assert "Its code can be used until" in page
     for secret in (*SECRETS, "Hand it over", "came back"):
         assert secret not in page
-    for path in ("person", "household", "choices"):
+    for path in ("person", "purchases", "household", "choices"):
         assert client.get(f"/office/resident/{ref}/{path}").status_code == 404
-    for act in ("cards/suspend", "cards/order", "choices/pause", f"cards/{Card.objects.get(resident=ref).pk}/resume"):
+    resume = f"cards/{Card.objects.get(resident=ref).pk}/resume"
+    for act in ("cards/suspend", "cards/order", "choices/pause", "purchases/answer", resume):
         assert client.post(f"/office/resident/{ref}/{act}", {"channel": "window"}).status_code == 404
 
 
@@ -537,10 +538,10 @@ def test_auditors_see_who_looked_at_how_many_and_what_one_of_them_looked_at(ref:
     for page in PAGES:
         clerk.get(f"/office/resident/{ref}/{page}")
     day = shown(auditor, "/console/accesses")
-    assert f"ann registry clerk 1 {OFFICE} 6 times" in day
+    assert f"ann registry clerk 1 {OFFICE} 7 times" in day
     assert str(ref) not in day
     page = shown(auditor, "/console/accesses?actor=user:ann")
-    assert page.count(str(ref)) == 6
+    assert page.count(str(ref)) == 7
     assert "The card case 2026-15 vault:person" in page
     yesterday = (timezone.localdate() - timedelta(days=1)).isoformat()
     assert "Nobody looked" in text(auditor.get(f"/console/accesses?day={yesterday}"))
@@ -680,9 +681,10 @@ def test_pages_of_offices_cost_the_same_for_any_number_of_rows(ref: UUID, world:
         identify(who)
         open_resident(clerk)
         costs.append({page: queries_of(clerk, f"/office/resident/{who}/{page}") for page in PAGES})
-    assert costs[0] == costs[1] == {"person": 9, "cards": 10, "letters": 8, "household": 10, "choices": 8}
+    assert costs[0] == costs[1]
+    assert costs[0] == {"person": 10, "cards": 10, "letters": 8, "purchases": 16, "household": 10, "choices": 8}
     card = Card.objects.get(resident=few)
-    assert queries_of(clerk, f"/office/resident/{few}/cards/{card.pk}/hand-over") == 11
+    assert queries_of(clerk, f"/office/resident/{few}/cards/{card.pk}/hand-over") == 12
     for path in ("", "open", "lost", "returned", "import", "password"):
         assert queries_of(clerk, f"/office/{path}") == 3, path
     assert queries_of(auditor, f"/console/purpose/{few}") == 3

@@ -6,13 +6,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.template.loader import render_to_string
 from django.test import RequestFactory
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from apps.accruals.models import ArchivePart, Entry, Withheld
 from apps.accruals.operations.answering import answer
@@ -33,12 +34,15 @@ from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.recounting import recount
 from apps.refunds.queries.replays import replay
 from apps.refunds.queries.statements import statement_of
+from apps.schemes.document import canonical, digest
 from apps.schemes.models import TaxYear
+from apps.schemes.operations import shipped_schemes
 from apps.schemes.queries import YearErased
-from tests.integration.test_judging_again import key, lose, on, say
+from apps.schemes.retention import retention_date
 from tests.integration.test_reading_back import read
+from tests.judging import key, lose, on, say
 from tests.till import RawTill, send, totals
-from tests.world import World, suspend
+from tests.world import TERMINAL, World, suspend
 from tests.year_end import Died, checked, count, to_approved, to_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,14 +228,26 @@ def test_tills_find_no_record_of_the_year_any_more(world: World, web: str, old: 
     assert [row["seq"] for row in read(web, world.api_key)] == [8, 9]
 
 
-def test_the_pages_of_an_erased_year_say_so(world: World, web: str, old: RawTill) -> None:
+@pytest.mark.parametrize(("language", "said"), [("en", "were erased on"), ("ja", "に消去しました。")])
+def test_the_pages_of_an_erased_year_say_so(world: World, web: str, old: RawTill, language: str, said: str) -> None:
     erase()
     user = User.objects.create_user("haru")
     Account.objects.create(user=user, resident_ref=world.residents[0])
     found = year_page(user, 2017, page=None)
-    assert (found.erased_at is not None, found.purchases, found.spend.total_minor) == (True, (), 109_005)
-    page = render_to_string("portal/year.html", {"found": found, "user": user}, RequestFactory().get("/"))
-    assert "were erased on" in page
-    assert "shop-1" not in page
-    error = in_words(YearErased(""))
-    assert "erased at its retention date" in error
+    assert (found.erased_at is not None, found.counted.rows, found.spend.total_minor) == (True, (), 109_005)
+    with translation.override(language):
+        page = render_to_string("portal/year.html", {"found": found, "user": user}, RequestFactory().get("/"))
+    assert said in page
+    assert TERMINAL not in page
+    with translation.override("en"):
+        assert "erased at its retention date" in in_words(YearErased(""))
+
+
+def test_a_scheme_says_how_long_purchases_are_kept_and_says_the_same_as_before_when_it_does_not() -> None:
+    schemes = [scheme for _, scheme in shipped_schemes()]
+    assert {scheme.retention_years for scheme in schemes} == {7}
+    assert "retention_years" not in canonical(schemes[0]).decode()
+    longer = msgspec.structs.replace(schemes[0], retention_years=10)
+    assert digest(longer) != digest(schemes[0])
+    assert retention_date(longer, datetime(2018, 3, 15, 15, tzinfo=UTC)) == date(2029, 1, 1)
+    assert retention_date(schemes[0], datetime(2018, 12, 31, 15, tzinfo=UTC)) == date(2026, 1, 1)  # until 31 December

@@ -2,18 +2,23 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from apps.audit.officers import Role
 from apps.refunds.models import Decision
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
+from apps.residents.models import Resident
+from apps.residents.operations import make_keys
 from tests.offices import officer
 from tests.pages import YEAR, approve, buy, resident, settle
 
@@ -33,13 +38,15 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "docs": ANYBODY, "first_purchase": ANYBODY, "guide": ANYBODY, "protocol": ANYBODY, "errors": ANYBODY,
     "openapi": ANYBODY, "reference": ANYBODY, "published": ANYBODY, "published-json": ANYBODY, "verifier": ANYBODY,
     "sealing_keys": ANYBODY,
-    "login": ANYBODY, "logout": ANYBODY, "set_language": ANYBODY,
+    "login": ANYBODY, "activate": ANYBODY, "activate-account": ANYBODY, "logout": ANYBODY, "set_language": ANYBODY,
     # tills
     "terminals": TILLS, "enrolment_codes": TILLS, "terminal_key": TILLS, "purchases": TILLS, "terminal": TILLS,
     "tiers": TILLS, "test_cards": TILLS,
     # residents
     "home": SIGNED_IN, "year": RESIDENT, "my-statement": RESIDENT, "my-json": RESIDENT, "my-pdf": RESIDENT,
     "my-decisions": RESIDENT, "my-decision": RESIDENT, "my-letter": RESIDENT, "my-appeal": RESIDENT,
+    "my-cards": RESIDENT, "card-lost": RESIDENT, "card-resume": RESIDENT, "card-order": RESIDENT, "my-held": RESIDENT,
+    "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
     # auditors
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
@@ -53,6 +60,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "office-person": CLERK, "office-household": CLERK, "office-choices": CLERK, "office-suspend": CLERK,
     "office-resume": CLERK, "office-order": CLERK, "office-hand-over": CLERK, "office-came-back": CLERK,
     "office-pause": CLERK, "office-unpause": CLERK, "office-import": CLERK,
+    "office-purchases": CLERK, "office-answer": CLERK, "office-withdraw": CLERK,
 }  # fmt: skip
 API: Final = {name for name, may in MAY.items() if may == TILLS}
 
@@ -68,15 +76,19 @@ def addresses(patterns: list[Any] | None = None) -> Iterator[URLPattern]:
 
 
 @pytest.fixture
-def samples(terminal: int) -> dict[str, Any]:
-    """A year with a signed run and a decision about a resident."""
-    ref = resident("hanako")
+def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
+    """A year with a signed run and a decision about a resident, who is in the register."""
+    ref, now = resident("hanako"), timezone.now()
+    settings.KANPU_VAULT_KEYS = tmp_path / "vault.json"
+    make_keys(tmp_path / "keyring.json", vault_path=tmp_path / "vault.json", seal_until=now, at=now, actor="test")
+    Resident.objects.create(ref=ref, resident_from=date(YEAR, 1, 1))
     buy(ref, terminal, {"reduced": 1_000_000})
     settle(freeze, assess_run, verify_run)
     approve()
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
+        "terminal_id": 1, "seq": 1,
     }  # fmt: skip
 
 

@@ -135,6 +135,7 @@ def selling(town: World, web: str, workers: Processes) -> Iterator[Shop]:
     shop.join()
 
 
+@pytest.mark.long
 def test_all_keys_are_rotated_while_a_shop_sells_and_nothing_is_lost(
     selling: Shop, town: World, workers: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

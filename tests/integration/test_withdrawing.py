@@ -26,8 +26,8 @@ from apps.refunds.operations.freezing import freeze
 from apps.refunds.queries.replays import replay
 from apps.residents.models import RecordingPause
 from apps.residents.operations.recording import pause_recording, resume_recording
-from tests.integration.test_judging_again import august, in_thread, key, lose, on, rebuilt_alike, say
 from tests.integration.test_reading_back import read
+from tests.judging import august, in_thread, key, lose, on, rebuilt_alike, say
 from tests.till import SECOND, RawTill, bases, fates, totals
 from tests.world import TERMINAL, World
 from tests.year_end import Died, count, dues, to_approved, to_verified
@@ -188,6 +188,21 @@ def test_under_a_scheme_of_single_purchases_what_it_brought_is_given_up(
     count(till, till.give_back(sale, reduced=200))
     take_back(world.residents[0], 1)
     assert (bases(), totals()[2017, 1, 8, ""]) == ({(1, 8, "reduced"): 20}, (200, 1))
+    assert rebuilt_alike()
+
+
+def test_what_a_return_changes_of_other_tiers_in_a_later_run_stays_when_another_purchase_is_withdrawn(
+    world: World, by_purchase: None, till: RawTill
+) -> None:
+    """Of a purchase at its cap, the return of one tier gives the other tier more of the cap."""
+    november = "2017-11-03T10:00:00+09:00"
+    count(till, sale := till.sale(at=november, reduced=300, standard=900))
+    to_approved()
+    count(till, till.give_back(sale, reduced=200), till.sale(at=november, reduced=500))
+    before = bases()
+    assert before[2, 11, "standard"] == 20
+    take_back(world.residents[0], 3)
+    assert bases()[2, 11, "standard"] == 20
     assert rebuilt_alike()
 
 

@@ -1,5 +1,6 @@
 """A resident's answer about purchases that were held because the card was lost or replaced: mine, or not mine."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_CLONED
 
 AT_MOST = 500  # sales answered for at once
+LARGEST = 2**31 - 1  # of a terminal's number and of a record's
 
 
 class AnswerFinal(KanpuError):
@@ -71,6 +73,14 @@ def answer(
         detail = {"answer": said, "purchases": len(keys)}
         record_event(at=now, actor=actor, action="purchase.answer", subject=f"resident:{resident_ref}", detail=detail)
     return [_answered(thread) for thread in threads]
+
+
+def purchase_named(name: str) -> tuple[int, int]:
+    """The terminal and number of a purchase that a form names, as in 12-345. Raises PurchaseMissing for other texts."""
+    match = re.fullmatch(r"(\d{1,10})-(\d{1,10})", name, re.ASCII)
+    if match is None or max(map(int, match.groups())) > LARGEST:
+        raise PurchaseMissing("There is no such purchase.")
+    return int(match[1]), int(match[2])
 
 
 def _check(kept: Kept | None, resident_ref: UUID, said: str, rules: Sequence[YearRules], now: datetime) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from apps.accruals.answers import answered, is_to_be_judged
+from apps.accruals.answers import verdict
 from apps.accruals.operations.posting import JUDGING_LOCK, Cursor, begin_judging, hold_years, is_nobodys_fault
 from apps.accruals.operations.settling import Settling
 from apps.accruals.operations.verdicts import Register
@@ -193,8 +193,8 @@ def _pieces(taken: Sequence[JudgingDue], sales: Mapping[int, list[Sale]], rules:
 
 
 def _piece(due: JudgingDue, sales: Sequence[Sale], rules: Sequence[YearRules], register: Register, room: int) -> Piece:
-    verdicts = [(sale, _judgement(sale, due.resident_id, rules, register)) for sale in sales]
-    changed = [sale for sale, verdict in verdicts if is_to_be_judged(verdict, sale.status, sale.code)]
+    judged = [(sale, _judgement(sale, due.resident_id, rules, register)) for sale in sales]
+    changed = [sale for sale, now in judged if (now.verdict, now.code) != (sale.status, sale.code)]
     go_on_at = sales[-1].at + timedelta(microseconds=1) if len(sales) >= SALES_LOOKED_AT else None
     if len(changed) > room:
         go_on_at = next((sale.at for sale in changed[room:] if sale.at > changed[0].at), go_on_at)
@@ -207,4 +207,5 @@ def _judgement(sale: Sale, resident_ref: UUID, rules: Sequence[YearRules], regis
     day = sale.at.astimezone(zone).date()
     if sale.card is None:
         return COUNTED if is_resident(day, *register.days[resident_ref]) else CARD_NOT_VALID
-    return answered(judge_card(register.cards[sale.card], sale.at, day), sale.answer)
+    judgement = judge_card(register.cards[sale.card], sale.at, day)
+    return verdict(judgement, code=sale.code, answer=sale.answer)

@@ -153,6 +153,7 @@ class Settling:
         """Bring entries, what is remembered, and rulings to what the sale's standing asks for."""
         thread, sale, followed, account, judged = matter
         runs = done.runs[thread.key] = self._runs(followed, account)
+        is_new = account.holder is None
         if judged and followed.sold:
             if judged.fate is None and judged.holder and account.holder is None:
                 entry = sale_entry(judged.holder, sale.key, followed.sold, self.years[followed.sold.year])
@@ -168,7 +169,7 @@ class Settling:
         if ruling and judged and not judged.is_remembered and is_in_open_runs(account, self.years):
             erase_sale(self.cursor, thread, account, ruling, self.years)
         if account.holder:
-            done.entries += self._difference(matter, account.holder, ruling)
+            done.entries += self._difference(matter, account.holder, None if is_new else ruling)
 
     def _keep(self, matter: "Matter", sold: Version, judged: Judged, done: "Settled") -> None:
         """Remember a sale that is not counted with whom it belongs to, or forget it."""

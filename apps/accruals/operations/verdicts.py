@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apps.accruals.answers import answered
+from apps.accruals.answers import verdict
 from apps.accruals.operations.accounts import Account
 from apps.accruals.operations.posting import Cursor, Holder, OpenYear, Use, spend_counters
 from apps.merchants.queries import terminal_names
@@ -74,10 +74,8 @@ class Judge:
         return Judged(self._without_card(line, thread, sale, sold))
 
     def _of_card(self, seen: Recognised, account: Account) -> Judged:
-        kept = account.kept
-        if kept and kept.code == CARD_CLONED.code:
-            return Judged(Fate(kept.status, kept.code), _holder(seen))
-        judgement = answered(seen.judgement, kept.answer if kept else "")
+        code, answer = (account.kept.code, account.kept.answer) if account.kept else ("", "")
+        judgement = verdict(seen.judgement, code=code, answer=answer)
         if judgement.verdict is not Verdict.COUNTED or seen.card is None:
             return Judged(_fate(judgement), _holder(seen), judgement.is_remembered)
         use = Use(seen.card, seen.counter)

@@ -34,8 +34,7 @@ WHERE (p.tax_year, p.part) = (n.tax_year, n.part)
 EMPTY_TOTALS: Final = """
 DELETE FROM accruals_total t WHERE t.resident_ref = %(resident)s AND t.tax_year = ANY(%(years)s::int2[])
     AND NOT EXISTS (
-        SELECT FROM accruals_entry e WHERE (e.resident_ref, e.tax_year, e.run) = (t.resident_ref, t.tax_year, t.run)
-            AND (t.tier = '' OR t.tier = ANY(e.tiers)))
+        SELECT FROM accruals_entry e WHERE (e.resident_ref, e.tax_year, e.run) = (t.resident_ref, t.tax_year, t.run))
 """
 
 

@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from apps.accruals.operations.withdrawing import PurchaseMissing, TooLateToWithdraw
+from apps.accruals.queries.shown import PurchaseRow, sale_of_resident
 from apps.audit.access import Access
 from apps.audit.operations import record_accesses
 from apps.console.queries.office import (
@@ -15,6 +17,7 @@ from apps.console.queries.office import (
     hand_over_page,
     household_page,
 )
+from apps.console.queries.office_purchases import PurchasesPage, purchases_page
 from apps.residents.models import Notice
 from apps.residents.queries.histories import notices_of
 from apps.residents.queries.vault import read_vault
@@ -54,3 +57,22 @@ def look_at_household(resident_ref: UUID, *, access: Access, at: datetime) -> Ho
     """Stays in households and what the register says has changed."""
     record_accesses(access, [resident_ref], what="page:household", at=at)
     return household_page(resident_ref)
+
+
+def look_at_purchases(
+    resident_ref: UUID, *, year: str | None, page: str | None, held_page: str | None, access: Access, at: datetime
+) -> PurchasesPage:
+    """Held purchases, and those of a year that were counted."""
+    record_accesses(access, [resident_ref], what="page:purchases", at=at)
+    return purchases_page(resident_ref, year=year, page=page, held=held_page)
+
+
+def look_to_withdraw(resident_ref: UUID, terminal_id: int, seq: int, *, access: Access, at: datetime) -> PurchaseRow:
+    """The purchase that is to be withdrawn. Raises PurchaseMissing and TooLateToWithdraw."""
+    record_accesses(access, [resident_ref], what="page:purchases", at=at)
+    purchase = sale_of_resident(resident_ref, terminal_id, seq)
+    if purchase is None:
+        raise PurchaseMissing("There is no such purchase, or it was withdrawn before.")
+    if not purchase.can_be_withdrawn:
+        raise TooLateToWithdraw("The year of this purchase is frozen: it can no longer be withdrawn.")
+    return purchase

@@ -8,14 +8,18 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.accruals.answers import CONFIRMED
+from apps.accruals.operations.answering import purchase_named
 from apps.audit.access import Access
 from apps.console.guard import clerks_only, standing_in
-from apps.console.office_forms import ChannelForm, HandOverForm, OrderForm, SuspendForm
-from apps.console.operations.office import look_to_hand_over
+from apps.console.office_forms import AnswerForm, ChannelForm, HandOverForm, OrderForm, SuspendForm, WithdrawForm
+from apps.console.operations.office import look_to_hand_over, look_to_withdraw
+from apps.console.operations.office_purchases import answer_for, withdraw_for
 from apps.console.views.office_frame import of_opened, resident_page
 from apps.console.views.runs import done
 from apps.residents.models import CardSuspension
@@ -110,6 +114,35 @@ def unpause(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
         request, access, ref, ChannelForm(request.POST), then="office-choices", said=_("Purchases are recorded again."),
         work=lambda by, _given: office.unpause(by),
     )  # fmt: skip
+
+
+@clerks_only
+@require_POST
+@of_opened
+def answer(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Confirm or deny the held purchases that are ticked."""
+    return _act(
+        request, access, ref, AnswerForm(request.POST), then="office-purchases",
+        said=_("The resident's answer is on record."),
+        work=lambda by, given: answer_for(
+            by, [purchase_named(name) for name in given["purchase"]], confirm=given["answer"] == CONFIRMED
+        ),
+    )  # fmt: skip
+
+
+@clerks_only
+@require_http_methods(["GET", "HEAD", "POST"])
+@of_opened
+def withdraw(request: HttpRequest, access: Access, ref: UUID, terminal_id: int, seq: int) -> HttpResponse:
+    """Ask whether a purchase shall be withdrawn; a POST erases it, which cannot be undone."""
+    form = WithdrawForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        by = _acting(request, access, ref, Channel(form.cleaned_data["channel"]))
+        back = reverse("office-purchases", args=[ref], query={"year": form.cleaned_data["year"]})
+        said = _("The purchase is erased, and its refund given up.")
+        return done(request, lambda: withdraw_for(by, terminal_id, seq), said, redirect(back))
+    found = look_to_withdraw(ref, terminal_id, seq, access=access, at=timezone.now())
+    return resident_page(request, "withdrawal.html", access, ref, here="purchases", found=found, form=form)
 
 
 def _acting(request: HttpRequest, access: Access, ref: UUID, channel: Channel) -> Acting:

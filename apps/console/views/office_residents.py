@@ -56,6 +56,19 @@ def choices(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
 @clerks_only
 @require_safe
 @of_opened
+def purchases(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
+    """Held purchases, and those that were counted."""
+    asked = request.GET
+    found = office.look_at_purchases(
+        ref, year=asked.get("year"), page=asked.get("page"), held_page=asked.get("held"), access=access,
+        at=timezone.now(),
+    )  # fmt: skip
+    return resident_page(request, "purchases.html", access, ref, here="purchases", found=found, form=ChannelForm())
+
+
+@clerks_only
+@require_safe
+@of_opened
 def household(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     """Households and events of the register."""
     found = office.look_at_household(ref, access=access, at=timezone.now())

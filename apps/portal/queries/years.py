@@ -3,21 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.paginator import Page, Paginator
 
-from apps.accruals.models import TEST_RUN, Entry
-from apps.accruals.queries import MonthSpend, entries_of_resident, newest_year_of, number_held, spend_of_resident
-from apps.merchants.queries import StoreName, store_names
+from apps.accruals.queries import MonthSpend, newest_year_of, number_held, spend_of_resident
+from apps.accruals.queries.shown import CountedPage, counted_page
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.parts import Parts
 from apps.portal.queries.accounts import resident_of
 from apps.portal.queries.cards import is_suspended
 from apps.portal.queries.parts import parts_of_year
-from apps.purchases.rulings import OFFICE
 from apps.refunds.models import Decision, Refund
 from apps.refunds.queries.decisions import decisions_of_resident
 from apps.refunds.queries.settlements import Balance, balances_of
@@ -26,8 +22,6 @@ from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import scheme_of, started_years, tax_year
-
-PURCHASES_A_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +93,6 @@ class SpendTable:
 
 
 @dataclass(frozen=True, slots=True)
-class PurchaseRow:
-    """A counted purchase, or what was changed of one: `shop` is None where the terminal is not known any more."""
-
-    kind: str
-    at: datetime
-    shop: StoreName | None
-    tiers: tuple[tuple[Words, int], ...]
-    total_minor: int
-    terminal_id: int
-    seq: int
-    can_be_withdrawn: bool
-
-
-@dataclass(frozen=True, slots=True)
 class YearPage:
     """A resident's year. `run` is None as long as no run has found a refund.
 
@@ -132,8 +112,7 @@ class YearPage:
     is_suspended: bool
     held: int
     spend: SpendTable
-    purchases: tuple[PurchaseRow, ...]
-    page: "Page[Entry]"
+    counted: CountedPage
     erased_at: datetime | None
 
 
@@ -152,7 +131,6 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
     refund = balances[0].refund if balances else None
     decisions = decisions_of_resident(ref, year=year)
     spend = spend_table(spend_of_resident(ref, year), scheme, year)
-    found = Paginator(entries_of_resident(ref, year), PURCHASES_A_PAGE).get_page(page)
     return YearPage(
         year=year,
         years=tuple(started.year for started in started_years()),
@@ -166,8 +144,7 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
         is_suspended=is_suspended(ref),
         held=number_held(ref, unanswered=True),
         spend=spend,
-        purchases=_purchases(list(found.object_list), scheme, row.open_run),
-        page=found,
+        counted=counted_page(ref, row, page=page),
         erased_at=row.erased_at,
     )
 
@@ -203,31 +180,3 @@ def _found(balance: Balance, spent_minor: int) -> Found:
     refund, run = balance.refund, balance.run
     late_minor = spent_minor - sum(refund.spend_minor)
     return Found(run.state, run.cutoff_at, refund.earlier_minor, refund.due_minor, late_minor)
-
-
-def _purchases(entries: list[Entry], scheme: Scheme, open_run: int) -> tuple[PurchaseRow, ...]:
-    shops = store_names({_shop_of(entry) for entry in entries})
-    names = _names(scheme)
-    return tuple(
-        PurchaseRow(
-            entry.kind,
-            entry.at,
-            shops.get(_shop_of(entry)),
-            tuple((names[t], amount) for t, amount in zip(entry.tiers, entry.amounts_minor, strict=True)),
-            sum(entry.amounts_minor),
-            terminal_id=entry.terminal_id,
-            seq=entry.seq,
-            can_be_withdrawn=entry.kind == "sale" and entry.run in (TEST_RUN, open_run),
-        )
-        for entry in entries
-    )
-
-
-def _shop_of(entry: Entry) -> int:
-    """The terminal of a record, or for a ruling of the refund office that of its sale."""
-    is_ruling = entry.terminal_id == OFFICE and entry.of_terminal_id is not None
-    return entry.of_terminal_id if is_ruling and entry.of_terminal_id is not None else entry.terminal_id
-
-
-def _names(scheme: Scheme) -> dict[str, Words]:
-    return {tier.code: tier.name for tier in scheme.tiers}

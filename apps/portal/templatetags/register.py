@@ -29,7 +29,7 @@ def role_words(record: AccessRecord) -> str:
 
 
 @register.filter
-def purpose_words(record: AccessRecord) -> str:
+def why_words(record: AccessRecord) -> str:
     """What for; a purpose that an officer typed is as it was typed."""
     return str(PURPOSES[record.purpose]) if record.purpose in PURPOSES else of_staff(record.purpose)
 

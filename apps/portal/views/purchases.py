@@ -1,6 +1,5 @@
 """Purchases that wait for the resident's answer, and the withdrawal of a counted one."""
 
-import re
 from typing import Final
 
 from django.contrib import messages
@@ -13,15 +12,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from apps.accruals.operations.answering import AnswerFinal, TooManyAnswers
+from apps.accruals.operations.answering import AnswerFinal, TooManyAnswers, purchase_named
 from apps.accruals.operations.withdrawing import PurchaseMissing, TooLateToWithdraw
 from apps.portal.operations.purchases import answer_own, withdraw_own
 from apps.portal.queries.accounts import NoAccount
-from apps.portal.queries.held import own_held
-from apps.portal.queries.purchases import PurchaseUnknown, own_purchase
+from apps.portal.queries.purchases import PurchaseUnknown, own_held, own_purchase
 
 READ_AND_DONE: Final = ["GET", "HEAD", "POST"]
-LARGEST: Final = 2**31 - 1  # of a terminal's number and of a record's
 
 
 @require_http_methods(READ_AND_DONE)
@@ -44,8 +41,9 @@ def _answer(request: HttpRequest) -> None:
     names = request.POST.getlist("mine") or request.POST.getlist("not_mine")
     if names == ["all"]:
         names = request.POST.getlist("purchase")
+    purchases = [purchase_named(name) for name in names]
     try:
-        answered = answer_own(request.user, [_key(name) for name in names], confirm=confirm, at=timezone.now())
+        answered = answer_own(request.user, purchases, confirm=confirm, at=timezone.now())
     except AnswerFinal:
         messages.error(request, _("The time for changing this answer is over."))
         return
@@ -61,27 +59,20 @@ def _answer(request: HttpRequest) -> None:
         )
 
 
-def _key(name: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,10})-(\d{1,10})", name, re.ASCII)
-    if match is None or max(map(int, match.groups())) > LARGEST:
-        raise PurchaseMissing("There is no such purchase.")
-    return int(match[1]), int(match[2])
-
-
 @require_http_methods(READ_AND_DONE)
 @never_cache
 @login_required
 def withdrawal(request: HttpRequest, terminal_id: int, seq: int) -> HttpResponse:
     """What withdrawing a purchase means; done when it is confirmed."""
     try:
-        entry, shop = own_purchase(request.user, terminal_id, seq)
+        found = own_purchase(request.user, terminal_id, seq)
         if request.method == "POST":
             withdraw_own(request.user, terminal_id, seq, at=timezone.now())
             messages.success(request, _("The purchase is erased, and its refund given up."))
-            return redirect("year", year=entry.tax_year)
+            return redirect("year", year=found.tax_year)
     except TooLateToWithdraw:
         messages.error(request, _("The year of this purchase is being settled: it can no longer be withdrawn."))
-        return redirect("year", year=entry.tax_year)
+        return redirect("year", year=found.tax_year)
     except (NoAccount, PurchaseUnknown, PurchaseMissing) as error:
         raise Http404(str(error)) from error
-    return render(request, "portal/withdrawal.html", {"entry": entry, "shop": shop})
+    return render(request, "portal/withdrawal.html", {"found": found})

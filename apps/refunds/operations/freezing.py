@@ -79,8 +79,8 @@ def _drain(timeout_s: float, work: Work) -> None:
             left, moved_at = left_now, time.monotonic()
         elif time.monotonic() - moved_at > timeout_s:
             raise OutboxNotEmpty(
-                f"{left} purchases or residents wait and no worker counts them. Start one, or: sweep_outbox --once"
-                " --retry-failed"
+                f"{left} purchases wait and no worker counts them, or judges them again. Start one, or: sweep_outbox"
+                " --once --retry-failed"
             )
     work.show(first, first)
 

@@ -33,7 +33,7 @@ class Acting:
 def suspend(by: Acting, *, lost_since: datetime) -> None:
     """Suspend the resident's cards from when they were lost on. Raises LostInTheFuture and CardMissing."""
     suspend_cards(by.resident_ref, lost_since=lost_since, channel=by.channel, at=by.at, actor=by.actor)
-    _record(by, "card.suspend")
+    record_act(by, "card.suspend")
 
 
 @transaction.atomic
@@ -41,14 +41,14 @@ def resume(by: Acting, card_id: int) -> None:
     """The holder has the card again. Raises ChannelNotAllowed, CardMissing, CardNotSuspended."""
     _check_own(by, card_id)
     resume_card(card_id, channel=by.channel, at=by.at, actor=by.actor)
-    _record(by, "card.resume")
+    record_act(by, "card.resume")
 
 
 @transaction.atomic
 def order(by: Acting, *, reason: CardOrder.Reason) -> None:
     """Order another card."""
     order_card(by.resident_ref, reason=reason, at=by.at, actor=by.actor)
-    _record(by, "card.order")
+    record_act(by, "card.order")
 
 
 @transaction.atomic
@@ -62,14 +62,14 @@ def give(by: Acting, card_id: int, *, documents: Sequence[str]) -> None:
 def pause(by: Acting) -> None:
     """Record nothing of what the resident buys from now on."""
     pause_recording(by.resident_ref, at=by.at, actor=by.actor)
-    _record(by, "recording.pause")
+    record_act(by, "recording.pause")
 
 
 @transaction.atomic
 def unpause(by: Acting) -> None:
     """Record purchases again."""
     resume_recording(by.resident_ref, at=by.at, actor=by.actor)
-    _record(by, "recording.resume")
+    record_act(by, "recording.resume")
 
 
 def _check_own(by: Acting, card_id: int) -> None:
@@ -77,6 +77,7 @@ def _check_own(by: Acting, card_id: int) -> None:
         raise CardMissing("The resident has no such card.")
 
 
-def _record(by: Acting, act: str) -> None:
+def record_act(by: Acting, act: str) -> None:
+    """Put on record what was done for the resident, in which office and how it was asked for."""
     detail = {"act": act, "channel": by.channel, "office": by.office}
     record_event(at=by.at, actor=by.actor, action="office.act", subject=f"resident:{by.resident_ref}", detail=detail)
