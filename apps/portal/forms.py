@@ -38,9 +38,9 @@ class CodeForm(forms.Form):
 class AccountForm(UserCreationForm):  # type: ignore[type-arg]  # generic to mypy alone
     """User name and password of a new sign-in."""
 
-    def clean_username(self) -> str | None:
+    def clean_username(self) -> str:
         """No number of the register: it would stand in clear where user names stand."""
-        name: str | None = super().clean_username()  # None when it is taken
+        name: str = super().clean_username()  # None when it is taken, whatever its type says
         digits = plain_digits(name or "")
         if is_individual_number(digits) or is_resident_code(digits):
             raise forms.ValidationError(_("Do not use your individual number or resident code: choose another name."))
