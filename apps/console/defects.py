@@ -32,6 +32,7 @@ DEFECTS: Final[dict[str, Promise]] = {
     "value_unfit": _("Write a whole number or a short text."),
     "repeated": _("The same number or code stands in another row."),
     "resident_unknown": _("Nobody is registered under this number."),
+    "number_of_another": _("Neither name nor birth date is that of the resident who has this number."),
     "code_of_another": _("This resident code is somebody else's."),
     "residence_overlaps": _("These days overlap an earlier time of residence."),
     "contradiction": _("The row contradicts what the register knows."),

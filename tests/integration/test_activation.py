@@ -142,6 +142,14 @@ def test_a_new_letter_mends_a_lost_password_and_ends_other_sign_ins(
     assert Event.objects.filter(action="account.recover").count() == 1
 
 
+@pytest.mark.parametrize("number", ["983205673214", "９８３２０５６７３２１４", "9832-0567-3214", "12345678901"])
+def test_nobody_signs_in_by_a_number_of_the_register(client: Client, code: str, number: str) -> None:
+    enter_code(client, code)
+    assert "Do not use your individual number" in choose(client, number)
+    assert not User.objects.exists()
+    assert choose(client, "hanako1234") == "/"
+
+
 def test_a_taken_name_or_a_weak_password_spends_nothing(client: Client, code: str) -> None:
     User.objects.create_user("hanako")
     enter_code(client, code)

@@ -332,6 +332,13 @@ def test_name_birth_date_and_address_alone_suspend_a_card(known: World, now: dat
     assert not PhoneMiss.objects.exists()
 
 
+def test_of_a_protected_resident_the_whole_address_must_be_told(known: World, now: datetime) -> None:
+    Resident.objects.filter(pk=known.residents[1]).update(is_protected=True)
+    assert call(now, address="〒530-0001") is False
+    assert call(now, address="梅田1-2-3") is False
+    assert call(now, address="大阪市北区梅田1-2-3") is True
+
+
 def test_who_answers_learns_nothing_from_a_miss_and_tries_ten_a_day(known: World, now: datetime) -> None:
     tries = [{"address": "目黒区1-1-1"}, {"name": "スズキ"}] * 5
     assert [call(now + n * HOUR, **given) for n, given in enumerate(tries)] == [False] * MISSES

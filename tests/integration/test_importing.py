@@ -243,6 +243,25 @@ def test_number_and_code_of_two_people_are_refused(keys: Path) -> None:
     assert found.code == "code_of_another"
 
 
+def test_a_number_that_was_given_to_somebody_else_does_not_turn_one_person_into_another(keys: Path) -> None:
+    """As when the numbers of two people are swapped: neither is changed. A name or a birth date alone may be mended."""
+    other = {"name": "鈴木 一郎", "name_kana": "スズキ イチロウ", "birth_date": "1955-01-01"}
+    ref = one(person(1))
+    found = enter(person(1, **other))[0]
+    assert isinstance(found, Defect)
+    assert found.code == "number_of_another"
+    assert who(ref).person == who(one(person(1))).person
+    assert one(person(1, birth_date="1980-05-06")) == ref
+    assert one(person(1, name="鈴木 花子", name_kana="スズキ ハナコ", birth_date="1980-05-06")) == ref
+
+
+def test_protection_ends_only_where_the_file_says_so(keys: Path) -> None:
+    ref = one(person(1, protected="1"))
+    for written, stays in (("", True), ("0", False)):
+        one(person(1, protected=written, address=f"東町{written}9"))
+        assert Resident.objects.get(pk=ref).is_protected is stays
+
+
 def test_a_mistyped_code_does_not_turn_one_person_into_another(keys: Path) -> None:
     enter(person(1))
     found = enter(person(3, resident_code=person(1)["resident_code"], birth_date="1955-01-01"))[0]

@@ -12,7 +12,7 @@ from apps.accruals.operations.claiming import claim_purchase
 from apps.accruals.operations.counting import count_all
 from apps.accruals.operations.withdrawing import PurchaseMissing
 from apps.accruals.queries import held_of_resident, number_held
-from apps.audit.models import Event
+from apps.audit.models import Alarm, Event
 from apps.refunds.operations.freezing import OutboxNotEmpty, freeze
 from apps.refunds.queries.replays import replay
 from apps.residents.models import Card
@@ -226,7 +226,9 @@ def test_of_two_held_uses_of_a_counter_one_can_be_confirmed(world: World, tills:
     world.cards[one].counter -= 1
     count(till, first, till.sale(at=on(4), reduced=1000))
     assert say(one, 2, mine=True) == [("counted", "")]
+    assert not Alarm.objects.exists()
     assert say(one, 1, mine=True) == [("held", "card_cloned")]
+    assert Alarm.objects.get().kind == "card_cloned"
     with pytest.raises(PurchaseMissing):
         say(one, 1, mine=False)
     assert august() == 1000

@@ -196,11 +196,8 @@ def test_what_was_counted_just_before_the_pause_was_known_is_erased_wherever_it_
     client: Client, hanako: UUID, till: RawTill
 ) -> None:
     by = Acting(hanako, "user:ann", "Setagaya", CardSuspension.Channel.WINDOW, timezone.now())
-    ways: tuple[Callable[[], object], ...] = (
-        lambda: client.post("/choices", {"recorded": "no"}),
-        lambda: pause(by),
-    )
-    for seq, pauses in enumerate(ways, start=1):
+    asked: list[Callable[[], object]] = [lambda: client.post("/choices", {"recorded": "no"}), lambda: pause(by)]
+    for seq, pauses in enumerate(asked, start=1):
         count(till, till.sale(at=(timezone.now() + timedelta(minutes=3)).isoformat(), reduced=5))
         assert Entry.objects.get().seq == seq
         pauses()

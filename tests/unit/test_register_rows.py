@@ -100,7 +100,7 @@ def test_columns_that_are_not_there_say_nothing_and_empty_ones_little() -> None:
     row, said = good()
     assert (row.is_protected, row.language, said.name_alias, row.attributes) == (None, None, None, {})
     row, said = good(protected="", language="英語", name_alias="", attr_income="1200", attr_kind="0012", attr_none="")
-    assert (row.is_protected, row.language, said.name_alias) == (False, "en", "")
+    assert (row.is_protected, row.language, said.name_alias) == (None, "en", "")
     assert row.attributes == {"attr_income": 1200, "attr_kind": "0012", "attr_none": None}
 
 

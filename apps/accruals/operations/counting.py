@@ -18,6 +18,7 @@ from apps.accruals.operations.posting import (
     OpenYear,
     Use,
     begin_judging,
+    clone_alarm,
     hold_years,
     is_nobodys_fault,
     post,
@@ -27,7 +28,7 @@ from apps.accruals.operations.posting import (
 from apps.accruals.operations.settling import settle_due
 from apps.accruals.operations.withholding import Remembered, remember
 from apps.accruals.tallies import Counted
-from apps.audit.operations import Cause, raise_alarms
+from apps.audit.operations import raise_alarms
 from apps.merchants.queries import terminal_names
 from apps.purchases.comparing import add_closings, compare_due, mark_closings_due
 from apps.purchases.following import Key, Version
@@ -147,7 +148,7 @@ def _count(cursor: Cursor, tapped: Sequence[Sale], recognised: Sequence[Recognis
     cloned = [(purchase, use) for ((purchase, _), use), is_first in zip(sales, first, strict=True) if not is_first]
     not_counted += [(purchase, Recognised(CARD_CLONED, use.card, use.counter)) for purchase, use in cloned]
     _withhold(cursor, not_counted, now)
-    raise_alarms([_clone_alarm(purchase) for purchase, _ in cloned], at=now)
+    raise_alarms([clone_alarm(Key(purchase.terminal_id, purchase.seq)) for purchase, _ in cloned], at=now)
 
 
 def _withhold(cursor: Cursor, not_counted: Sequence[tuple[Claimed, Recognised]], now: datetime) -> None:
@@ -180,8 +181,3 @@ def _make_claimable(cursor: Cursor, sales: Sequence[Sale], now: datetime) -> Non
     record_decisions(cursor, [Decision(purchase, "unclaimed", "") for purchase, _ in sales], at=now)
     for purchase, sent in sales:
         add_claim(cursor, Key(purchase.terminal_id, purchase.seq), sent.claim, purchase.tax_year)
-
-
-def _clone_alarm(purchase: Claimed) -> Cause:
-    place: dict[str, object] = {"terminal_id": purchase.terminal_id, "seq": purchase.seq}
-    return Cause("card_cloned", f"{purchase.terminal_id}:{purchase.seq}", place)

@@ -19,6 +19,7 @@ from psycopg.types.range import Int8Range
 from apps.accruals.measuring import Measure, Measured, measure_of, measured
 from apps.accruals.models import TEST_RUN
 from apps.accruals.tallies import CellKey, Counted, Tally, first_uses, tally
+from apps.audit.operations import Cause
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
@@ -162,6 +163,11 @@ def spend_counters(cursor: Cursor, uses: Sequence[Use]) -> list[bool]:
     live = first_uses([(use.card.card, use.counter) for use in uses], used)
     fresh = [not any(low <= use.counter < end for low, end in used.get(use.card.card, ())) for use in uses]
     return [live[i] if use.card.mode == Mode.LIVE else fresh[i] for i, use in enumerate(uses)]
+
+
+def clone_alarm(sale: Key) -> Cause:
+    """The alarm of a sale that is a second use of its card's counter."""
+    return Cause("card_cloned", f"{sale.terminal_id}:{sale.seq}", {"terminal_id": sale.terminal_id, "seq": sale.seq})
 
 
 def _add_counters(cursor: Cursor, counters: dict[tuple[UUID, int], list[int]]) -> dict[int, list[tuple[int, int]]]:

@@ -22,6 +22,7 @@ from apps.accruals.operations.posting import (
     OpenYear,
     begin_judging,
     change_entry,
+    clone_alarm,
     hold_years,
     is_nobodys_fault,
     post,
@@ -38,6 +39,7 @@ from apps.purchases.followups import Thread, due_keys, give_up, lock_threads, re
 from apps.purchases.queries import year_rules
 from apps.purchases.rulings import Ruling, is_withdrawn, takes_off
 from apps.purchases.store import raw_connection
+from apps.residents.judging import CARD_CLONED
 
 logger = logging.getLogger(__name__)
 WAITING = Fate("waiting")
@@ -119,6 +121,7 @@ class Settling:
         forget(self.cursor, done.forgotten)
         settled(self.cursor, threads, done.runs)
         record_fates(self.cursor, done.fates, now=self.now)
+        raise_alarms(done.alarms, at=self.now)
         return accounts
 
     def _judge_for(self, threads: Sequence[Thread], accounts: Mapping[Key, Account]) -> Judge:
@@ -178,6 +181,7 @@ class Settling:
         holder, fate = judged.holder, judged.fate
         if holder and judged.is_remembered and (fate or answer == CONFIRMED):
             status, code = (fate.status, fate.code) if fate else ("counted", "")
+            done.alarms += [clone_alarm(key)] if code == CARD_CLONED.code else []
             done.remembered.append(Remembered(holder, key, sold.year, sold.at, status, code, answer))
         elif account.kept:
             done.forgotten.append(key)
@@ -231,6 +235,7 @@ class Settled:
     remembered: list[Remembered] = field(default_factory=list)
     forgotten: list[Key] = field(default_factory=list)
     runs: dict[Key, dict[str, int]] = field(default_factory=dict)
+    alarms: list[Cause] = field(default_factory=list)
 
 
 def _cause(thread: Thread, account: Account, at: datetime) -> Follower:

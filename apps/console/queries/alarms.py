@@ -27,6 +27,7 @@ KINDS: Final[dict[str, Promise]] = {
     "register_guessing": _("Somebody of staff tried too many particulars that belong to nobody"),
     "claim_guessing": _("A resident tried too many claim codes"),
     "batch_failed": _("A batch cannot be counted"),
+    "judging_failed": _("A resident's purchases cannot be judged again"),
     "followup_failed": _("A return, void or correction cannot be settled"),
 }
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth import login
-from django.contrib.auth.forms import SetPasswordForm, UserCreationForm
+from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from apps.kernel.errors import KanpuError
-from apps.portal.forms import CodeForm
+from apps.portal.forms import AccountForm, CodeForm
 from apps.portal.operations.activation import BirthDateWrong, UserNameTaken, check_code, open_account
 from apps.portal.queries.accounts import user_of_letter
 from apps.residents.operations.notices import CodeExpired, CodeUnknown, CodeVoid
@@ -53,7 +53,7 @@ def account(request: HttpRequest) -> HttpResponse:
     if notice_id is None:
         return redirect("activate")
     user = user_of_letter(notice_id)
-    form = SetPasswordForm(user, request.POST or None) if user else UserCreationForm(request.POST or None)
+    form = SetPasswordForm(user, request.POST or None) if user else AccountForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         name, password = given.get("username", ""), given.get("password1") or given["new_password1"]

@@ -11,6 +11,7 @@ from apps.audit.operations import Cause, raise_alarms, record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import CardSuspension, PhoneMiss
 from apps.residents.operations.card_life import CardMissing, LostInTheFuture, suspend_cards
+from apps.residents.queries.register import protected_among
 from apps.residents.queries.vault import read_vault, residents_named
 from apps.residents.vault.addresses import is_address
 
@@ -34,6 +35,7 @@ def suspend_by_phone(
 ) -> bool:
     """Suspend the cards of the one resident of this name (in kana), birth date, and address or postal code.
 
+    Of a protected resident the whole address must be told: a postal code could be found out by trying.
     Returns whether it took effect, whatever the reason. Addresses are opened in the vault, on record as `access`: so
     not inside a transaction. After MISSES within a day, no more is tried and an alarm is raised. Raises TooManyMisses,
     LostInTheFuture, VaultKeysMissing and VaultKeysOutdated.
@@ -68,7 +70,12 @@ def _living_at(refs: list[UUID], address: str, access: Access, at: datetime) -> 
     if not refs:
         return []
     found = read_vault(refs, ["address"], access=access, at=at)
-    return [ref for ref, identity in found.items() if identity.address and is_address(address, identity.address)]
+    protected = protected_among(refs)
+    return [
+        ref
+        for ref, identity in found.items()
+        if identity.address and is_address(address, identity.address, or_postal_code=ref not in protected)
+    ]
 
 
 def _suspend(resident_ref: UUID, lost_since: datetime, actor: str, at: datetime) -> bool:

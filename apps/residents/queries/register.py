@@ -22,6 +22,11 @@ def mode_of_resident(ref: UUID) -> str:
     return Resident.objects.values_list("mode", flat=True).get(pk=ref)
 
 
+def protected_among(refs: Collection[UUID]) -> set[UUID]:
+    """Those of these residents who are protected: one query."""
+    return set(Resident.objects.filter(pk__in=refs, is_protected=True).values_list("ref", flat=True))
+
+
 def was_resident(ref: UUID, day: date) -> bool:
     """Whether somebody was resident on a day of the scheme's time zone: one query."""
     return is_resident(day, *days_of_residents([ref])[ref])

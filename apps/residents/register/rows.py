@@ -234,7 +234,7 @@ def _day(given: Mapping[str, str], column: str) -> date | None:
 
 def _flag(given: Mapping[str, str], column: str) -> bool | None:
     text = given.get(column)
-    if text is None:
+    if not text:
         return None
     if (flag := read_flag(text)) is None:
         raise _Unfit(column, "flag_unreadable", "write 1 or 0, true or false, 有 or 無")

@@ -18,11 +18,11 @@ PREFECTURE: Final = re.compile(r"^(?:東京都|北海道|京都府|大阪府|.{2
 POSTAL_CODE: Final = re.compile(r"〒?(\d{3})-?(\d{4})")
 
 
-def is_address(said: str, kept: Address) -> bool:
+def is_address(said: str, kept: Address, *, or_postal_code: bool = True) -> bool:
     """Whether what was said is this address, or its postal code; the building may be left out, the number may not."""
     text = _plain(said)
     if code := POSTAL_CODE.fullmatch(text):
-        return "".join(code.groups()) == re.sub(r"\D", "", _plain(kept.postal_code))
+        return or_postal_code and "".join(code.groups()) == re.sub(r"\D", "", _plain(kept.postal_code))
     whole, told = _comparable(kept.address), _comparable(POSTAL_CODE.sub("", text, count=1) if "〒" in text else text)
     if not re.search(r"\d", told):
         return bool(told) and told == whole

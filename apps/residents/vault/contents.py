@@ -58,6 +58,15 @@ def person_key(name_kana: str, birth_date: date) -> str:
     return f"{folded(name_kana)}\n{birth_date.isoformat()}"
 
 
+def is_somebody_else(known: Person, said: Person | None) -> bool:
+    """Whether neither birth date nor any name is the known one's: two people, not one of whom something changed."""
+    if said is None or said.birth_date == known.birth_date:
+        return False
+    names = {known.name, known.name_kana, known.name_alias, known.former_name}
+    told = {said.name, said.name_kana} | ({said.former_name} - {known.former_name})
+    return not {folded(name) for name in names if name} & {folded(name) for name in told if name}
+
+
 def folded(text: str) -> str:
     """A text for comparing: NFKC, upper case, hiragana as katakana, without spaces, dots and dashes."""
     katakana = unicodedata.normalize("NFKC", text).upper().translate(KATAKANA).replace(" ", "")

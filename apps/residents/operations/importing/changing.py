@@ -22,7 +22,7 @@ from apps.residents.register.changes import Dated, changed_identity, changed_res
 from apps.residents.register.prepared import Prepared, identity_of, said_in
 from apps.residents.register.residence import Residence, Span, first_change, residence_by
 from apps.residents.register.rows import Defect
-from apps.residents.vault.contents import COLUMNS, Identity
+from apps.residents.vault.contents import COLUMNS, Identity, is_somebody_else
 from apps.residents.vault.rows import sealed_columns
 
 Values = list[tuple[UUID, str, int | str | None]]
@@ -60,6 +60,9 @@ WHERE a.resident_id = n.ref AND a.name = n.name AND lower(a.valid) < %(day)s
 
 
 OVERLAPS: Final = "these days overlap an earlier time of residence: correct resident_from or resident_to"
+SOMEBODY_ELSE: Final = (
+    "neither name nor birth date is that of the resident who has this number: correct it, or the birth date first"
+)
 OTHER_PERSON: Final = "number and birth date are not those of the resident who has this code: correct the code"
 
 
@@ -128,6 +131,8 @@ def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | Defect:
         kinds |= changed_identity(known, identity)
         if {"number", "correction"} <= kinds and known.person and known.person.birth_date != row.birth_date:
             return Defect(row.line, "resident_code", "code_of_another", OTHER_PERSON)
+        if known.person and is_somebody_else(known.person, identity.person):
+            return Defect(row.line, "individual_number", "number_of_another", SOMEBODY_ELSE)
         kinds |= {"attribute"} if attributes else set()
         kinds |= {"protection"} if is_protected != resident.is_protected else set()
         kinds |= {"correction"} if language != resident.language else set()
