@@ -1,0 +1,35 @@
+"""Residents, known by a random reference; the vault, which alone knows who they are; households, cards, public keys."""
+
+from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
+from apps.residents.models.keys import KeyFingerprint, SealingKey
+from apps.residents.models.register import (
+    Attribute,
+    EarlierResidence,
+    JudgingDue,
+    Membership,
+    RecordingPause,
+    RegisterEvent,
+    Resident,
+)
+from apps.residents.models.vault import HouseholdIndex, VaultRecord
+
+__all__ = [
+    "Attribute",
+    "Card",
+    "CardOrder",
+    "CardSuspension",
+    "EarlierResidence",
+    "HandOver",
+    "HouseholdIndex",
+    "JudgingDue",
+    "KeyFingerprint",
+    "Membership",
+    "Notice",
+    "PhoneMiss",
+    "RecordingPause",
+    "RegisterEvent",
+    "Resident",
+    "SealingKey",
+    "TestCard",
+    "VaultRecord",
+]
