@@ -165,7 +165,7 @@ def test_auditors_see_who_looked_and_operators_what_waits(web: str, ref: UUID, p
     page.get_by_role("navigation").get_by_role("link", name="カードと通知書").click()
     assert_fits_in_both_languages(page)
     page.get_by_role("navigation").get_by_role("link", name="返戻された通知書").click()
-    page.get_by_label("通知書の番号").fill(str(Notice.objects.get().pk))
+    page.get_by_label("通知書の番号").fill(Notice.objects.get().number)
     page.get_by_role("button", name="次へ").click()
     page.get_by_role("button", name="返戻を記録する").click()
     expect(page.get_by_role("status")).to_contain_text("返戻を記録しました")
