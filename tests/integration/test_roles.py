@@ -88,7 +88,7 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
-        "terminal_id": 1, "seq": 1,
+        "terminal_id": terminal, "seq": 1,
     }  # fmt: skip
 
 

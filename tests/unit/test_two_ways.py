@@ -184,7 +184,7 @@ def entries_of(sales: Sequence[tuple[UUID, list[tuple[int, dict[str, int]]]]], z
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(bought(), schemes(), registers())
 def test_both_assessments_agree_to_the_yen(
     sales: list[tuple[UUID, list[tuple[int, dict[str, int]]]]], scheme: Scheme, register: Register
