@@ -155,10 +155,6 @@ class Migration(migrations.Migration):
             model_name='card',
             index=models.Index(fields=['key_version', 'id'], name='cards_by_vault_key'),
         ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(fields=['municipality', 'ref'], name='residents_of_municipality'),
-        ),
         migrations.AddConstraint(
             model_name='card',
             constraint=models.CheckConstraint(condition=models.Q(('active_from', None), ('active_from__gte', models.F('valid_from')), _connector='OR'), name='card_active_when_valid'),

@@ -25,7 +25,6 @@ class Resident(models.Model):
     is_protected = models.BooleanField(default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["municipality", "ref"], name="residents_of_municipality")]
         constraints = [
             models.CheckConstraint(name="resident_language", condition=Q(language__in=("ja", "en"))),
             models.CheckConstraint(name="resident_mode", condition=Q(mode__in=Mode.values)),
