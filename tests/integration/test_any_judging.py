@@ -189,7 +189,7 @@ class Play:
         self.model.sales[number].gone = True
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=3, max_size=25))
 def test_whatever_comes_in_whatever_order_the_totals_are_what_the_rule_says(
     world: World, tills: tuple[RawTill, RawTill], archive: Path, steps: list[tuple[Any, ...]]

@@ -477,6 +477,7 @@ def test_after_its_keys_are_rotated_the_same_file_changes_nothing(keys: Path, tm
     assert set(RegisterEvent.objects.values_list("kind", flat=True)) == {"register"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at_once", [1_000])
 def test_an_import_that_is_killed_is_run_again(
     world: World, vault_keys: Path, database_url: str, tmp_path: Path, at_once: int

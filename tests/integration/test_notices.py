@@ -237,6 +237,7 @@ def test_whole_files_are_listed_where_they_lie_when_printing_goes_on_in_another_
     assert sum(file["letters"] for file in listed) == whole
 
 
+@pytest.mark.long
 def test_a_killed_process_is_resumed(town: World, tmp_path: Path, processes: Any) -> None:
     now = timezone.now()
     residents = register_residents([timezone.localdate()] * 30, at=now, actor="test")

@@ -174,6 +174,7 @@ def test_all_keys_are_rotated_while_a_shop_sells_and_nothing_is_lost(
     assert not in_use & {"card index 1", "vault 1", "vault index 1"}
 
 
+@pytest.mark.long
 def test_a_host_with_an_old_key_file_waits_and_goes_on_by_itself_when_it_has_the_new_one(
     world: World, web: str, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
