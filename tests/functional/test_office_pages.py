@@ -110,7 +110,7 @@ def test_a_clerk_answers_for_held_purchases_and_withdraws_a_counted_one(web: str
     page.get_by_role("button", name="住民の購入である").click()
     expect(page.get_by_role("status")).to_contain_text("住民の回答を記録しました")
     expect(page.get_by_text("住民の回答：自分の購入。計上されています。")).to_have_count(2)
-    page.get_by_role("link", name="取り下げる…").last.click()
+    page.get_by_role("link", name="この購入を取り下げる").last.click()
     assert_fits_in_both_languages(page)
     page.get_by_label("申出の方法").select_option("letter")
     page.get_by_role("button", name="この購入を消去する").click()

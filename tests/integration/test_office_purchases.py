@@ -97,7 +97,7 @@ def test_a_clerk_sees_held_and_counted_purchases_with_shop_time_and_amounts(
     assert "Held: no answer yet." in page
     assert "3 purchases and changes to them were counted" in page
     assert "April 1, 2017, noon shop-1 Shop Food and drink ¥5,500" in page
-    assert page.count("Withdraw it…") == 2
+    assert page.count("Withdraw this purchase") == 2
 
 
 def test_several_held_purchases_are_confirmed_or_denied_for_the_resident_on_record(
@@ -163,7 +163,7 @@ def test_a_purchase_is_withdrawn_after_a_page_that_says_what_it_means(clerk: Cli
 def test_what_is_frozen_can_no_longer_be_withdrawn(clerk: Client, world: World, ref: UUID) -> None:
     buy(RawTill(world), ref, "04-03")
     freeze(YEAR, actor="test")
-    assert "Withdraw it…" not in shown(clerk, page_of(ref))
+    assert "Withdraw this purchase" not in shown(clerk, page_of(ref))
     assert "it can no longer be withdrawn" in shown(clerk, withdrawal_of(ref, 1), status=409)
     assert "it can no longer be withdrawn" in sent(clerk, withdrawal_of(ref, 1), channel="window", year=YEAR)
     assert Entry.objects.count() == 1
@@ -248,6 +248,6 @@ def test_purchases_are_paged_at_the_same_cost(clerk: Client, world: World, ref: 
     page = shown(clerk, page_of(ref))
     assert page.count("Page 1 of 2") == 2
     assert page.count("Held: no answer yet.") == 50
-    assert page.count("Withdraw it…") == 49
+    assert page.count("Withdraw this purchase") == 49
     assert shown(clerk, f"{page_of(ref)}?held=2").count("Held: no answer yet.") == 11
-    assert shown(clerk, f"{page_of(ref)}?year={YEAR}&page=2").count("Withdraw it…") == 13
+    assert shown(clerk, f"{page_of(ref)}?year={YEAR}&page=2").count("Withdraw this purchase") == 13
