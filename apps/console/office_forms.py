@@ -133,7 +133,11 @@ class OpenForm(PurposeForm):
 class LostForm(forms.Form):
     """What somebody says on the telephone whose card is lost."""
 
-    name = forms.CharField(label=_("Name, in kana or as written"), max_length=200, widget=forms.TextInput(attrs=QUIET))
+    name = forms.CharField(
+        label=_("Name in kana; as written, if the register has no kana"),
+        max_length=200,
+        widget=forms.TextInput(attrs=QUIET),
+    )
     birth_date = forms.DateField(label=_("Birth date"), widget=DayInput(), validators=[not_to_come])
     address = forms.CharField(
         label=_("Address, or the postal code alone"), max_length=300, widget=forms.TextInput(attrs=QUIET)
