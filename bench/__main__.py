@@ -19,13 +19,27 @@ def main() -> None:
     year_end = actions.add_parser("year-end", help="write var/bench/latest.json and print a table")
     year_end.add_argument("--quick", action="store_true", help="fewer residents and entries: under a minute")
     year_end.add_argument("--rounds", type=int, default=3)
+    path = actions.add_parser("hot-path", help="how fast purchases are accepted and counted")
+    path.add_argument("--quick", action="store_true", help="fewer purchases: under a minute")
+    path.add_argument("--rounds", type=int, default=3)
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     register = actions.add_parser("import", help="read a register of made-up people, twice")
     register.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
-    {"year-end": _bench, "chaos": _chaos, "import": _import}[arguments.action](arguments)
+    actions_of = {"year-end": _bench, "hot-path": _hot_path, "chaos": _chaos, "import": _import}
+    actions_of[arguments.action](arguments)
+
+
+def _hot_path(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("bench")
+    from bench import hot_path  # noqa: PLC0415
+
+    purchases = 20_000 if arguments.quick else 200_000
+    figures = hot_path.measure(folder, purchases=purchases, rounds=arguments.rounds, said=_say)
+    for name, value in figures.items():
+        print(f"{name:<28}{value:>16,}")
 
 
 def _bench(arguments: argparse.Namespace) -> None:

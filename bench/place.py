@@ -24,7 +24,9 @@ def prepare(name: str) -> Path:
     make_anew(server, f"kanpu_{name}", marker=MARKER)
     os.environ["DATABASE_URL"] = server.rpartition("/")[0] + f"/kanpu_{name}"
     os.environ["KANPU_ARCHIVE"] = str(folder / "archive")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ["KANPU_KEYRING"] = str(folder / "keyring.json")
+    os.environ["KANPU_VAULT_KEYS"] = str(folder / "vault.json")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     _set_up()
     return folder
 

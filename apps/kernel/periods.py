@@ -28,6 +28,17 @@ class Period:
         return None if end is not None and end <= start else Period(start, end)
 
 
+def covers(periods: Iterable[Period], whole: Period) -> bool:
+    """Whether periods that do not overlap leave no day of a period out."""
+    inside = sorted((part for period in periods if (part := period.overlap(whole))), key=lambda part: part.start)
+    reached: date | None = whole.start
+    for part in inside:
+        if part.start != reached:
+            return False
+        reached = part.end
+    return bool(inside) and reached == whole.end
+
+
 def consecutive(starts: Iterable[date]) -> list[Period]:
     """Periods that follow each other without a gap, the last one open, from their ascending first days.
 

@@ -2,15 +2,29 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.kernel.errors import KanpuError
 from apps.merchants.keys import key_hash
 from apps.merchants.models import ApiKey, Merchant, Store, Terminal, Vendor
+
+# Every request asks these two: written out, they take a fifth of the time that making them anew takes.
+HOLDER: Final = """
+SELECT id, mode, merchant_id, vendor_id, scopes,
+       ARRAY(SELECT s.store_id FROM merchants_apikey_stores s WHERE s.apikey_id = k.id), last_used_at
+FROM merchants_apikey k WHERE sha256 = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
+"""
+TERMINAL: Final = """
+SELECT t.id, t.merchant_id, t.public_key FROM merchants_terminal t JOIN merchants_merchant m ON m.id = t.merchant_id
+WHERE t.code = %(code)s AND m.mode = %(mode)s AND (cardinality(%(stores)s::int8[]) = 0 OR t.store_id = ANY(%(stores)s))
+    AND (t.merchant_id = %(merchant)s OR EXISTS (
+        SELECT FROM merchants_vendorauthorisation a
+        WHERE a.merchant_id = t.merchant_id AND a.vendor_id = %(vendor)s AND a.withdrawn_at IS NULL))
+"""
 
 
 class MerchantUnknown(KanpuError):
@@ -51,14 +65,9 @@ class KeyHolder(NamedTuple):
 
 def holder_of(key: str) -> KeyHolder | None:
     """Who a key speaks for, or None when it is unknown, revoked or expired: one query."""
-    limited_to = ApiKey.stores.through.objects.filter(apikey=OuterRef("pk")).values("store_id")
-    row = (
-        ApiKey.objects.filter(sha256=key_hash(key), revoked_at=None)
-        .exclude(expires_at__lte=timezone.now())
-        .annotate(limited_to=ArraySubquery(limited_to))
-        .values_list("pk", "mode", "merchant_id", "vendor_id", "scopes", "limited_to", "last_used_at")
-        .first()
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(HOLDER, [key_hash(key), timezone.now()])
+        row = cursor.fetchone()
     return KeyHolder(*row) if row else None
 
 
@@ -88,7 +97,18 @@ class TerminalSeen(NamedTuple):
 
 def terminal_of(code: str, holder: KeyHolder) -> TerminalSeen | None:
     """The holder's terminal of that code, or None when there is none or it is another's: one query."""
-    row = visible_terminals(holder).filter(code=code).values_list("pk", "merchant_id", "public_key").first()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TERMINAL,
+            {
+                "code": code,
+                "mode": holder.mode,
+                "stores": list(holder.stores),
+                "merchant": holder.merchant_id,
+                "vendor": holder.vendor_id,
+            },
+        )
+        row = cursor.fetchone()
     return TerminalSeen(row[0], code, row[1], bytes(row[2]) if row[2] else None) if row else None
 
 

@@ -43,7 +43,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class YearRules:
-    """What a tax year takes: times are half-open; `tiers` gives each tier's periods of validity."""
+    """What a tax year takes: times are half-open; `tiers` gives each tier's periods of validity.
+
+    `all_year` are tiers known to be valid on all of its days.
+    """
 
     year: int
     starts_at: datetime
@@ -51,6 +54,7 @@ class YearRules:
     deadline_at: datetime
     zone: ZoneInfo
     tiers: Mapping[str, Sequence[Period]]
+    all_year: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ def year_of(at: datetime, years: Sequence[YearRules]) -> YearRules | None:
 
 def lines_defect(tiers: Sequence[str], at: datetime, rules: YearRules) -> Defect | None:
     """Why a year does not take these tiers at a time of it."""
+    if rules.all_year.issuperset(tiers):
+        return None
     for index, tier in enumerate(tiers):
         if tier not in rules.tiers:
             return Defect("tier_unknown", f"lines[{index}].tier", tier)

@@ -25,6 +25,7 @@ from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by, read_record
 from apps.purchases.store import (
     Cursor,
+    Sealed,
     Sender,
     State,
     earlier_seal,
@@ -32,7 +33,6 @@ from apps.purchases.store import (
     lock_state,
     raw_connection,
     store,
-    store_seal,
 )
 
 Records = Sequence[Record | Malformed]
@@ -80,10 +80,11 @@ def _accept(arrival: _Arrival) -> Answer:
         state = lock_state(cursor, sender)
         again = [r.seq for r in records if r.seq is not None and contains(state.received, r.seq)]
         standing = what_stands(sender.lane, sender.terminal_id, again) if again else {}
+        sealed = None
         if sender.public_key:
-            _take_seal(cursor, arrival, state, standing)
+            sealed = _check_seal(cursor, arrival, state, standing)
         decided = decide_all(records, Till(sender.terminal_code, named), standing, years, arrival.now)
-        store(cursor, sender, decided, named, arrival.now)
+        store(cursor, sender, decided, named, sealed=sealed, now=arrival.now)
         raise_alarms(_conflicts(sender, decided), at=arrival.now)
     received = merge(state.received, to_ranges(new_seqs(decided)))
     return Answer(decided, next_number(received), gaps(received, most=MISSING_AT_MOST))
@@ -96,8 +97,8 @@ def _named_terminals(sender: Sender, records: Records) -> dict[str, int]:
     return named | {sender.terminal_code: sender.terminal_id}
 
 
-def _take_seal(cursor: Cursor, arrival: _Arrival, state: State, standing: dict[int, Standing]) -> None:
-    """Check that the batch continues the terminal's chain, and keep its seal if it brings something new."""
+def _check_seal(cursor: Cursor, arrival: _Arrival, state: State, standing: dict[int, Standing]) -> Sealed | None:
+    """Check that the batch continues the terminal's chain. Returns its seal if it brings something new."""
     sender, seal = arrival.sender, arrival.seal
     if seal is None:
         raise SealMissing
@@ -107,10 +108,9 @@ def _take_seal(cursor: Cursor, arrival: _Arrival, state: State, standing: dict[i
     else:
         head = head_after(state.head or first_digest(sender.terminal_code), [record.line for record in new])
     check_seal(seal, head, sender.public_key or b"")
-    if new:
-        last_seq = state.next_seq + len(new) - 1
-        sealed_from = state.sealed_from or state.next_seq
-        store_seal(cursor, sender, seal, last_seq=last_seq, sealed_from=sealed_from, now=arrival.now)
+    if not new:
+        return None
+    return Sealed(seal, state.next_seq + len(new) - 1, state.sealed_from or state.next_seq)
 
 
 def _known_head(cursor: Cursor, arrival: _Arrival, state: State) -> bytes:

@@ -12,7 +12,7 @@ from apps.purchases.chain import first_digest
 from apps.purchases.lanes import lane_of
 from apps.purchases.models import Batch, Closing, Followup, Purchase, Rejection, TerminalState
 from apps.purchases.ranges import gaps, next_number
-from apps.schemes.queries import scheme_of, started_years, tier_periods
+from apps.schemes.queries import scheme_of, started_years, tier_periods, tiers_all_year
 
 MISSING_AT_MOST: Final = 100
 
@@ -27,6 +27,7 @@ def year_rules() -> list[YearRules]:
             deadline_at=year.deadline_at,
             zone=ZoneInfo(scheme_of(year.scheme_version_id).time_zone),
             tiers=tier_periods(year.scheme_version_id),
+            all_year=tiers_all_year(year.scheme_version_id, year.year),
         )
         for year in started_years()
     ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, get_args
@@ -132,10 +133,15 @@ class Malformed:
         return hashlib.sha256(self.raw if self.line is None else self.line.encode()).digest()
 
 
+_READ: Final = msgspec.json.Decoder(_Sent)
+_AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
+_PLAIN: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9][+-][0-9]{2}:[0-5][0-9]")
+
+
 def read_record(raw: bytes) -> Record | Malformed:
     """The record in a JSON object. Unknown fields are ignored."""
     try:
-        sent = msgspec.json.decode(raw, type=_Sent)
+        sent = _READ.decode(raw)
         at = _instant(sent.at)
         sold_at = _instant(sent.sold_at) if sent.sold_at is not None and sent.kind == "correction" else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -152,9 +158,12 @@ def read_record(raw: bytes) -> Record | Malformed:
 
 def _instant(text: str) -> datetime:
     """The time in an RFC 3339 text: fractions beyond a microsecond dropped, a leap second taken as the one before."""
+    if _PLAIN.fullmatch(text):  # as nearly all tills write it
+        with suppress(ValueError):  # a day that the calendar does not have: the reader below says so
+            return datetime.fromisoformat(text)
     text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
     text = re.sub(r"([Tt ][0-9]{2}:[0-9]{2}:)60", r"\g<1>59", text)
-    at: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    at: datetime = msgspec.convert(text, _AWARE)
     return at
 
 

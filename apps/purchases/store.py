@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -60,7 +60,7 @@ def lock_state(cursor: Cursor, sender: Sender) -> State:
         "SELECT received, sealed_from, head FROM purchases_terminalstate"
         " WHERE lane = %s AND terminal_id = %s FOR UPDATE"
     )
-    row = cursor.execute(select, (sender.lane, sender.terminal_id)).fetchone()
+    row = cursor.execute(select, (sender.lane, sender.terminal_id), prepare=True).fetchone()
     if row is None:
         cursor.execute(
             "INSERT INTO purchases_terminalstate (lane, terminal_id, received) VALUES (%s, %s, '{}')"
@@ -96,8 +96,24 @@ def earlier_seal(cursor: Cursor, sender: Sender, seq: int) -> tuple[int, bytes] 
     return (row[0], row[1]) if row else None
 
 
-def store(cursor: Cursor, sender: Sender, decided: Decided, of_terminals: dict[str, int], now: datetime) -> None:
-    """Keep a batch: its accepted records, its refused ones, and its place in the outbox."""
+class Sealed(NamedTuple):
+    """The seal of a batch that brings something new: the number it goes up to, and where the chain starts."""
+
+    seal: Seal
+    last_seq: int
+    sealed_from: int
+
+
+def store(
+    cursor: Cursor,
+    sender: Sender,
+    decided: Decided,
+    of_terminals: dict[str, int],
+    *,
+    sealed: Sealed | None,
+    now: datetime,
+) -> None:
+    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox."""
     seqs = new_seqs(decided)
     new = to_ranges(seqs)
     batch_id = _store_batch(cursor, sender, len(seqs), now) if new else None
@@ -105,24 +121,30 @@ def store(cursor: Cursor, sender: Sender, decided: Decided, of_terminals: dict[s
         _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
     if decided.refused:
         _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
-    if new:
-        cursor.execute(
-            "UPDATE purchases_terminalstate SET received = received + %s::int8multirange"
-            " WHERE lane = %s AND terminal_id = %s",
-            (Multirange([Int8Range(*r) for r in new]), sender.lane, sender.terminal_id),
-        )
+    if sealed:
+        _store_seal(cursor, sender, sealed, now)
+    if new or sealed:
+        _move_on(cursor, sender, new, sealed)
 
 
-def store_seal(cursor: Cursor, sender: Sender, seal: Seal, *, last_seq: int, sealed_from: int, now: datetime) -> None:
-    """Keep the seal of a batch with new records, and move the chain's head there."""
+def _store_seal(cursor: Cursor, sender: Sender, sealed: Sealed, now: datetime) -> None:
     cursor.execute(
         "INSERT INTO purchases_seal (lane, terminal_id, last_seq, head, signature, received_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
-        (sender.lane, sender.terminal_id, last_seq, seal.head, seal.signature, now),
+        " VALUES (%s, %s, %s, %b, %b, %s)",
+        (sender.lane, sender.terminal_id, sealed.last_seq, sealed.seal.head, sealed.seal.signature, now),
+        prepare=True,
     )
+
+
+def _move_on(cursor: Cursor, sender: Sender, new: Ranges, sealed: Sealed | None) -> None:
+    """Add numbers to those received, and move the chain's head to the seal's."""
+    head, sealed_from = (sealed.seal.head, sealed.sealed_from) if sealed else (None, None)
     cursor.execute(
-        "UPDATE purchases_terminalstate SET head = %s, sealed_from = %s WHERE lane = %s AND terminal_id = %s",
-        (seal.head, sealed_from, sender.lane, sender.terminal_id),
+        "UPDATE purchases_terminalstate SET received = received + %s::int8multirange,"
+        " head = coalesce(%b::bytea, head), sealed_from = coalesce(%s::int4, sealed_from)"
+        " WHERE lane = %s AND terminal_id = %s",
+        (Multirange([Int8Range(*r) for r in new]), head, sealed_from, sender.lane, sender.terminal_id),
+        prepare=True,
     )
 
 
@@ -131,6 +153,7 @@ def _store_batch(cursor: Cursor, sender: Sender, records: int, now: datetime) ->
         "INSERT INTO purchases_batch (lane, terminal_id, records, software, request_id, received_at)"
         " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
         (sender.lane, sender.terminal_id, records, sender.software, sender.request_id, now),
+        prepare=True,
     ).fetchone()
     assert row is not None  # noqa: S101 - RETURNING gives the row that it inserted
     return int(row[0])
@@ -160,6 +183,7 @@ def _store_accepted(
             [record.amount_minor for record, _ in accepted],
             [record.line for record, _ in accepted],
         ),
+        prepare=True,
     )
 
 

@@ -4,8 +4,10 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from django.db import connection
+
 from apps.kernel.errors import KanpuError
-from apps.kernel.periods import Period
+from apps.kernel.periods import Period, covers, year_period
 from apps.schemes.document import Scheme
 from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.rates import dated
@@ -53,8 +55,11 @@ class LoadedVersion(NamedTuple):
 
 def started_years() -> list[OpenYear]:
     """All started years, in order: one query."""
-    fields = OpenYear._fields
-    return [OpenYear(*row) for row in TaxYear.objects.order_by("year").values_list(*fields)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT year, scheme_version_id, starts_at, ends_at, deadline_at FROM schemes_taxyear ORDER BY year"
+        )
+        return [OpenYear(*row) for row in cursor.fetchall()]
 
 
 def kept_years() -> list[int]:
@@ -85,6 +90,14 @@ def check_kept(year: TaxYear) -> None:
 def scheme_of(scheme_version_id: int) -> Scheme:
     """The scheme of a version. Versions are immutable, so it is read once a process."""
     return SchemeVersion.objects.get(pk=scheme_version_id).scheme()
+
+
+@lru_cache(maxsize=64)
+def tiers_all_year(scheme_version_id: int, year: int) -> frozenset[str]:
+    """The tiers that have a rate on every day of a year: of most schemes, all."""
+    whole = year_period(year)
+    periods = tier_periods(scheme_version_id).items()
+    return frozenset(code for code, dated in periods if covers(dated, whole))
 
 
 @lru_cache(maxsize=64)
