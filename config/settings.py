@@ -85,7 +85,9 @@ TEMPLATES = [
 
 # --- servers -------------------------------------------------------------------------------------------
 DATABASES: dict[str, Any] = {
-    "default": dj_database_url.parse(env.str("DATABASE_URL"), conn_max_age=None, conn_health_checks=True)
+    "default": dj_database_url.parse(
+        env.str("DATABASE_URL"), engine="config.postgresql", conn_max_age=None, conn_health_checks=True
+    )
 }
 _options = DATABASES["default"].setdefault("OPTIONS", {})  # those of the address, TLS say, are kept
 _options.setdefault("application_name", "kanpu")

@@ -4,19 +4,20 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from apps.kernel.database import fetch_one
 from apps.kernel.errors import KanpuError
 from apps.merchants.keys import key_hash
 from apps.merchants.models import ApiKey, Merchant, Store, Terminal, Vendor
 
-# Every request asks these two: written out, they take a fifth of the time that making them anew takes.
+# Every request asks these two: written out, and prepared, they take a quarter of the time.
 HOLDER: Final = """
 SELECT id, mode, merchant_id, vendor_id, scopes,
        ARRAY(SELECT s.store_id FROM merchants_apikey_stores s WHERE s.apikey_id = k.id), last_used_at
-FROM merchants_apikey k WHERE sha256 = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
+FROM merchants_apikey k
+WHERE sha256 = %(sha256)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
 """
 TERMINAL: Final = """
 SELECT t.id, t.merchant_id, t.public_key FROM merchants_terminal t JOIN merchants_merchant m ON m.id = t.merchant_id
@@ -65,9 +66,7 @@ class KeyHolder(NamedTuple):
 
 def holder_of(key: str) -> KeyHolder | None:
     """Who a key speaks for, or None when it is unknown, revoked or expired: one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(HOLDER, [key_hash(key), timezone.now()])
-        row = cursor.fetchone()
+    row = fetch_one(HOLDER, {"sha256": key_hash(key), "now": timezone.now()})
     return KeyHolder(*row) if row else None
 
 
@@ -97,18 +96,8 @@ class TerminalSeen(NamedTuple):
 
 def terminal_of(code: str, holder: KeyHolder) -> TerminalSeen | None:
     """The holder's terminal of that code, or None when there is none or it is another's: one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            TERMINAL,
-            {
-                "code": code,
-                "mode": holder.mode,
-                "stores": list(holder.stores),
-                "merchant": holder.merchant_id,
-                "vendor": holder.vendor_id,
-            },
-        )
-        row = cursor.fetchone()
+    of = {"mode": holder.mode, "stores": holder.stores, "merchant": holder.merchant_id, "vendor": holder.vendor_id}
+    row = fetch_one(TERMINAL, {"code": code, **of})
     return TerminalSeen(row[0], code, row[1], bytes(row[2]) if row[2] else None) if row else None
 
 

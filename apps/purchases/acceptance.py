@@ -7,11 +7,11 @@ tier_unknown, tier_not_in_force, amount_invalid, card_and_claim.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from apps.kernel.periods import Period
-from apps.purchases.records import MAX_AMOUNT_MINOR, Malformed, Record, TierAmount
+from apps.purchases.records import MAX_AMOUNT_MINOR, Malformed, Record, TierAmount, sent_time
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 
@@ -26,8 +26,7 @@ class Defect:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What stands under a number: an accepted record's `line`, or a refused one's `identity` and its `defect`."""
 
     line: str | None = None
@@ -43,7 +42,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class YearRules:
-    """What a tax year takes: times are half-open; `tiers` gives each tier's periods of validity.
+    """What a tax year takes: times are half-open, in UTC; `tiers` gives each tier's periods of validity.
 
     `all_year` are tiers known to be valid on all of its days.
     """
@@ -69,27 +68,30 @@ def decide(record: Record, till: Till, years: Sequence[YearRules], now: datetime
     """The tax year that takes the record, or why none does."""
     if defect := _of_defect(record, till):
         return defect
-    rules = open_year(record.at, "at", years, now)
+    rules = open_year(record.at, "at", record.line, years, now)
     if isinstance(rules, Defect):
         return rules
     return _defect_of_kind(record, rules, years, now) or rules
 
 
-def open_year(at: datetime, param: str, years: Sequence[YearRules], now: datetime) -> YearRules | Defect:
-    """The year of a time in a record's field `param`, if it takes records of that time now."""
+def open_year(at: datetime, param: str, line: str, years: Sequence[YearRules], now: datetime) -> YearRules | Defect:
+    """The year of a time in the field `param` of a record with this `line`, if it takes records of that time now."""
     rules = year_of(at, years)
     if rules is None:
-        return Defect("year_not_open", param, at.isoformat())
+        return Defect("year_not_open", param, sent_time(line, param))
     if now >= rules.deadline_at:
         return Defect("year_closed", param, str(rules.year))
     if at > now + CLOCK_TOLERANCE:
-        return Defect("from_the_future", param, at.isoformat())
+        return Defect("from_the_future", param, sent_time(line, param))
     return rules
 
 
 def year_of(at: datetime, years: Sequence[YearRules]) -> YearRules | None:
     """The started year of a time, or None."""
-    return next((year for year in years if year.starts_at <= at < year.ends_at), None)
+    for year in years:
+        if year.starts_at <= at < year.ends_at:
+            return year
+    return None
 
 
 def lines_defect(tiers: Sequence[str], at: datetime, rules: YearRules) -> Defect | None:
@@ -138,7 +140,7 @@ def _defect_of_kind(record: Record, rules: YearRules, years: Sequence[YearRules]
 def _correction_defect(record: Record, years: Sequence[YearRules], now: datetime) -> Defect | None:
     if record.sold_at is None:
         return _unknown_tier(record.lines, years)
-    rules = open_year(record.sold_at, "sold_at", years, now)
+    rules = open_year(record.sold_at, "sold_at", record.line, years, now)
     if isinstance(rules, Defect):
         return rules
     return lines_defect([line.tier for line in record.lines], record.sold_at, rules)

@@ -169,7 +169,8 @@ def _corrected(
         return Defect(sale.code, "")
     if sold_at is None:
         return Defect("record_malformed", "of")
-    rules = open_year(sold_at, "sold_at", years, correction.received_at)
+    param, sent = ("sold_at", correction.line) if line.sold_at else ("at", sale.line)
+    rules = open_year(sold_at, param, sent, years, correction.received_at)
     if isinstance(rules, Defect):
         return rules
     amounts = line.amounts

@@ -20,7 +20,7 @@ from apps.purchases.chain import (
     head_after,
 )
 from apps.purchases.decisions import Decided, decide_all, new_seqs
-from apps.purchases.queries import MISSING_AT_MOST, what_stands, year_rules
+from apps.purchases.queries import MISSING_AT_MOST, rules_of, what_stands
 from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by, read_record
 from apps.purchases.store import (
@@ -34,6 +34,7 @@ from apps.purchases.store import (
     raw_connection,
     store,
 )
+from apps.schemes.queries import ask_started_years
 
 Records = Sequence[Record | Malformed]
 
@@ -74,17 +75,19 @@ def accept_batch(sender: Sender, raws: Iterable[bytes], *, seal: Seal | None = N
 
 def _accept(arrival: _Arrival) -> Answer:
     sender, records = arrival.sender, arrival.records
-    years = year_rules()
     named = _named_terminals(sender, records)
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
-        state = lock_state(cursor, sender)
+        with cursor.connection.pipeline():  # one trip, which the transaction's start shares
+            started = ask_started_years()
+            state = lock_state(cursor, sender)
+        years = rules_of(started())
         again = [r.seq for r in records if r.seq is not None and contains(state.received, r.seq)]
         standing = what_stands(sender.lane, sender.terminal_id, again) if again else {}
         sealed = None
         if sender.public_key:
             sealed = _check_seal(cursor, arrival, state, standing)
         decided = decide_all(records, Till(sender.terminal_code, named), standing, years, arrival.now)
-        store(cursor, sender, decided, named, sealed=sealed, now=arrival.now)
+        store(cursor, sender, decided, named, batch_id=state.batch_id, sealed=sealed, now=arrival.now)
         raise_alarms(_conflicts(sender, decided), at=arrival.now)
     received = merge(state.received, to_ranges(new_seqs(decided)))
     return Answer(decided, next_number(received), gaps(received, most=MISSING_AT_MOST))

@@ -1,7 +1,7 @@
 """Reading purchases: what a terminal has sent, what waits to be counted."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -12,24 +12,29 @@ from apps.purchases.chain import first_digest
 from apps.purchases.lanes import lane_of
 from apps.purchases.models import Batch, Closing, Followup, Purchase, Rejection, TerminalState
 from apps.purchases.ranges import gaps, next_number
-from apps.schemes.queries import scheme_of, started_years, tier_periods, tiers_all_year
+from apps.schemes.queries import OpenYear, scheme_of, started_years, tier_periods, tiers_all_year
 
 MISSING_AT_MOST: Final = 100
 
 
 def year_rules() -> list[YearRules]:
     """What each started year takes: one query (schemes are read once a process)."""
+    return rules_of(started_years())
+
+
+def rules_of(years: Iterable[OpenYear]) -> list[YearRules]:
+    """What these years take: no query but for a scheme that this process has not read yet."""
     return [
         YearRules(
             year=year.year,
-            starts_at=year.starts_at,
-            ends_at=year.ends_at,
-            deadline_at=year.deadline_at,
+            starts_at=year.starts_at.astimezone(UTC),
+            ends_at=year.ends_at.astimezone(UTC),
+            deadline_at=year.deadline_at.astimezone(UTC),
             zone=ZoneInfo(scheme_of(year.scheme_version_id).time_zone),
             tiers=tier_periods(year.scheme_version_id),
             all_year=tiers_all_year(year.scheme_version_id, year.year),
         )
-        for year in started_years()
+        for year in years
     ]
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -21,14 +21,14 @@ KINDS: Final = get_args(Kind)
 FOLLOWING: Final = frozenset({"return", "void", "correction"})  # they name an earlier record
 WITH_LINES: Final = frozenset({"sale", "return", "correction"})
 
-TierCode = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,31}\Z")]
+TIER: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=MAX_SEQ)]
 
 
 class TierAmount(msgspec.Struct, frozen=True):
     """An amount of one tier: integer minor units, tax included."""
 
-    tier: TierCode
+    tier: str
     amount: int
 
 
@@ -85,11 +85,10 @@ class _Numbered(msgspec.Struct, frozen=True):
     seq: Seq
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """A well-formed record. `line` is its canonical text: two records are the same when their lines are equal.
 
-    `lines` are the amounts of a sale, return or correction and the totals of a closing.
+    Times are in UTC. `lines` are the amounts of a sale, return or correction and the totals of a closing.
     """
 
     seq: int
@@ -157,14 +156,29 @@ def read_record(raw: bytes) -> Record | Malformed:
 
 
 def _instant(text: str) -> datetime:
-    """The time in an RFC 3339 text: fractions beyond a microsecond dropped, a leap second taken as the one before."""
-    if _PLAIN.fullmatch(text):  # as nearly all tills write it
-        with suppress(ValueError):  # a day that the calendar does not have: the reader below says so
-            return datetime.fromisoformat(text)
-    text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
-    text = re.sub(r"([Tt ][0-9]{2}:[0-9]{2}:)60", r"\g<1>59", text)
-    at: datetime = msgspec.convert(text, _AWARE)
-    return at
+    """The time in an RFC 3339 text, in UTC, as times of one zone compare fast.
+
+    Fractions beyond a microsecond are dropped, a leap second is taken as the one before.
+    """
+    at = _plain_instant(text)
+    if at is None:
+        text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
+        text = re.sub(r"([Tt ][0-9]{2}:[0-9]{2}:)60", r"\g<1>59", text)
+        at = msgspec.convert(text, _AWARE)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # within a day of the calendar's ends
+        return at
+
+
+def _plain_instant(text: str) -> datetime | None:
+    """The time in a text without fractions, as nearly all tills write it; None for another."""
+    if not _PLAIN.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # a day that the calendar does not have
+        return None
 
 
 def canonical_line(sent: "_Sent | _Loose") -> str:
@@ -181,7 +195,10 @@ def canonical_line(sent: "_Sent | _Loose") -> str:
 
 def _malformation(sent: _Sent) -> tuple[str, str] | None:
     """The place and the reason of what types alone cannot say."""
-    return _about_lines(sent) or _about_of(sent) or _about_closing(sent) or _about_card(sent)
+    defect = _about_lines(sent) or _about_card(sent) or _about_of(sent)
+    if sent.totals and not defect:
+        defect = _about_codes("totals", sent.totals)
+    return defect or (_about_closing(sent) if sent.kind == "closing" else None)
 
 
 def _about_lines(sent: _Sent) -> tuple[str, str] | None:
@@ -189,9 +206,25 @@ def _about_lines(sent: _Sent) -> tuple[str, str] | None:
         return "lines", f"a {sent.kind} has at least one line"
     if sent.kind not in WITH_LINES and sent.lines:
         return "lines", f"the kind {sent.kind} has no lines"
-    if len({line.tier for line in sent.lines}) < len(sent.lines):
-        return "lines", "a tier may stand only once in a record"
+    return _about_codes("lines", sent.lines) or _about_twice("lines", sent.lines)
+
+
+def _about_codes(place: str, amounts: list[TierAmount]) -> tuple[str, str] | None:
+    for index, amount in enumerate(amounts):
+        if not _is_tier(amount.tier):
+            return f"{place}[{index}].tier", f"not a tier's code: {TIER.pattern}"
     return None
+
+
+def _about_twice(place: str, amounts: list[TierAmount]) -> tuple[str, str] | None:
+    if len(amounts) > 1 and len({amount.tier for amount in amounts}) < len(amounts):
+        return place, "a tier may stand only once in a record"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _is_tier(text: str) -> bool:
+    return TIER.fullmatch(text) is not None
 
 
 def _about_of(sent: _Sent) -> tuple[str, str] | None:
@@ -203,14 +236,12 @@ def _about_of(sent: _Sent) -> tuple[str, str] | None:
 
 
 def _about_closing(sent: _Sent) -> tuple[str, str] | None:
-    if sent.kind != "closing":
-        return None
     if sent.year is None:
         return "year", "a closing names its tax year"
     if sent.totals is None:
         return "totals", "a closing has totals, though they may be empty"
-    if len({total.tier for total in sent.totals}) < len(sent.totals):
-        return "totals", "a tier may stand only once in a record"
+    if defect := _about_twice("totals", sent.totals):
+        return defect
     if any(abs(total.amount) > MAX_TOTAL_MINOR for total in sent.totals):
         return "totals", f"a total is at most {MAX_TOTAL_MINOR:,}"
     return None
@@ -307,6 +338,12 @@ def instant_of(text: str) -> datetime | None:
         return _instant(text)
     except msgspec.ValidationError:
         return None
+
+
+def sent_time(line: str, param: str) -> str:
+    """A record's `at` or `sold_at`, the `param`, as its till wrote it."""
+    _, at, *_, amounts = line.split("\n")
+    return at if param == "at" else amounts.partition("@")[0]
 
 
 def named_by(record: Record | Malformed) -> Of | None:

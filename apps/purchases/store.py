@@ -6,25 +6,24 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import psycopg
-from django.db import connection
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
+from apps.kernel.database import Cursor
+from apps.kernel.database import raw_connection as raw_connection
 from apps.purchases.acceptance import Defect
 from apps.purchases.chain import Seal
 from apps.purchases.decisions import Decided, new_seqs
 from apps.purchases.ranges import Ranges, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by
 
-Cursor = psycopg.Cursor[Any]
-
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a terminal stands: the numbers received and, once it is sealed, its chain's start and head."""
+    """Where a terminal stands: the numbers received, its next batch's and, once sealed, its chain's start and head."""
 
     received: Ranges
+    batch_id: int
     sealed_from: int | None = None
     head: bytes | None = None
 
@@ -47,29 +46,37 @@ class Sender:
     software: str
 
 
-def raw_connection() -> psycopg.Connection[Any]:
-    """The psycopg connection under Django's, for statements with binary arrays."""
-    connection.ensure_connection()
-    raw: psycopg.Connection[Any] = connection.connection
-    return raw
-
-
 def lock_state(cursor: Cursor, sender: Sender) -> State:
-    """The terminal's state, its row locked, so that its batches come one after another."""
-    select = (
-        "SELECT received, sealed_from, head FROM purchases_terminalstate"
-        " WHERE lane = %s AND terminal_id = %s FOR UPDATE"
-    )
-    row = cursor.execute(select, (sender.lane, sender.terminal_id), prepare=True).fetchone()
+    """The terminal's state, its row locked, so that its batches come one after another.
+
+    A number for the batch comes with it, drawn under the lock: in the order of their numbers a terminal's batches were
+    accepted, and are counted.
+    """
+    row = _state_of(cursor, sender)
     if row is None:
         cursor.execute(
             "INSERT INTO purchases_terminalstate (lane, terminal_id, received) VALUES (%s, %s, '{}')"
             " ON CONFLICT DO NOTHING",
             (sender.lane, sender.terminal_id),
         )
-        row = cursor.execute(select, (sender.lane, sender.terminal_id)).fetchone()
-    received, sealed_from, head = row or ((), None, None)
-    return State([(r.lower, r.upper) for r in received], sealed_from, head)
+        row = _state_of(cursor, sender)
+    assert row is not None  # noqa: S101 - nobody removes a terminal's state
+    received, sealed_from, head, batch_id = row
+    return State([(r.lower, r.upper) for r in received], batch_id, sealed_from, head)
+
+
+def _state_of(cursor: Cursor, sender: Sender) -> tuple[Any, ...] | None:
+    """Both statements in one trip."""
+    with cursor.connection.pipeline(), Cursor(cursor.connection) as numbers:
+        cursor.execute(
+            "SELECT received, sealed_from, head FROM purchases_terminalstate"
+            " WHERE lane = %s AND terminal_id = %s FOR UPDATE",
+            (sender.lane, sender.terminal_id),
+            prepare=True,
+        )
+        numbers.execute("SELECT nextval('purchases_batch_id_seq')", prepare=True)
+        row, number = cursor.fetchone(), numbers.fetchone()
+    return (*row, *number) if row and number else None
 
 
 def lines_between(cursor: Cursor, sender: Sender, first: int, end: int) -> list[str | None]:
@@ -110,21 +117,24 @@ def store(
     decided: Decided,
     of_terminals: dict[str, int],
     *,
+    batch_id: int,
     sealed: Sealed | None,
     now: datetime,
 ) -> None:
-    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox."""
+    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox; all in one trip."""
     seqs = new_seqs(decided)
     new = to_ranges(seqs)
-    batch_id = _store_batch(cursor, sender, len(seqs), now) if new else None
-    if decided.accepted:
-        _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
-    if decided.refused:
-        _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
-    if sealed:
-        _store_seal(cursor, sender, sealed, now)
-    if new or sealed:
-        _move_on(cursor, sender, new, sealed)
+    with cursor.connection.pipeline():
+        if new:
+            _store_batch(cursor, sender, batch_id, len(seqs), now)
+        if decided.accepted:
+            _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
+        if decided.refused:
+            _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
+        if sealed:
+            _store_seal(cursor, sender, sealed, now)
+        if new or sealed:
+            _move_on(cursor, sender, new, sealed)
 
 
 def _store_seal(cursor: Cursor, sender: Sender, sealed: Sealed, now: datetime) -> None:
@@ -148,21 +158,19 @@ def _move_on(cursor: Cursor, sender: Sender, new: Ranges, sealed: Sealed | None)
     )
 
 
-def _store_batch(cursor: Cursor, sender: Sender, records: int, now: datetime) -> int:
-    row = cursor.execute(
-        "INSERT INTO purchases_batch (lane, terminal_id, records, software, request_id, received_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-        (sender.lane, sender.terminal_id, records, sender.software, sender.request_id, now),
+def _store_batch(cursor: Cursor, sender: Sender, batch_id: int, records: int, now: datetime) -> None:
+    cursor.execute(
+        "INSERT INTO purchases_batch (lane, id, terminal_id, records, software, request_id, received_at)"
+        " OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (sender.lane, batch_id, sender.terminal_id, records, sender.software, sender.request_id, now),
         prepare=True,
-    ).fetchone()
-    assert row is not None  # noqa: S101 - RETURNING gives the row that it inserted
-    return int(row[0])
+    )
 
 
 def _store_accepted(
     cursor: Cursor,
     sender: Sender,
-    batch_id: int | None,
+    batch_id: int,
     accepted: Sequence[tuple[Record, int]],
     of_terminals: dict[str, int],
 ) -> None:
@@ -190,7 +198,7 @@ def _store_accepted(
 def _store_refused(
     cursor: Cursor,
     sender: Sender,
-    batch_id: int | None,
+    batch_id: int,
     refused: Sequence[tuple[Record | Malformed, Defect, bool]],
     *,
     of_terminals: dict[str, int],
