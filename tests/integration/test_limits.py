@@ -104,6 +104,19 @@ def test_a_request_within_the_base_costs_one_trip_to_redis_and_no_query(transact
         assert len(seen) == 1  # the terminals, counted once and kept for a minute
 
 
+def test_of_a_thousand_requests_few_make_a_trip_and_the_limit_stays_within_a_hundredth(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "BASE_REQUESTS", 1_000)
+    _, _, holder = merchant_with(0)
+    with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
+        calls = counted(redis)
+        one, other = limiter(), limiter()
+        passed = let_through(one, holder, tries=5) + let_through(other, holder, tries=1_100)
+        assert 990 <= passed <= 1_000
+        assert counted(redis) - calls <= 112
+
+
 def counted(redis: Redis) -> int:
     """How many scripts the server has run: what a limiter sends, and nothing else here does."""
     stats = redis.info("commandstats")
