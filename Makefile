@@ -38,8 +38,8 @@ long: .venv/dev ## proofs that take long: keys rotated and processes killed whil
 fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz CASES=2000 ARGS="--seed 1"
 	@KANPU_FUZZ_CASES="$(CASES)" KANPU_FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest -s tests/integration/test_openapi.py -k however_long
 
-bench: .venv/runtime ## how fast a year end is, beside one bare SQL pass: make bench ARGS=--quick
-	@$(BIN)/python -m bench year-end $(ARGS)
+bench: .venv/runtime ## how fast it is, beside the usual and the least, each figure with its goal: make bench ARGS=--quick
+	@$(BIN)/python -m bench all $(ARGS)
 
 chaos: .venv/runtime ## a year end whose processes are killed 100 times, each time taken up again: make chaos ARGS="--seed 1"
 	@$(BIN)/python -m bench chaos $(ARGS)

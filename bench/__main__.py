@@ -1,57 +1,89 @@
-"""`make bench` and `make chaos`: how fast a year end is (compare by ratio: machines are noisy), what kills do to it.
+"""`make bench`, `make bench-year`, `make chaos`: how fast it is, what a country would take, what kills do to it.
 
-`python -m bench import`: how fast a register is read.
+`python -m bench import`: how fast a register is read. Compare by ratio: machines are noisy.
 """
 
 import argparse
 import json
 import os
 import random
+import subprocess
 import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Final
 
-from bench import place
+from bench import place, table
+from config import services
+
+PARTS: Final = ("hot-path", "year-end", "pages")
 
 
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
-    year_end = actions.add_parser("year-end", help="write var/bench/latest.json and print a table")
-    year_end.add_argument("--quick", action="store_true", help="fewer residents and entries: under a minute")
-    year_end.add_argument("--rounds", type=int, default=3)
-    path = actions.add_parser("hot-path", help="how fast purchases are accepted and counted")
-    path.add_argument("--quick", action="store_true", help="fewer purchases: under a minute")
-    path.add_argument("--rounds", type=int, default=3)
+    for name, told in (
+        ("all", "all of the next, one after the other on the same servers: var/bench/latest.json and a table"),
+        ("hot-path", "how fast purchases are accepted and counted"),
+        ("year-end", "how fast a year end is"),
+        ("pages", "how long a resident's year page takes, and that it does not take longer as data grows"),
+    ):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("--quick", action="store_true", help="smaller: all parts together in a minute")
+        action.add_argument("--rounds", type=int, default=3, help="each figure is the median of so many")
+        action.add_argument("--out", type=Path, help="write the figures there as JSON")
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     register = actions.add_parser("import", help="read a register of made-up people, twice")
     register.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
-    actions_of = {"year-end": _bench, "hot-path": _hot_path, "chaos": _chaos, "import": _import}
-    actions_of[arguments.action](arguments)
+    {"all": _all, "chaos": _chaos, "import": _import}.get(arguments.action, _part)(arguments)
 
 
-def _hot_path(arguments: argparse.Namespace) -> None:
-    folder = place.prepare("bench")
-    from bench import hot_path  # noqa: PLC0415
+def _all(arguments: argparse.Namespace) -> None:
+    """Each part in a process and a database of its own, so that none finds what another left."""
+    folder = place.empty_folder("bench")
+    figures: dict[str, int | float] = {}
+    with services.running():
+        for part in PARTS:
+            out = folder / f"{part}.json"
+            options = ["--rounds", str(arguments.rounds), "--out", str(out), *(["--quick"] if arguments.quick else [])]
+            subprocess.run([sys.executable, "-m", "bench", part, *options], check=True, stdout=subprocess.DEVNULL)
+            figures |= json.loads(out.read_text())
+    at = datetime.now().astimezone()
+    table.write(folder / "latest.json", figures, at=at, rounds=arguments.rounds, is_quick=arguments.quick)
+    print(table.table(figures))
 
-    purchases = 20_000 if arguments.quick else 200_000
-    figures = hot_path.measure(folder, purchases=purchases, rounds=arguments.rounds, said=_say)
-    for name, value in figures.items():
-        print(f"{name:<28}{value:>16,}")
+
+def _part(arguments: argparse.Namespace) -> None:
+    folder = place.prepare(f"bench_{arguments.action.replace('-', '_')}")
+    figures = {"hot-path": _hot_path, "year-end": _year_end, "pages": _pages}[arguments.action](folder, arguments)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(figures) + "\n")
+    print(table.table(figures))
 
 
-def _bench(arguments: argparse.Namespace) -> None:
-    folder = place.prepare("bench")
-    from bench import year_end  # noqa: PLC0415 - its models need Django set up
+def _hot_path(folder: Path, arguments: argparse.Namespace) -> table.Figures:
+    from bench import hot_path  # noqa: PLC0415 - its models need Django set up
 
-    residents, entries = (50_000, 5_000_000) if arguments.quick else (200_000, 20_000_000)
-    found = year_end.measure(folder, residents=residents, entries=entries, rounds=arguments.rounds, said=_say)
-    found["cores"] = os.cpu_count() or 0
-    (folder / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
-    for name, value in found.items():
-        print(f"{name:<28}{value:>16,}")
+    purchases = 20_000 if arguments.quick else 250_000
+    return hot_path.measure(folder, purchases=purchases, rounds=arguments.rounds, said=_say)
+
+
+def _year_end(folder: Path, arguments: argparse.Namespace) -> table.Figures:
+    from bench import year_end  # noqa: PLC0415
+
+    residents, entries = (20_000, 2_000_000) if arguments.quick else (200_000, 20_000_000)
+    return year_end.measure(folder, residents=residents, entries=entries, rounds=arguments.rounds, said=_say)
+
+
+def _pages(folder: Path, arguments: argparse.Namespace) -> table.Figures:
+    from bench import pages  # noqa: PLC0415
+
+    entries = 1_000_000 if arguments.quick else 20_000_000
+    return pages.measure(folder, entries=entries, rounds=arguments.rounds, said=_say)
 
 
 def _chaos(arguments: argparse.Namespace) -> None:

@@ -37,12 +37,10 @@ def send(port: int, lanes: Sequence[Lane], *, per_s: float = 0) -> Sent:
 
     At a rate a request is due at its time, and its latency counts from then, whether or not the one before it is done.
     """
-    sent, barrier = Sent(), threading.Barrier(len(lanes) + 1)
-    gap_s = len(lanes) / per_s if per_s else 0.0
-    threads = [
-        threading.Thread(target=_drive, args=(port, lane, sent, barrier, gap_s, index / per_s if per_s else 0.0))
-        for index, lane in enumerate(lanes)
-    ]
+    sent, gap_s = Sent(), len(lanes) / per_s if per_s else 0.0
+    drives = [_Drive(port, lane, gap_s, index / per_s if per_s else 0.0) for index, lane in enumerate(lanes)]
+    barrier = threading.Barrier(len(lanes) + 1)
+    threads = [threading.Thread(target=_drive, args=(drive, sent, barrier)) for drive in drives]
     for thread in threads:
         thread.start()
     barrier.wait()
@@ -53,21 +51,31 @@ def send(port: int, lanes: Sequence[Lane], *, per_s: float = 0) -> Sent:
     return sent
 
 
-def _drive(port: int, lane: Lane, sent: Sent, barrier: threading.Barrier, gap_s: float, offset_s: float) -> None:
+@dataclass(frozen=True, slots=True)
+class _Drive:
+    """A lane's requests and when they are due: the first after `offset_s`, each `gap_s` after the one before."""
+
+    port: int
+    lane: Lane
+    gap_s: float
+    offset_s: float
+
+
+def _drive(drive: _Drive, sent: Sent, barrier: threading.Barrier) -> None:
     latencies: list[float] = []
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    with socket.create_connection(("127.0.0.1", drive.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         barrier.wait()
-        due_s = time.perf_counter() + offset_s
-        for request in lane:
+        due_s = time.perf_counter() + drive.offset_s
+        for request in drive.lane:
             now_s = time.perf_counter()
-            if gap_s and due_s > now_s:
+            if drive.gap_s and due_s > now_s:
                 time.sleep(due_s - now_s)
-            begun_s = due_s if gap_s else now_s
+            begun_s = due_s if drive.gap_s else now_s
             connection.sendall(request)
             status, body = _answer(connection)
             latencies.append(time.perf_counter() - begun_s)
-            due_s += gap_s
+            due_s += drive.gap_s
             if status != b"200" or (b'"rejected":0' not in body.replace(b" ", b"") and b"accepted" in body):
                 sent.wrong.append(f"{status!r} {body[:300]!r}")
     sent.latencies_s.extend(latencies)

@@ -18,9 +18,7 @@ def prepare(name: str) -> Path:
     Before anything else of Django is imported.
     """
     services.ensure()
-    folder, server = VAR / name, os.environ["DATABASE_URL"]
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    server, folder = os.environ["DATABASE_URL"], empty_folder(name)
     make_anew(server, f"kanpu_{name}", marker=MARKER)
     os.environ["DATABASE_URL"] = server.rpartition("/")[0] + f"/kanpu_{name}"
     os.environ["KANPU_ARCHIVE"] = str(folder / "archive")
@@ -28,6 +26,14 @@ def prepare(name: str) -> Path:
     os.environ["KANPU_VAULT_KEYS"] = str(folder / "vault.json")
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     _set_up()
+    return folder
+
+
+def empty_folder(name: str) -> Path:
+    """A folder under var/ with nothing in it."""
+    folder = VAR / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     return folder
 
 

@@ -78,9 +78,6 @@ def measure(
         verified.append(_timed(lambda: _verify(run, files, entries)))
         said(f"verified {entries / verified[-1]:,.0f} entries/s")
     return {
-        "residents": residents,
-        "entries": entries,
-        "rounds": rounds,
         "assess_residents_per_s": round(residents / statistics.median(assessed)),
         "bare_sql_residents_per_s": round(residents / statistics.median(bare)),
         "assess_to_bare": round(statistics.median(b / a for b, a in zip(bare, assessed, strict=True)), 2),

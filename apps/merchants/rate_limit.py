@@ -64,7 +64,7 @@ class RateLimiter:
         return math.ceil(WINDOW_S - into_s)
 
     def _place(self, key_id: int, window: int) -> int:
-        """This request's place among the key's in a window, or 0 while Redis is away. Places are taken some at a time."""
+        """This request's place among the key's in a window, or 0 while Redis is away: one of some taken together."""
         with self._taking:
             taken = self._taken.get(key_id)
             if taken and taken.window == window and taken.used < taken.end:

@@ -1,5 +1,7 @@
 """A table of purchases as a team usually writes it."""
 
+from typing import ClassVar
+
 from django.db import models
 
 from apps.merchants.models import Terminal
@@ -14,6 +16,8 @@ class Purchase(models.Model):
     card = models.TextField()
     lines = models.JSONField()
     received_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["Purchase"]] = models.Manager()
 
     class Meta:
         app_label = "rivals"

@@ -2,7 +2,7 @@
 
 import base64
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import psycopg
@@ -52,10 +52,11 @@ class TypicalView(APIView):
     parser_classes = (JSONParser,)
 
     def post(self, request: Request) -> Response:
-        terminal = Terminal.objects.get(code=request.data["terminal"])
-        serializer = PurchaseSerializer(data=request.data["purchases"], many=True)
+        data = cast("dict[str, Any]", request.data)
+        terminal = Terminal.objects.get(code=data["terminal"])
+        serializer = PurchaseSerializer(data=data["purchases"], many=True)
         serializer.is_valid(raise_exception=True)
-        _check_seal(terminal, request.data)
+        _check_seal(terminal, data)
         now = timezone.now()
         with transaction.atomic():
             rows = Purchase.objects.bulk_create(
