@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -65,7 +65,7 @@ def write(path: Path, figures: Figures, *, at: datetime, rounds: int, is_quick: 
 
 def table(figures: Figures) -> str:
     """The figures in the order of their goals as a Markdown table; those without a goal below."""
-    rows = [("figure", "what", "goal", "found", ""), ("---", "---", "---", "---:", "---")]
+    rows: list[Sequence[str]] = [("figure", "what", "goal", "found", ""), ("---", "---", "---", "---:", "---")]
     rows += [_row(goal, figures[goal.name]) for goal in GOALS if goal.name in figures]
     others = figures.keys() - {goal.name for goal in GOALS}
     rows += [(f"`{name}`", "", "", f"{figures[name]:,}", "") for name in figures if name in others]

@@ -24,4 +24,4 @@ class Purchase(models.Model):
         constraints = [models.UniqueConstraint(fields=["terminal", "seq"], name="rival_purchase_once")]
 
     def __str__(self) -> str:
-        return f"{self.terminal_id}:{self.seq}"
+        return str(self.seq)
