@@ -8,7 +8,7 @@ from celery import current_app
 
 logger = logging.getLogger(__name__)
 
-PAUSE_S: Final = 0.05  # rings within this time are one
+PAUSE_S: Final = 0.1  # rings within this time are one
 RING_EXPIRES_S: Final = 30
 BREAK_S: Final = (1, 2, 4, 8, 16, 30)
 

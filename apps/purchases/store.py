@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg.types.multirange import Multirange
@@ -16,6 +16,11 @@ from apps.purchases.chain import Seal
 from apps.purchases.decisions import Decided, new_seqs
 from apps.purchases.ranges import Ranges, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by
+
+PURCHASE_COLUMNS: Final = {
+    "lane": "int2", "terminal_id": "int4", "batch_id": "int8", "seq": "int4", "tax_year": "int2", "at": "timestamptz",
+    "kind": "text", "of_terminal_id": "int4", "of_seq": "int4", "amount_minor": "int8", "line": "text",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +126,17 @@ def store(
     sealed: Sealed | None,
     now: datetime,
 ) -> None:
-    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox; all in one trip."""
+    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox.
+
+    Accepted records are known to be new while the terminal's state is locked, so they are copied.
+    """
     seqs = new_seqs(decided)
     new = to_ranges(seqs)
-    with cursor.connection.pipeline():
+    if decided.accepted:
+        _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
+    with cursor.connection.pipeline():  # all the rest in one trip
         if new:
             _store_batch(cursor, sender, batch_id, len(seqs), now)
-        if decided.accepted:
-            _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
         if decided.refused:
             _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
         if sealed:
@@ -174,25 +182,15 @@ def _store_accepted(
     accepted: Sequence[tuple[Record, int]],
     of_terminals: dict[str, int],
 ) -> None:
-    cursor.execute(
-        "INSERT INTO purchases_purchase (lane, terminal_id, batch_id, seq, tax_year, at, kind, of_terminal_id, of_seq,"
-        " amount_minor, line) SELECT %s, %s, %s, * FROM unnest(%b::int4[], %b::int2[], %b::timestamptz[], %b::text[],"
-        " %b::int4[], %b::int4[], %b::int8[], %b::text[])",
-        (
-            sender.lane,
-            sender.terminal_id,
-            batch_id,
-            [record.seq for record, _ in accepted],
-            [year for _, year in accepted],
-            [record.at for record, _ in accepted],
-            [record.kind for record, _ in accepted],
-            [record.of and of_terminals[record.of.terminal] for record, _ in accepted],
-            [record.of and record.of.seq for record, _ in accepted],
-            [record.amount_minor for record, _ in accepted],
-            [record.line for record, _ in accepted],
-        ),
-        prepare=True,
-    )
+    lane, terminal_id = sender.lane, sender.terminal_id
+    with cursor.copy(f"COPY purchases_purchase ({', '.join(PURCHASE_COLUMNS)}) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(list(PURCHASE_COLUMNS.values()))
+        for record, year in accepted:
+            of_terminal_id, of_seq = (of_terminals[record.of.terminal], record.of.seq) if record.of else (None, None)
+            copy.write_row(
+                (lane, terminal_id, batch_id, record.seq, year, record.at, record.kind, of_terminal_id, of_seq,
+                 record.amount_minor, record.line)
+            )  # fmt: skip
 
 
 def _store_refused(
