@@ -7,8 +7,8 @@ from django.views.i18n import set_language
 from apps.audit.administration import site
 
 urlpatterns = [
+    path("", include("apps.purchases.urls")),  # first, as tills ask most
     path("", include("apps.merchants.urls")),
-    path("", include("apps.purchases.urls")),
     path("", include("apps.residents.urls")),
     path("", include("apps.console.urls")),
     path("", include("apps.portal.urls")),
