@@ -4,11 +4,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.utils import timezone
@@ -58,6 +60,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The tests' database; on a coordinator of a cluster its tables are spread, as an operator's are."""
+    with django_db_blocker.unblock():
+        call_command("distribute_tables", "--if-available", stdout=StringIO())
 
 
 @pytest.fixture(scope="session", autouse=True)
