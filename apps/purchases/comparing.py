@@ -83,12 +83,12 @@ def compare_due(*, now: datetime) -> int:
 def _compare_some(lane: int, now: datetime) -> int:
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
         rows = cursor.execute(
-            "SELECT lane, terminal_id, seq, tax_year, reported FROM purchases_closing WHERE due AND lane = %s"
+            "SELECT terminal_id, seq, tax_year, reported FROM purchases_closing WHERE due AND lane = %s"
             " ORDER BY terminal_id, seq LIMIT %s FOR UPDATE SKIP LOCKED",
             (lane, CLOSINGS_PER_CLAIM),
         ).fetchall()
-        for place in rows:
-            _compare_or_set_aside(cursor, Due(*place[:-1], json.loads(place[-1])), now)
+        for terminal_id, seq, tax_year, reported in rows:
+            _compare_or_set_aside(cursor, Due(lane, terminal_id, seq, tax_year, json.loads(reported)), now)
     return len(rows)
 
 
