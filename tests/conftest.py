@@ -18,6 +18,7 @@ from django.utils import timezone
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant
 from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.refunds.operations.distributing import is_coordinator
 from apps.residents.models import VaultRecord
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -73,6 +74,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def _no_permissions_anew(django_db_setup: None) -> None:
     """After each test the database is emptied; writing Django's permissions anew would take longer than all else."""
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+
+
+@pytest.fixture
+def one_machine(transactional_db: None) -> None:
+    """A server that is no coordinator of a cluster: tables are distributed after all migrations, not before."""
+    if is_coordinator():
+        pytest.skip("not on a cluster")
 
 
 @pytest.fixture

@@ -10,19 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from apps.refunds.distribution import DISTRIBUTED, LOCAL, REFERENCE
-from apps.refunds.operations.distributing import DistributedOtherwise, is_coordinator, spread
+from apps.refunds.operations.distributing import DistributedOtherwise, spread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COLUMN = {table: column for group in DISTRIBUTED for table, column in group.columns.items()}
 GROUP = {table: number for number, group in enumerate(DISTRIBUTED) for table in group.columns}
 SPREAD = [*COLUMN, *REFERENCE.tables]
-
-
-@pytest.fixture
-def one_machine(transactional_db: None) -> None:
-    """A server that is no coordinator of a cluster."""
-    if is_coordinator():
-        pytest.skip("the tests run on a cluster")
 
 
 def rows(statement: str) -> list[Any]:
