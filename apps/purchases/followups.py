@@ -22,7 +22,7 @@ from apps.purchases.rulings import OFFICE, Ruling
 THREADS_PER_CLAIM: Final = 500
 MOST_HOPS: Final = 10  # of returns that wrongly name returns
 NAMED: Final = "unnest(%(terminals)s::int4[], %(seqs)s::int4[]) AS k (terminal_id, seq)"  # records of one lane
-# Statements name their lane, so that each is one shard's.
+# Statements name their lane, so that each is one shard's; they are prepared, for planning costs more than they do.
 FILE: Final = """
 INSERT INTO purchases_followup
     (of_lane, of_terminal_id, of_seq, lane, terminal_id, seq, received_at, line, code, due, waiting)
@@ -152,16 +152,16 @@ def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
     for lane, batch_ids in claim.items():
         place = {"lane": lane, "batches": batch_ids, "kinds": sorted(FOLLOWING), "all_lanes": LANES, "now": now,
                  "mendable": sorted(MENDABLE_RETURNS)}  # fmt: skip
-        cursor.execute(FILE, place)
-        cursor.execute(FILED, place)
+        cursor.execute(FILE, place, prepare=True)
+        cursor.execute(FILED, place, prepare=True)
 
 
 def mark_due(cursor: Cursor, keys: Iterable[Key]) -> None:
     """Have the follow-ups that wait for these records looked at."""
     for place in by_lane(keys):
-        named = cursor.execute(NAMED_AND_OPEN, place).fetchall()
+        named = cursor.execute(NAMED_AND_OPEN, place, prepare=True).fetchall()
         if named:
-            cursor.execute(MARK_DUE, _place([Key(*row) for row in named]))
+            cursor.execute(MARK_DUE, _place([Key(*row) for row in named]), prepare=True)
 
 
 def due_keys(cursor: Cursor) -> list[Key]:
@@ -209,12 +209,13 @@ def settled(cursor: Cursor, threads: Collection[Thread], runs: Mapping[Key, Mapp
         for follower in thread.followers:
             looked_at[lane_of(follower.of.terminal_id)].append((thread, follower))
     for _, some in sorted(looked_at.items()):
-        cursor.execute(SETTLED, _place([f.of for _, f in some]) | {
+        place = _place([f.of for _, f in some]) | {
             "by": [f.key.terminal_id for _, f in some],
             "by_seqs": [f.key.seq for _, f in some],
             "waiting": [t.found is None for t, _ in some],
             "runs": [json.dumps(runs[t.key]) if t.key in runs else None for t, _ in some],
-        })  # fmt: skip
+        }  # fmt: skip
+        cursor.execute(SETTLED, place, prepare=True)
 
 
 def rule(cursor: Cursor, sale: Key, ruling: Ruling, code: str, *, runs: Mapping[str, int], now: datetime) -> Follower:
@@ -289,7 +290,7 @@ def by_lane(keys: Iterable[Key]) -> Iterator[dict[str, object]]:
 def _find(cursor: Cursor, keys: Iterable[Key]) -> dict[Key, Found]:
     found = {}
     for place in by_lane(keys):
-        for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(FIND, place):
+        for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(FIND, place, prepare=True):
             of = Key(of_terminal_id, of_seq) if of_seq else None
             found[Key(terminal_id, seq)] = Found(kind, of, *rest)
     return found
@@ -338,7 +339,7 @@ def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> None:
         if record.batch_id is not None:
             batches[lane_of(key.terminal_id)].add(record.batch_id)
     for lane, ids in sorted(batches.items()):
-        cursor.execute(LOCK_BATCHES, (lane, sorted(ids)))
+        cursor.execute(LOCK_BATCHES, (lane, sorted(ids)), prepare=True)
 
 
 def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bool) -> None:
@@ -347,7 +348,7 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
     level, known = dict(threads), set(threads)
     taken_up: list[tuple[int, Thread, Follower]] = []
     for _ in range(MOST_HOPS + 1):
-        rows = [row for place in by_lane(level) for row in cursor.execute(statement, place).fetchall()]
+        rows = [row for place in by_lane(level) for row in cursor.execute(statement, place, prepare=True).fetchall()]
         further: dict[Key, Thread] = {}
         for of_terminal_id, of_seq, terminal_id, seq, position, received_at, line, code, runs in rows:
             keys = Key(terminal_id, seq), Key(of_terminal_id, of_seq)
@@ -362,5 +363,5 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
 
 
 def _lock_outcomes(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Fate]:
-    rows = (row for place in by_lane(keys) for row in cursor.execute(LOCK_OUTCOMES, place).fetchall())
+    rows = (row for place in by_lane(keys) for row in cursor.execute(LOCK_OUTCOMES, place, prepare=True).fetchall())
     return {Key(terminal_id, seq): Fate(*fate) for terminal_id, seq, *fate in rows}
