@@ -22,7 +22,10 @@ from apps.purchases.rulings import OFFICE, Ruling
 THREADS_PER_CLAIM: Final = 500
 MOST_HOPS: Final = 10  # of returns that wrongly name returns
 NAMED: Final = "unnest(%(terminals)s::int4[], %(seqs)s::int4[]) AS k (terminal_id, seq)"  # records of one lane
-# Statements name their lane, so that each is one shard's; they are prepared, for planning costs more than they do.
+ANYWHERE: Final = (
+    "unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[]) AS k (lane, terminal_id, seq)"  # of any lanes
+)
+# Statements that lock name their lane, so that each is one shard's; prepared, for planning costs more than they do.
 FILE: Final = """
 INSERT INTO purchases_followup
     (of_lane, of_terminal_id, of_seq, lane, terminal_id, seq, received_at, line, code, due, waiting)
@@ -63,23 +66,33 @@ WHERE f.of_lane = %(lane)s
     AND (f.of_terminal_id, f.of_seq, f.terminal_id, f.seq) = (o.of_terminal_id, o.of_seq, o.terminal_id, o.seq)
 """
 FIND: Final = f"""
-SELECT k.terminal_id, k.seq, r.kind, r.of_terminal_id, r.of_seq, r.line, r.code, r.batch_id,
-       r.batch_id IS NULL OR EXISTS (
-           SELECT FROM purchases_batch b WHERE b.lane = %(lane)s AND b.id = r.batch_id AND b.counted_at IS NOT NULL)
-FROM {NAMED} JOIN LATERAL (
-    SELECT kind, of_terminal_id, of_seq, line, '' AS code, batch_id FROM purchases_purchase p
-    WHERE p.lane = %(lane)s AND p.terminal_id = k.terminal_id AND p.seq = k.seq
-    UNION ALL
-    SELECT kind, of_terminal_id, of_seq, CASE WHEN has_line THEN convert_from(record, 'UTF8') END, code, batch_id
-    FROM purchases_rejection p
-    WHERE p.lane = %(lane)s AND p.terminal_id = k.terminal_id AND p.seq = k.seq AND p.spends_seq
-) r ON true
+SELECT k.terminal_id, k.seq, p.kind, p.of_terminal_id, p.of_seq, p.line, '' AS code, p.batch_id,
+       b.counted_at IS NOT NULL
+FROM {ANYWHERE}
+JOIN purchases_purchase p ON p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq
+JOIN purchases_batch b ON b.lane = p.lane AND b.id = p.batch_id
+"""
+FIND_REFUSED: Final = f"""
+SELECT k.terminal_id, k.seq, p.kind, p.of_terminal_id, p.of_seq,
+       CASE WHEN p.has_line THEN convert_from(p.record, 'UTF8') END, p.code, p.batch_id,
+       p.batch_id IS NULL OR b.counted_at IS NOT NULL
+FROM {ANYWHERE}
+JOIN purchases_rejection p ON p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq AND p.spends_seq
+LEFT JOIN purchases_batch b ON b.lane = p.lane AND b.id = p.batch_id
 """
 LOCK_BATCHES: Final = "SELECT id FROM purchases_batch WHERE lane = %s AND id = ANY(%s::int8[]) ORDER BY id FOR SHARE"
 FOLLOWERS: Final = f"""
 SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq, f.position, f.received_at, f.line, f.code, f.runs
 FROM purchases_followup f JOIN {NAMED} ON k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
 WHERE f.of_lane = %(lane)s ORDER BY f.of_terminal_id, f.of_seq, f.terminal_id, f.seq
+"""
+HAVE_FOLLOWERS: Final = f"""
+SELECT k.terminal_id, k.seq FROM {ANYWHERE}
+JOIN purchases_followup f ON f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq
+"""
+HAVE_OUTCOMES: Final = f"""
+SELECT k.terminal_id, k.seq FROM {ANYWHERE}
+JOIN purchases_outcome o ON o.lane = k.lane AND o.terminal_id = k.terminal_id AND o.seq = k.seq
 """
 LOCK_OUTCOMES: Final = f"""
 SELECT o.terminal_id, o.seq, o.status, o.code, o.value
@@ -287,10 +300,25 @@ def by_lane(keys: Iterable[Key]) -> Iterator[dict[str, object]]:
     return (_place(some) for _, some in sorted(lanes.items()))
 
 
+def _anywhere(keys: Iterable[Key]) -> dict[str, object]:
+    """Records of any lanes, as statements that lock nothing name them."""
+    listed = list(keys)
+    return {
+        "lanes": [lane_of(key.terminal_id) for key in listed],
+        "terminals": [key.terminal_id for key in listed],
+        "seqs": [key.seq for key in listed],
+    }
+
+
+def _those(cursor: Cursor, statement: str, keys: Collection[Key]) -> set[Key]:
+    """Those of the records that a statement finds."""
+    return {Key(*row) for row in cursor.execute(statement, _anywhere(keys))} if keys else set()
+
+
 def _find(cursor: Cursor, keys: Iterable[Key]) -> dict[Key, Found]:
-    found = {}
-    for place in by_lane(keys):
-        for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(FIND, place, prepare=True):
+    found, named = {}, _anywhere(keys)
+    for statement in (FIND, FIND_REFUSED):
+        for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(statement, named):
             of = Key(of_terminal_id, of_seq) if of_seq else None
             found[Key(terminal_id, seq)] = Found(kind, of, *rest)
     return found
@@ -347,8 +375,9 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
     statement = f"{FOLLOWERS} FOR UPDATE OF f" if locking else FOLLOWERS
     level, known = dict(threads), set(threads)
     taken_up: list[tuple[int, Thread, Follower]] = []
-    for _ in range(MOST_HOPS + 1):
-        rows = [row for place in by_lane(level) for row in cursor.execute(statement, place, prepare=True).fetchall()]
+    for hop in range(MOST_HOPS + 1):
+        named = _those(cursor, HAVE_FOLLOWERS, level) if hop else level  # of returns most have none
+        rows = [row for place in by_lane(named) for row in cursor.execute(statement, place, prepare=True).fetchall()]
         further: dict[Key, Thread] = {}
         for of_terminal_id, of_seq, terminal_id, seq, position, received_at, line, code, runs in rows:
             keys = Key(terminal_id, seq), Key(of_terminal_id, of_seq)
@@ -363,5 +392,6 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
 
 
 def _lock_outcomes(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Fate]:
-    rows = (row for place in by_lane(keys) for row in cursor.execute(LOCK_OUTCOMES, place, prepare=True).fetchall())
+    places = by_lane(_those(cursor, HAVE_OUTCOMES, keys))  # most have none
+    rows = (row for place in places for row in cursor.execute(LOCK_OUTCOMES, place, prepare=True).fetchall())
     return {Key(terminal_id, seq): Fate(*fate) for terminal_id, seq, *fate in rows}
