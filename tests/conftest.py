@@ -4,11 +4,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.utils import timezone
@@ -16,6 +18,7 @@ from django.utils import timezone
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant
 from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.refunds.operations.distributing import is_coordinator
 from apps.residents.models import VaultRecord
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -60,10 +63,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The tests' database; on a coordinator of a cluster its tables are spread, as an operator's are."""
+    with django_db_blocker.unblock():
+        call_command("distribute_tables", "--if-available", stdout=StringIO())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_permissions_anew(django_db_setup: None) -> None:
     """After each test the database is emptied; writing Django's permissions anew would take longer than all else."""
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+
+
+@pytest.fixture
+def one_machine(transactional_db: None) -> None:
+    """A server that is no coordinator of a cluster: tables are distributed after all migrations, not before."""
+    if is_coordinator():
+        pytest.skip("not on a cluster")
 
 
 @pytest.fixture

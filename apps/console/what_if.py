@@ -13,7 +13,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.accruals.queries import size_of_totals
+from apps.accruals.queries import residents_about
 from apps.console.charts import PairChart, pair_chart
 from apps.kernel.errors import KanpuError
 from apps.refunds.queries.what_if import RecordedYear, recorded_year, what_if
@@ -27,8 +27,8 @@ from apps.schemes.reading import SchemeInvalid, read_scheme_text
 
 Files: TypeAlias = "MultiValueDict[str, UploadedFile[Any]] | None"
 FILE_MAX_BYTES: Final = 200_000
-# What a request takes some seconds for: the totals of about 40,000 residents; an eighth where every entry is read.
-TOTALS_MAX_BYTES: Final = 32 * 2**20
+# What a request takes some seconds for; an eighth where every entry is read.
+RESIDENTS_AT_MOST: Final = 40_000
 ENTRIES_WEIGH: Final = 8
 
 
@@ -158,7 +158,7 @@ def what_if_page(year: int, data: Mapping[str, Any], files: Files) -> WhatIfPage
 def is_too_large(year: int, scheme: Scheme) -> bool:
     """Whether the answer would take too long for a request."""
     weight = ENTRIES_WEIGH if measures_purchases(scheme) else 1
-    return size_of_totals(year) * weight > TOTALS_MAX_BYTES
+    return residents_about(year) * weight > RESIDENTS_AT_MOST
 
 
 def known_schemes() -> dict[str, str]:

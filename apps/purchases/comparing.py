@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from apps.audit.operations import Cause, raise_alarms
 from apps.merchants.queries import terminal_names
 from apps.purchases.closings import Books, differences, targets
+from apps.purchases.models import Closing
 from apps.purchases.outbox import Claim, Claimed, Cursor
 from apps.purchases.ranges import Ranges, gaps
 from apps.purchases.records import SentLine
@@ -62,7 +63,7 @@ def mark_closings_due(cursor: Cursor, claim: Claim) -> None:
     for lane, batch_ids in claim.items():
         cursor.execute(
             "UPDATE purchases_closing c SET due = true FROM purchases_terminalstate s"
-            " WHERE c.lane = %(lane)s AND c.recorded IS NULL AND s.lane = c.lane AND s.terminal_id = c.terminal_id"
+            " WHERE c.lane = %(lane)s AND s.lane = %(lane)s AND c.recorded IS NULL AND s.terminal_id = c.terminal_id"
             " AND c.terminal_id IN"
             " (SELECT terminal_id FROM purchases_batch WHERE lane = %(lane)s AND id = ANY(%(ids)s))"
             " AND s.received @> int8range(1, c.seq)",
@@ -71,21 +72,22 @@ def mark_closings_due(cursor: Cursor, claim: Claim) -> None:
 
 
 def compare_due(*, now: datetime) -> int:
-    """Compare the closings that are due. Returns how many were looked at."""
+    """Compare the closings that are due, lane by lane. Returns how many were looked at."""
     total = 0
-    while looked_at := _compare_some(now):
-        total += looked_at
+    for lane in Closing.objects.filter(due=True).order_by("lane").values_list("lane", flat=True).distinct():
+        while looked_at := _compare_some(lane, now):
+            total += looked_at
     return total
 
 
-def _compare_some(now: datetime) -> int:
+def _compare_some(lane: int, now: datetime) -> int:
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
         rows = cursor.execute(
-            "SELECT lane, terminal_id, seq, tax_year, reported FROM purchases_closing WHERE due"
-            " ORDER BY lane, terminal_id, seq LIMIT %s FOR UPDATE SKIP LOCKED",
-            (CLOSINGS_PER_CLAIM,),
+            "SELECT terminal_id, seq, tax_year, reported FROM purchases_closing WHERE due AND lane = %s"
+            " ORDER BY terminal_id, seq LIMIT %s FOR UPDATE SKIP LOCKED",
+            (lane, CLOSINGS_PER_CLAIM),
         ).fetchall()
-        for lane, terminal_id, seq, tax_year, reported in rows:
+        for terminal_id, seq, tax_year, reported in rows:
             _compare_or_set_aside(cursor, Due(lane, terminal_id, seq, tax_year, json.loads(reported)), now)
     return len(rows)
 

@@ -6,7 +6,8 @@ that is there.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -20,89 +21,107 @@ from apps.purchases.rulings import OFFICE, Ruling
 
 THREADS_PER_CLAIM: Final = 500
 MOST_HOPS: Final = 10  # of returns that wrongly name returns
-NAMED: Final = "unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[]) AS k (lane, terminal_id, seq)"
-FILE: Final = """
-WITH filed AS (
-    INSERT INTO purchases_followup
-        (of_lane, of_terminal_id, of_seq, lane, terminal_id, seq, received_at, line, code, due, waiting)
-    SELECT mod(r.of_terminal_id, %(all_lanes)s), r.of_terminal_id, r.of_seq, r.lane, r.terminal_id, r.seq,
-           b.received_at, r.line, r.code, true, true
-    FROM (
-        SELECT lane, terminal_id, seq, batch_id, of_terminal_id, of_seq, line, '' AS code FROM purchases_purchase
-        WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = ANY(%(kinds)s)
-        UNION ALL
-        SELECT lane, terminal_id, seq, batch_id, of_terminal_id, of_seq, convert_from(record, 'UTF8'), code
-        FROM purchases_rejection
-        WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = 'return' AND of_seq IS NOT NULL
-              AND code = ANY(%(mendable)s)
-    ) r JOIN purchases_batch b ON b.lane = r.lane AND b.id = r.batch_id
-    ORDER BY r.batch_id, r.seq
-    RETURNING lane, terminal_id, seq, code
+NAMED: Final = "unnest(%(terminals)s::int4[], %(seqs)s::int4[]) AS k (terminal_id, seq)"  # records of one lane
+ANYWHERE: Final = (
+    "unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[]) AS k (lane, terminal_id, seq)"  # of any lanes
 )
+# Statements that lock name their lane, so that each is one shard's; prepared, for planning costs more than they do.
+FILE: Final = """
+INSERT INTO purchases_followup
+    (of_lane, of_terminal_id, of_seq, lane, terminal_id, seq, received_at, line, code, due, waiting)
+SELECT mod(r.of_terminal_id, %(all_lanes)s), r.of_terminal_id, r.of_seq, r.lane, r.terminal_id, r.seq,
+       b.received_at, r.line, r.code, true, true
+FROM (
+    SELECT lane, terminal_id, seq, batch_id, of_terminal_id, of_seq, line, '' AS code FROM purchases_purchase
+    WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = ANY(%(kinds)s)
+    UNION ALL
+    SELECT lane, terminal_id, seq, batch_id, of_terminal_id, of_seq, convert_from(record, 'UTF8'), code
+    FROM purchases_rejection
+    WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = 'return' AND of_seq IS NOT NULL
+          AND code = ANY(%(mendable)s)
+) r JOIN purchases_batch b ON b.lane = %(lane)s AND b.id = r.batch_id
+ORDER BY r.batch_id, r.seq
+"""
+FILED: Final = """
 INSERT INTO purchases_outcome (lane, terminal_id, seq, status, code, decided_at)
-SELECT lane, terminal_id, seq, 'waiting', '', %(now)s FROM filed WHERE code = ''
+SELECT lane, terminal_id, seq, 'waiting', '', %(now)s FROM purchases_purchase
+WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = ANY(%(kinds)s)
 """
 # Looked up one by one in the index of what waits, however much that is.
 NAMED_AND_OPEN: Final = f"""
 SELECT k.terminal_id, k.seq FROM {NAMED} WHERE EXISTS (
-    SELECT FROM purchases_followup f WHERE f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq
-        AND (f.due OR f.waiting) OFFSET 0)
+    SELECT FROM purchases_followup f
+    WHERE f.of_lane = %(lane)s AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq AND (f.due OR f.waiting)
+    OFFSET 0)
 """
 MARK_DUE: Final = f"""
 WITH open AS (
-    SELECT f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FROM purchases_followup f
-    JOIN {NAMED} ON k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
-    WHERE f.due OR f.waiting
-    ORDER BY 1, 2, 3, 4, 5 FOR UPDATE OF f
+    SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FROM purchases_followup f
+    JOIN {NAMED} ON k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
+    WHERE f.of_lane = %(lane)s AND (f.due OR f.waiting)
+    ORDER BY 1, 2, 3, 4 FOR UPDATE OF f
 )
 UPDATE purchases_followup f SET due = true FROM open o
-WHERE (f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq)
-    = (o.of_lane, o.of_terminal_id, o.of_seq, o.terminal_id, o.seq)
+WHERE f.of_lane = %(lane)s
+    AND (f.of_terminal_id, f.of_seq, f.terminal_id, f.seq) = (o.of_terminal_id, o.of_seq, o.terminal_id, o.seq)
 """
 FIND: Final = f"""
-SELECT k.terminal_id, k.seq, r.kind, r.of_terminal_id, r.of_seq, r.line, r.code, r.batch_id,
-       r.batch_id IS NULL OR EXISTS (
-           SELECT FROM purchases_batch b WHERE b.lane = k.lane AND b.id = r.batch_id AND b.counted_at IS NOT NULL)
-FROM {NAMED} JOIN LATERAL (
-    SELECT kind, of_terminal_id, of_seq, line, '' AS code, batch_id FROM purchases_purchase p
-    WHERE p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq
-    UNION ALL
-    SELECT kind, of_terminal_id, of_seq, CASE WHEN has_line THEN convert_from(record, 'UTF8') END, code, batch_id
-    FROM purchases_rejection p
-    WHERE p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq AND p.spends_seq
-) r ON true
+SELECT k.terminal_id, k.seq, p.kind, p.of_terminal_id, p.of_seq, p.line, '' AS code, p.batch_id,
+       b.counted_at IS NOT NULL
+FROM {ANYWHERE}
+JOIN purchases_purchase p ON p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq
+JOIN purchases_batch b ON b.lane = p.lane AND b.id = p.batch_id
 """
+FIND_REFUSED: Final = f"""
+SELECT k.terminal_id, k.seq, p.kind, p.of_terminal_id, p.of_seq,
+       CASE WHEN p.has_line THEN convert_from(p.record, 'UTF8') END, p.code, p.batch_id,
+       p.batch_id IS NULL OR b.counted_at IS NOT NULL
+FROM {ANYWHERE}
+JOIN purchases_rejection p ON p.lane = k.lane AND p.terminal_id = k.terminal_id AND p.seq = k.seq AND p.spends_seq
+LEFT JOIN purchases_batch b ON b.lane = p.lane AND b.id = p.batch_id
+"""
+LOCK_BATCHES: Final = "SELECT id FROM purchases_batch WHERE lane = %s AND id = ANY(%s::int8[]) ORDER BY id FOR SHARE"
 FOLLOWERS: Final = f"""
 SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq, f.position, f.received_at, f.line, f.code, f.runs
-FROM purchases_followup f
-JOIN {NAMED} ON k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
-ORDER BY f.of_lane, f.of_terminal_id, f.of_seq, f.terminal_id, f.seq
+FROM purchases_followup f JOIN {NAMED} ON k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
+WHERE f.of_lane = %(lane)s ORDER BY f.of_terminal_id, f.of_seq, f.terminal_id, f.seq
 """
-# The advisory lock keeps other workers from the same records; what they have is left out here.
+HAVE_FOLLOWERS: Final = f"""
+SELECT k.terminal_id, k.seq FROM {ANYWHERE}
+JOIN purchases_followup f ON f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq
+"""
+HAVE_OUTCOMES: Final = f"""
+SELECT k.terminal_id, k.seq FROM {ANYWHERE}
+JOIN purchases_outcome o ON o.lane = k.lane AND o.terminal_id = k.terminal_id AND o.seq = k.seq
+"""
+LOCK_OUTCOMES: Final = f"""
+SELECT o.terminal_id, o.seq, o.status, o.code, o.value
+FROM purchases_outcome o JOIN {NAMED} ON (k.terminal_id, k.seq) = (o.terminal_id, o.seq)
+WHERE o.lane = %(lane)s ORDER BY o.terminal_id, o.seq FOR UPDATE OF o
+"""
 DUE: Final = """
-WITH first AS MATERIALIZED (
-    SELECT of_terminal_id, of_seq, position FROM purchases_followup WHERE due AND NOT failed
-    ORDER BY position LIMIT 2000
-)
-SELECT of_terminal_id, of_seq FROM first
-WHERE pg_try_advisory_xact_lock(of_terminal_id::int8 << 32 | of_seq) LIMIT %s
+SELECT of_terminal_id, of_seq FROM purchases_followup WHERE due AND NOT failed ORDER BY position LIMIT 2000
 """
+# Keeps other workers from the same records; what they have is left out here. Locks are the coordinator's, so that no
+# table is in these statements.
+TRY_LOCKS: Final = f"""
+SELECT k.terminal_id, k.seq FROM {NAMED}
+WHERE pg_try_advisory_xact_lock(k.terminal_id::int8 << 32 | k.seq) LIMIT %(most)s
+"""
+LOCK_THREADS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::int8[]) AS key"
 # Only what was looked at: more may have been filed meanwhile.
 SETTLED: Final = """
-UPDATE purchases_followup f SET due = false, failed = false, waiting = %(waiting)s, runs = coalesce(f.runs, k.runs)
-FROM unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[], %(by)s::int4[], %(by_seqs)s::int4[],
+UPDATE purchases_followup f SET due = false, failed = false, waiting = k.waiting, runs = coalesce(f.runs, k.runs)
+FROM unnest(%(terminals)s::int4[], %(seqs)s::int4[], %(by)s::int4[], %(by_seqs)s::int4[], %(waiting)s::bool[],
             %(runs)s::jsonb[])
-    AS k (lane, terminal_id, seq, by_terminal_id, by_seq, runs)
-WHERE k.lane = f.of_lane AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
+    AS k (terminal_id, seq, by_terminal_id, by_seq, waiting, runs)
+WHERE f.of_lane = %(lane)s AND k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
     AND k.by_terminal_id = f.terminal_id AND k.by_seq = f.seq
 """
 RULE: Final = """
-WITH numbered AS (SELECT nextval('purchases_ruling_seq')::int4 AS n)
 INSERT INTO purchases_followup (of_lane, of_terminal_id, of_seq, lane, terminal_id, seq, received_at, line, code, due,
                                 waiting, runs)
-SELECT %(lane)s, %(terminal)s, %(seq)s, 0, 0, n, %(now)s,
-       concat_ws(E'\\n', n, %(at)s::text, %(kind)s::text, '-', '-', ''), %(code)s, false, false, %(runs)s::jsonb
-FROM numbered RETURNING seq, line
+VALUES (%s, %s, %s, 0, 0, %s, %s, %s, %s, false, false, %s)
 """
 
 
@@ -146,20 +165,23 @@ def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
     for lane, batch_ids in claim.items():
         place = {"lane": lane, "batches": batch_ids, "kinds": sorted(FOLLOWING), "all_lanes": LANES, "now": now,
                  "mendable": sorted(MENDABLE_RETURNS)}  # fmt: skip
-        cursor.execute(FILE, place)
+        cursor.execute(FILE, place, prepare=True)
+        cursor.execute(FILED, place, prepare=True)
 
 
 def mark_due(cursor: Cursor, keys: Iterable[Key]) -> None:
     """Have the follow-ups that wait for these records looked at."""
-    named = cursor.execute(NAMED_AND_OPEN, _arrays(keys)).fetchall()
-    if named:
-        cursor.execute(MARK_DUE, _arrays([Key(*row) for row in named]))
+    for place in by_lane(keys):
+        named = cursor.execute(NAMED_AND_OPEN, place, prepare=True).fetchall()
+        if named:
+            cursor.execute(MARK_DUE, _place([Key(*row) for row in named]), prepare=True)
 
 
 def due_keys(cursor: Cursor) -> list[Key]:
     """Some of the records that due follow-ups name, the longest waiting first, that no other worker looks at."""
-    rows = cursor.execute(DUE, (THREADS_PER_CLAIM,)).fetchall()
-    return list(dict.fromkeys(Key(*row) for row in rows))
+    due = list(dict.fromkeys(Key(*row) for row in cursor.execute(DUE).fetchall()))
+    rows = cursor.execute(TRY_LOCKS, _place(due) | {"most": THREADS_PER_CLAIM}).fetchall() if due else []
+    return [Key(*row) for row in rows]
 
 
 def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
@@ -170,8 +192,7 @@ def lock_threads(cursor: Cursor, keys: Sequence[Key]) -> list[Thread]:
     """
     before = _roots(cursor, keys)
     _lock_batches(cursor, before.found)
-    for root in sorted(before.roots):
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (root.terminal_id << 32 | root.seq,))
+    cursor.execute(LOCK_THREADS, ([root.terminal_id << 32 | root.seq for root in sorted(before.roots)],))
     threads = {root: Thread(root) for root in sorted(before.roots)}
     _add_followers(cursor, threads, locking=True)
     now = _roots(cursor, keys)
@@ -196,22 +217,25 @@ def settled(cursor: Cursor, threads: Collection[Thread], runs: Mapping[Key, Mapp
 
     `runs`: under which run of each year each thread's sale was settled.
     """
-    for waiting in (True, False):
-        looked_at = [(t.key, f) for t in threads if (t.found is None) is waiting for f in t.followers]
-        if looked_at:
-            by: dict[str, object] = {
-                "by": [f.key.terminal_id for _, f in looked_at],
-                "by_seqs": [f.key.seq for _, f in looked_at],
-                "runs": [json.dumps(runs[key]) if key in runs else None for key, _ in looked_at],
-            }
-            cursor.execute(SETTLED, _arrays([f.of for _, f in looked_at]) | by | {"waiting": waiting})
+    looked_at: dict[int, list[tuple[Thread, Follower]]] = defaultdict(list)
+    for thread in threads:
+        for follower in thread.followers:
+            looked_at[lane_of(follower.of.terminal_id)].append((thread, follower))
+    for _, some in sorted(looked_at.items()):
+        place = _place([f.of for _, f in some]) | {
+            "by": [f.key.terminal_id for _, f in some],
+            "by_seqs": [f.key.seq for _, f in some],
+            "waiting": [t.found is None for t, _ in some],
+            "runs": [json.dumps(runs[t.key]) if t.key in runs else None for t, _ in some],
+        }  # fmt: skip
+        cursor.execute(SETTLED, place, prepare=True)
 
 
 def rule(cursor: Cursor, sale: Key, ruling: Ruling, code: str, *, runs: Mapping[str, int], now: datetime) -> Follower:
     """File a ruling of the refund office about a sale whose thread is locked; `code` says why it is not counted."""
-    place: dict[str, object] = {"lane": lane_of(sale.terminal_id), "terminal": sale.terminal_id, "seq": sale.seq}
-    filed = {"now": now, "at": now.isoformat(), "kind": ruling, "code": code, "runs": json.dumps(runs)}
-    seq, line = cursor.execute(RULE, place | filed).fetchall()[0]
+    seq = cursor.execute("SELECT nextval('purchases_ruling_seq')::int4").fetchall()[0][0]
+    line = f"{seq}\n{now.isoformat()}\n{ruling}\n-\n-\n"
+    cursor.execute(RULE, (lane_of(sale.terminal_id), *sale, seq, now, line, code, json.dumps(runs)))
     return Follower(Key(OFFICE, seq), sale, now, line, code, runs)
 
 
@@ -259,7 +283,25 @@ def mark_all_due(cursor: Cursor, sale: Key) -> None:
     )
 
 
-def _arrays(keys: Iterable[Key]) -> dict[str, object]:
+def _place(keys: Sequence[Key]) -> dict[str, object]:
+    """Records of one lane, as statements name them."""
+    return {
+        "lane": lane_of(keys[0].terminal_id),
+        "terminals": [key.terminal_id for key in keys],
+        "seqs": [key.seq for key in keys],
+    }
+
+
+def by_lane(keys: Iterable[Key]) -> Iterator[dict[str, object]]:
+    """Records lane by lane, as statements name them; in the lanes' order, in which locks are taken."""
+    lanes: dict[int, list[Key]] = defaultdict(list)
+    for key in keys:
+        lanes[lane_of(key.terminal_id)].append(key)
+    return (_place(some) for _, some in sorted(lanes.items()))
+
+
+def _anywhere(keys: Iterable[Key]) -> dict[str, object]:
+    """Records of any lanes, as statements that lock nothing name them."""
     listed = list(keys)
     return {
         "lanes": [lane_of(key.terminal_id) for key in listed],
@@ -268,11 +310,17 @@ def _arrays(keys: Iterable[Key]) -> dict[str, object]:
     }
 
 
-def _find(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Found]:
-    found = {}
-    for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(FIND, _arrays(keys)):
-        of = Key(of_terminal_id, of_seq) if of_seq else None
-        found[Key(terminal_id, seq)] = Found(kind, of, *rest)
+def _those(cursor: Cursor, statement: str, keys: Collection[Key]) -> set[Key]:
+    """Those of the records that a statement finds."""
+    return {Key(*row) for row in cursor.execute(statement, _anywhere(keys))} if keys else set()
+
+
+def _find(cursor: Cursor, keys: Iterable[Key]) -> dict[Key, Found]:
+    found, named = {}, _anywhere(keys)
+    for statement in (FIND, FIND_REFUSED):
+        for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(statement, named):
+            of = Key(of_terminal_id, of_seq) if of_seq else None
+            found[Key(terminal_id, seq)] = Found(kind, of, *rest)
     return found
 
 
@@ -314,16 +362,12 @@ def _roots(cursor: Cursor, keys: Sequence[Key]) -> _Roots:
 
 def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> None:
     """Wait for who is counting these records' batches, and keep others from it."""
-    cursor.execute(
-        "SELECT FROM purchases_batch b JOIN unnest(%s::int2[], %s::int8[]) AS k (lane, id)"
-        " ON (k.lane, k.id) = (b.lane, b.id) ORDER BY b.lane, b.id FOR SHARE OF b",
-        _batches(found),
-    )
-
-
-def _batches(found: Mapping[Key, Found]) -> tuple[list[int], list[int]]:
-    batches = sorted({(lane_of(key.terminal_id), r.batch_id) for key, r in found.items() if r.batch_id is not None})
-    return [lane for lane, _ in batches], [batch_id for _, batch_id in batches]
+    batches: dict[int, set[int]] = defaultdict(set)
+    for key, record in found.items():
+        if record.batch_id is not None:
+            batches[lane_of(key.terminal_id)].add(record.batch_id)
+    for lane, ids in sorted(batches.items()):
+        cursor.execute(LOCK_BATCHES, (lane, sorted(ids)), prepare=True)
 
 
 def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bool) -> None:
@@ -331,8 +375,9 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
     statement = f"{FOLLOWERS} FOR UPDATE OF f" if locking else FOLLOWERS
     level, known = dict(threads), set(threads)
     taken_up: list[tuple[int, Thread, Follower]] = []
-    for _ in range(MOST_HOPS + 1):
-        rows = cursor.execute(statement, _arrays(level)).fetchall() if level else []
+    for hop in range(MOST_HOPS + 1):
+        named = _those(cursor, HAVE_FOLLOWERS, level) if hop else level  # of returns most have none
+        rows = [row for place in by_lane(named) for row in cursor.execute(statement, place, prepare=True).fetchall()]
         further: dict[Key, Thread] = {}
         for of_terminal_id, of_seq, terminal_id, seq, position, received_at, line, code, runs in rows:
             keys = Key(terminal_id, seq), Key(of_terminal_id, of_seq)
@@ -347,10 +392,6 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
 
 
 def _lock_outcomes(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Fate]:
-    rows = cursor.execute(
-        f"SELECT o.terminal_id, o.seq, o.status, o.code, o.value FROM purchases_outcome o JOIN {NAMED}"
-        " ON (k.lane, k.terminal_id, k.seq) = (o.lane, o.terminal_id, o.seq)"
-        " ORDER BY o.lane, o.terminal_id, o.seq FOR UPDATE OF o",
-        _arrays(keys),
-    )
+    places = by_lane(_those(cursor, HAVE_OUTCOMES, keys))  # most have none
+    rows = (row for place in places for row in cursor.execute(LOCK_OUTCOMES, place, prepare=True).fetchall())
     return {Key(terminal_id, seq): Fate(*fate) for terminal_id, seq, *fate in rows}

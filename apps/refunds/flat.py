@@ -73,10 +73,11 @@ SELECT count(*), count(*) FILTER (WHERE entitled > 0), count(*) FILTER (WHERE at
        (SELECT count(*) FROM written), (SELECT coalesce(sum(due_minor), 0) FROM written)
 FROM found
 """
-EARLIER: Final = """LEFT JOIN LATERAL (
-        SELECT entitled_minor, spend_minor FROM refunds_refund
-        WHERE resident_ref = r.resident_ref AND tax_year = %(year)s AND run < %(run)s ORDER BY run DESC LIMIT 1
-    ) e ON true"""
+EARLIER: Final = """LEFT JOIN (
+        SELECT DISTINCT ON (resident_ref) resident_ref, entitled_minor, spend_minor FROM refunds_refund
+        WHERE tax_year = %(year)s AND run < %(run)s AND resident_ref BETWEEN %(first)s AND %(last)s
+        ORDER BY resident_ref, run DESC
+    ) e ON e.resident_ref = r.resident_ref"""
 IS_NEW: Final = "(e.entitled_minor, e.spend_minor) IS DISTINCT FROM (r.entitled, ARRAY[{columns}]::bigint[])"
 
 

@@ -1,6 +1,7 @@
 """The demo's own database: it is made and dropped by its name and its marker, and nothing else is touched."""
 
 import os
+from io import StringIO
 from typing import Final
 
 import redis
@@ -36,6 +37,7 @@ def recreate() -> None:
     for remembered in (scheme_of, tier_periods):  # by numbers that mean something else from here on
         remembered.cache_clear()
     call_command("migrate", verbosity=0)
+    call_command("distribute_tables", "--if-available", stdout=StringIO())
     call_command("collectstatic", verbosity=0, interactive=False)
     empty_redis()
 

@@ -231,6 +231,7 @@ def test_a_key_is_of_a_merchant_or_of_a_vendor_never_of_both(shop: Merchant) -> 
         ApiKey.objects.filter(merchant=shop).update(vendor=vendor)
 
 
+@pytest.mark.usefixtures("one_machine")
 def test_keys_from_before_keep_working(shop: Merchant) -> None:
     """The migration gives the keys there are their merchant's mode and every scope."""
     executor = MigrationExecutor(connection)

@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from tests.world import World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one_machine")]
 MONTHLY = [
     (UUID(int=1), 2017, 1, 1, "reduced", 1080, 2),
     (UUID(int=1), 2017, 1, 12, "reduced", -80, 0),

@@ -214,7 +214,7 @@ def test_a_loaded_scheme_can_be_chosen(sold: World, tmp_path: Path) -> None:
 
 
 def test_a_year_that_is_too_large_for_a_page_names_the_command(sold: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "TOTALS_MAX_BYTES", 0)
+    monkeypatch.setattr(console, "RESIDENTS_AT_MOST", -1)
     text = browser().get(f"{PAGE}?scheme=jp-2019").content.decode()
     assert "use the command simulate_scheme" in text
     assert "Total refund" not in text

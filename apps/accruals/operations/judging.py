@@ -37,23 +37,19 @@ SALES_LOOKED_AT: Final = 5_000  # of a resident at once
 SALES_CHANGED: Final = 400  # in one transaction, about
 WAIT_S: Final = 0.02
 GIVE_UP_WAITING_S: Final = 30.0
-# With ties: a resident is gone through by the time of sales.
+# Of one resident, so of one shard. With ties: a resident is gone through by the time of sales.
 SALES: Final = """
-SELECT d.number, s.terminal_id, s.seq, s.at, s.card, s.status, s.code, s.answer
-FROM unnest(%(numbers)s::int8[], %(residents)s::uuid[], %(since)s::timestamptz[]) AS d (number, resident_ref, since)
-CROSS JOIN LATERAL (
-    SELECT e.of_terminal_id AS terminal_id, e.of_seq AS seq, e.at, e.card, coalesce(w.status, 'counted') AS status,
-           coalesce(w.code, '') AS code, coalesce(w.answer, '') AS answer
-    FROM (SELECT coalesce(of_terminal_id, terminal_id) AS of_terminal_id, coalesce(of_seq, seq) AS of_seq, at, card
-          FROM accruals_entry
-          WHERE resident_ref = d.resident_ref AND tax_year = ANY(%(years)s::int2[]) AND at >= d.since) e
-    LEFT JOIN accruals_withheld w
-        ON (w.resident_ref, w.terminal_id, w.seq) = (d.resident_ref, e.of_terminal_id, e.of_seq)
-    UNION
-    SELECT terminal_id, seq, at, card, status, code, answer FROM accruals_withheld
-    WHERE resident_ref = d.resident_ref AND tax_year = ANY(%(years)s::int2[]) AND at >= d.since
-    ORDER BY at FETCH FIRST %(most)s ROWS WITH TIES
-) s ORDER BY d.number, s.at
+SELECT e.of_terminal_id AS terminal_id, e.of_seq AS seq, e.at, e.card, coalesce(w.status, 'counted') AS status,
+       coalesce(w.code, '') AS code, coalesce(w.answer, '') AS answer
+FROM (SELECT coalesce(of_terminal_id, terminal_id) AS of_terminal_id, coalesce(of_seq, seq) AS of_seq, at, card
+      FROM accruals_entry
+      WHERE resident_ref = %(resident)s AND tax_year = ANY(%(years)s::int2[]) AND at >= %(since)s) e
+LEFT JOIN accruals_withheld w
+    ON (w.resident_ref, w.terminal_id, w.seq) = (%(resident)s, e.of_terminal_id, e.of_seq)
+UNION
+SELECT terminal_id, seq, at, card, status, code, answer FROM accruals_withheld
+WHERE resident_ref = %(resident)s AND tax_year = ANY(%(years)s::int2[]) AND at >= %(since)s
+ORDER BY at FETCH FIRST %(most)s ROWS WITH TIES
 """
 READERS: Final = """
 SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = 0 AND objsubid = 2
@@ -164,16 +160,11 @@ def _wait_for_readers() -> None:
 
 
 def _sales(cursor: Cursor, taken: Sequence[JudgingDue]) -> dict[int, list[Sale]]:
-    sales: dict[int, list[Sale]] = {due.pk: [] for due in taken}
-    rows = cursor.execute(SALES, {
-        "numbers": [due.pk for due in taken],
-        "residents": [due.resident_id for due in taken],
-        "since": [due.since for due in taken],
-        "years": kept_years(),
-        "most": SALES_LOOKED_AT,
-    })  # fmt: skip
-    for number, terminal_id, seq, *rest in rows:
-        sales[number].append(Sale(Key(terminal_id, seq), *rest))
+    sales: dict[int, list[Sale]] = {}
+    years = kept_years()
+    for due in taken:
+        place = {"resident": due.resident_id, "since": due.since, "years": years, "most": SALES_LOOKED_AT}
+        sales[due.pk] = [Sale(Key(terminal, seq), *rest) for terminal, seq, *rest in cursor.execute(SALES, place)]
     return sales
 
 

@@ -28,7 +28,8 @@ TYPES: Final = ("uuid", "int2", "int2", "text", "int8[]", "int4[]", "int8[]")
 # A total that is missing counts as one at nothing.
 DIFFERENCES: Final = """
 SELECT count(*) FROM (SELECT * FROM accruals_total WHERE tax_year = %s) AS o
-FULL JOIN recounted AS n USING (resident_ref, run, tier) CROSS JOIN (SELECT array_fill(0, ARRAY[12])::int8[]) AS z (ero)
+FULL JOIN recounted AS n ON (n.resident_ref, n.run, n.tier) = (o.resident_ref, o.run, o.tier)
+CROSS JOIN (SELECT array_fill(0, ARRAY[12])::int8[]) AS z (ero)
 WHERE coalesce(o.amounts_minor, ero) <> coalesce(n.amounts_minor, ero)
    OR coalesce(o.purchases, ero::int4[]) <> coalesce(n.purchases, ero::int4[])
    OR coalesce(o.bases_minor, ero) <> coalesce(n.bases_minor, ero)

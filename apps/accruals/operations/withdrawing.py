@@ -1,13 +1,15 @@
 """Withdrawing a purchase: until its year is frozen its entries are erased, and all that they brought is given up."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
-from apps.accruals.models import TEST_RUN
+from apps.accruals.models import TEST_RUN, ArchivePart
 from apps.accruals.operations.accounts import Account, accounts_of, keys_of
 from apps.accruals.operations.posting import Change, Cursor, OpenYear, add_totals, change_entry, hold_years
 from apps.accruals.operations.withholding import forget
@@ -21,20 +23,16 @@ from apps.purchases.store import raw_connection
 
 # Parts that are closed may be written to files already, or somebody is writing them: they are written anew.
 ERASE: Final = """
-WITH erased AS (
-    DELETE FROM accruals_entry e USING unnest(%(terminals)s::int4[], %(seqs)s::int4[]) AS k (t, s)
-    WHERE e.resident_ref = %(resident)s AND e.tax_year = ANY(%(years)s::int2[]) AND (e.terminal_id, e.seq) = (k.t, k.s)
-    RETURNING e.tax_year, e.part, e.run
-)
-UPDATE accruals_archivepart p SET erased = p.erased + n.entries
-FROM (SELECT tax_year, part, count(*)::int AS entries FROM erased WHERE run > 0 GROUP BY tax_year, part) n
-WHERE (p.tax_year, p.part) = (n.tax_year, n.part)
+DELETE FROM accruals_entry e USING unnest(%(terminals)s::int4[], %(seqs)s::int4[]) AS k (t, s)
+WHERE e.resident_ref = %(resident)s AND e.tax_year = ANY(%(years)s::int2[]) AND (e.terminal_id, e.seq) = (k.t, k.s)
+RETURNING e.tax_year, e.part, e.run
 """
 # Whoever has no entry has no refund, not one of 0: both assessments must find the same residents.
 EMPTY_TOTALS: Final = """
 DELETE FROM accruals_total t WHERE t.resident_ref = %(resident)s AND t.tax_year = ANY(%(years)s::int2[])
     AND NOT EXISTS (
-        SELECT FROM accruals_entry e WHERE (e.resident_ref, e.tax_year, e.run) = (t.resident_ref, t.tax_year, t.run))
+        SELECT FROM accruals_entry e
+        WHERE e.resident_ref = %(resident)s AND (e.tax_year, e.run) = (t.tax_year, t.run))
 """
 
 
@@ -96,6 +94,9 @@ def erase_sale(
     add_totals(cursor, [change_entry(account.holder, thread.key, ruling, c, years[c.tax_year]) for c in changes])
     keys = keys_of(thread)
     place = {"resident": account.holder.resident_ref, "years": sorted({year for year, _ in account.runs})}
-    cursor.execute(ERASE, {**place, "terminals": [k.terminal_id for k in keys], "seqs": [k.seq for k in keys]})
+    named = {**place, "terminals": [k.terminal_id for k in keys], "seqs": [k.seq for k in keys]}
+    erased = Counter((year, part) for year, part, run in cursor.execute(ERASE, named) if run != TEST_RUN)
+    for (year, part), entries in sorted(erased.items()):
+        ArchivePart.objects.filter(tax_year=year, part=part).update(erased=F("erased") + entries)
     cursor.execute(EMPTY_TOTALS, place)
     account.forget()

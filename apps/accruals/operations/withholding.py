@@ -42,8 +42,4 @@ def remember(cursor: Cursor, sales: Sequence[Remembered], *, now: datetime) -> N
 def forget(cursor: Cursor, sales: Sequence[Key]) -> None:
     """Forget what was remembered of these sales: they are counted, or gone."""
     if sales:
-        cursor.execute(
-            "DELETE FROM accruals_withheld USING unnest(%s::int4[], %s::int4[]) AS k (t, s)"
-            " WHERE (terminal_id, seq) = (k.t, k.s)",
-            ([key.terminal_id for key in sales], [key.seq for key in sales]),
-        )
+        cursor.executemany("DELETE FROM accruals_withheld WHERE terminal_id = %s AND seq = %s", sorted(sales))

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.accruals.queries import size_of_totals
+from apps.accruals.queries import residents_about
 from apps.kernel.progress import Seen, nothing_seen
 from apps.purchases.doorbell import Doorbell
 from apps.refunds.assessment import Assessment, NoRate, Person, assess_group
@@ -26,7 +26,7 @@ from apps.refunds.queries.runs import effective_before, latest_run, shards_done
 from apps.refunds.rules import Rules, rules_of
 from apps.schemes.queries import scheme_of
 
-SHARD_BYTES: Final = 8 * 2**20  # of totals: some 12,000 residents
+SHARD_RESIDENTS: Final = 12_000
 SORTED_IN_MEMORY: Final = "64MB"
 SHARDS_AT_LEAST: Final = 2
 SHARDS_AT_MOST: Final = 4_096
@@ -91,7 +91,7 @@ def assess_run(year: int, *, actor: str, seen: Seen = nothing_seen) -> Run:
 def _with_shards(year: int) -> Run:
     run = locked(year, RunState.FROZEN)
     if not run.shards.exists():
-        count = min(size_of_totals(year) // SHARD_BYTES + SHARDS_AT_LEAST, SHARDS_AT_MOST)
+        count = min(residents_about(year) // SHARD_RESIDENTS + SHARDS_AT_LEAST, SHARDS_AT_MOST)
         edges = [2**128 * n // count for n in range(count + 1)]
         Shard.objects.bulk_create(
             Shard(run=run, number=n, first_ref=UUID(int=edges[n]), last_ref=UUID(int=edges[n + 1] - 1))

@@ -20,10 +20,10 @@ ISSUE = """
 WITH found AS (
     SELECT r.resident_ref, r.entitled_minor, greatest(-r.due_minor, 0) AS less, cut_of(r.cuts) AS cut,
            e.cut AS earlier_cut
-    FROM refunds_refund r LEFT JOIN LATERAL (
-        SELECT cut_of(cuts) AS cut FROM refunds_refund
-        WHERE resident_ref = r.resident_ref AND tax_year = %(year)s AND run < %(run)s ORDER BY run DESC LIMIT 1
-    ) e ON true
+    FROM refunds_refund r LEFT JOIN (
+        SELECT DISTINCT ON (resident_ref) resident_ref, cut_of(cuts) AS cut FROM refunds_refund
+        WHERE tax_year = %(year)s AND run < %(run)s ORDER BY resident_ref, run DESC
+    ) e ON e.resident_ref = r.resident_ref
     WHERE r.tax_year = %(year)s AND r.run = %(run)s AND (r.cuts <> '{}' OR r.due_minor < 0)
 )
 INSERT INTO refunds_decision (resident_ref, tax_year, run, kind, amount_minor, reason, state, decided_at,

@@ -15,7 +15,8 @@ from apps.schemes.queries import scheme_of
 
 UNCLAIMED: Final = """
 SELECT r.resident_ref, (r.due_minor - coalesce(sum(s.amount_minor), 0))::bigint
-FROM refunds_refund r LEFT JOIN refunds_settlement s USING (resident_ref, tax_year, run)
+FROM refunds_refund r LEFT JOIN refunds_settlement s
+    ON (s.resident_ref, s.tax_year, s.run) = (r.resident_ref, r.tax_year, r.run)
 WHERE r.tax_year = %s AND r.run = %s AND r.due_minor > 0
 GROUP BY r.resident_ref, r.due_minor HAVING r.due_minor > coalesce(sum(s.amount_minor), 0)
 ORDER BY r.resident_ref

@@ -20,7 +20,7 @@ UNSETTLED = """
 SELECT count(*), coalesce(sum(r.due_minor - coalesce(s.settled, 0)), 0)
 FROM refunds_refund r
 LEFT JOIN (SELECT resident_ref, sum(amount_minor) AS settled FROM refunds_settlement
-           WHERE tax_year = %(year)s AND run = %(run)s GROUP BY resident_ref) s USING (resident_ref)
+           WHERE tax_year = %(year)s AND run = %(run)s GROUP BY resident_ref) s ON s.resident_ref = r.resident_ref
 WHERE r.tax_year = %(year)s AND r.run = %(run)s AND r.due_minor > coalesce(s.settled, 0)
 """
 DEBTS = """
