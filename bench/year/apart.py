@@ -3,18 +3,23 @@
 import multiprocessing
 import resource
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
+from apps.kernel.errors import KanpuError
+
 CONTEXT: Final = multiprocessing.get_context("spawn")
 POLL_S: Final = 0.2
 
 
-class Failed(RuntimeError):
+class Failed(KanpuError):
     """The work of another process ended with an error, which the message has."""
+
+    code = "bench_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +78,6 @@ def helper(name: str) -> Helper:
     return Helper(process, ours)
 
 
-def apart(place: str, *arguments: object, idle: Callable[[], None] = lambda: None) -> Done:
-    """Do one thing in a new process, which then ends. Raises Failed."""
-    one = helper(place)
-    try:
-        one.tell(place, *arguments)
-        return one.done(idle=idle)
-    finally:
-        one.end()
-
-
 def _serve(pipe: Connection) -> None:
     import django  # noqa: PLC0415 - the database's address is in the environment
 
@@ -98,6 +93,7 @@ def _serve(pipe: Connection) -> None:
         try:
             pipe.send(("done", _measured(place, arguments, lambda report: pipe.send(("seen", report)))))
         except Exception as error:  # told to whoever asked, with its name
+            traceback.print_exc()
             pipe.send(("failed", f"{place}: {type(error).__name__}: {error}"))
 
 

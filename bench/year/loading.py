@@ -16,6 +16,7 @@ from kanpu_pos import VirtualReader, digest_0, read_personalisation, sign
 from kanpu_pos.card import cryptogram
 from kanpu_pos.seal import extended
 
+from apps.kernel.errors import KanpuError
 from apps.merchants.models import Terminal
 from apps.purchases.chain import Seal
 from apps.purchases.lanes import lane_of
@@ -32,8 +33,10 @@ A_BATCH: Final = 100  # records; a till sends when it has so many, and what is l
 POOL: Final = 1024  # encapsulations made beforehand
 
 
-class NotAccepted(RuntimeError):
+class NotAccepted(KanpuError):
     """A record of the sample was refused: the sample is wrong, or the system."""
+
+    code = "not_accepted"
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from apps.accruals.models import ArchivePart
 from apps.audit.models import Alarm
+from apps.kernel.errors import KanpuError
 from apps.purchases.queries import uncounted
 from apps.simulator.processes import Processes, worker_command
 from bench.year import ledger, processes
@@ -33,8 +34,10 @@ WHERE relkind = 'r' AND relname ~ '^(purchases|accruals|refunds|residents)_' GRO
 """
 
 
-class NotAsKnown(RuntimeError):
-    """The database says other sums than the generator's ledger."""
+class NotAsKnown(KanpuError):
+    """The database says other sums than the generator's ledger, or counting stands still."""
+
+    code = "not_as_known"
 
 
 @dataclass(slots=True)
@@ -68,8 +71,10 @@ def play(folder: Path, sample: Sample, *, legs: int) -> dict[str, Any]:
         world = _apart(stage, "residents, cards, tills", "bench.year.world.build", sample, str(folder))
         before = _sizes()
         with _at_work(stage):
-            for until in leg_ends(sample, legs):
-                stage.legs.append(_leg(stage, until))
+            with stage.bar("the year", sample.purchases) as show:
+                for until in leg_ends(sample, legs):
+                    stage.legs.append(_leg(stage, until))
+                    show(sum(leg["sales"] for leg in stage.legs))
             end = {name: _step(stage, name) for name in ("frozen", "assessed", "verified")}
             known = ledger.added([_told(one, "bench.year.loading.totals").result for one in stage.loaders])
     return {

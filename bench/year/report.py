@@ -107,9 +107,9 @@ def words(found: Mapping[str, Any]) -> str:
     parts = [
         f"# A year of {whole['purchases']:,} purchases by {whole['residents']:,} residents",
         f"On {whole['cores']} cores, generator, loaders, workers and database together; seed {whole['seed']}. The"
-        f" database and the generator's own ledger say the same: {checked['sales']:,} sales, {checked['voids']:,} voids,"
-        f" {checked['returns']:,} returns, the spend on each tier, and ¥{checked['refund_minor']:,} of refunds to"
-        f" {checked['refunded']:,} residents. No alarm was raised.",
+        f" database and the generator's own ledger say the same: {checked['sales']:,} sales,"
+        f" {checked['voids']:,} voids, {checked['returns']:,} returns, the spend on each tier, and"
+        f" ¥{checked['refund_minor']:,} of refunds to {checked['refunded']:,} residents. No alarm was raised.",
         "## Growth\n\n" + _growth(found["checkpoints"]),
         "## Year end\n\n" + _year_end(found["plays"]),
         "## Measured, per purchase\n\n" + _measured(found["measured"]),
@@ -158,10 +158,11 @@ def _in_short(figures: Sequence[Row]) -> str:
     found = {figure["name"]: japan.number(figure["value"]) for figure in figures}
     return (
         f"125 million residents with 300 million purchases a day: {found['cores']} cores at the peak,"
-        f" {found['machines']} machines of 16 cores ({found['db_machines']} of them for the database, because of its disks),"
+        f" {found['machines']} machines of 16 cores ({found['db_machines']} for the database),"
         f" {found['db_tb_a_year']} TB a year in PostgreSQL and {found['archive_tb_a_year']} TB in Parquet,"
         f" {found['db_tb_bought']} TB of disk for seven years three times over, {found['in_gbit_s']} Gbit/s from tills"
-        f" at the peak. ¥{found['yen_a_year']} a year: **¥{found['yen_a_resident']} a resident and year** at list prices."
+        f" at the peak. ¥{found['yen_a_year']} a year:"
+        f" **¥{found['yen_a_resident']} a resident and year** at list prices."
     )
 
 
