@@ -67,7 +67,8 @@ def test_the_same_seed_makes_the_same_purchases_and_another_seed_others(year: li
     again, other = Region(SMALL, 0), Region(Sample(2_000, 20_000, 8), 0)
     first = [event for day, event in year if day < 30]
     assert [event for day in range(30) for event in again.day(day)] == first
-    assert [event for day in range(30) for event in other.day(day)] != first
+    seconds = {event.second for event in first}
+    assert len(seconds & {event.second for day in range(30) for event in other.day(day)}) < 0.5 * len(seconds)
 
 
 def test_both_regions_together_have_all_residents_and_purchases() -> None:
