@@ -1,6 +1,7 @@
 """Work in processes of their own, so that each kind's CPU seconds and memory are told apart."""
 
 import multiprocessing
+import os
 import resource
 import time
 import traceback
@@ -79,6 +80,7 @@ def helper(name: str) -> Helper:
 
 
 def _serve(pipe: Connection) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # DuckDB draws bars of its own there
     import django  # noqa: PLC0415 - the database's address is in the environment
 
     django.setup()
