@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_VAULT_KEYS=var/de
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help long demo demo-proof demo-rotate demo-schemes serve test fuzz bench chaos check requirements clean
+.PHONY: help long demo demo-proof demo-rotate demo-schemes serve test fuzz bench bench-year chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -40,6 +40,9 @@ fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz C
 
 bench: .venv/runtime ## how fast it is, beside the usual and the least, each figure with its goal: make bench ARGS=--quick
 	@$(BIN)/python -m bench all $(ARGS)
+
+bench-year: .venv/runtime ## a national sample's year, 20 million purchases, and what it means for Japan: about an hour; ARGS=--quick
+	@$(BIN)/python -m bench year $(ARGS)
 
 chaos: .venv/runtime ## a year end whose processes are killed 100 times, each time taken up again: make chaos ARGS="--seed 1"
 	@$(BIN)/python -m bench chaos $(ARGS)

@@ -38,8 +38,14 @@ def main() -> None:
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     register = actions.add_parser("import", help="read a register of made-up people, twice")
     register.add_argument("--rows", type=int, default=1_000_000)
+    year = actions.add_parser("year", help="a synthetic national sample's whole year, and what it means for Japan")
+    year.add_argument("--residents", type=int, default=200_000)
+    year.add_argument("--purchases", type=int, default=20_000_000)
+    year.add_argument("--seed", type=int, default=2017)
+    year.add_argument("--quick", action="store_true", help="20,000 residents and 100,000 purchases: to try it")
+    year.add_argument("--play", choices=["tenth", "whole"], help=argparse.SUPPRESS)  # one of its plays, as a process
     arguments = parser.parse_args()
-    {"all": _all, "chaos": _chaos, "import": _import}.get(arguments.action, _part)(arguments)
+    {"all": _all, "chaos": _chaos, "import": _import, "year": _year}.get(arguments.action, _part)(arguments)
 
 
 def _all(arguments: argparse.Namespace) -> None:
@@ -103,6 +109,18 @@ def _import(arguments: argparse.Namespace) -> None:
     found["cores"] = os.cpu_count() or 0
     for name, value in found.items():
         print(f"{name:<28}{value:>16,}")
+
+
+def _year(arguments: argparse.Namespace) -> None:
+    from bench.year import run  # noqa: PLC0415
+
+    if arguments.quick:
+        arguments.residents, arguments.purchases = 20_000, 100_000
+    size = run.Size(arguments.residents, arguments.purchases, arguments.seed)
+    if arguments.play:
+        run.play(size, arguments.play)
+    else:
+        run.both(size)
 
 
 def _say(text: str) -> None:
