@@ -50,7 +50,8 @@ def main() -> None:
 
 def _all(arguments: argparse.Namespace) -> None:
     """Each part in a process and a database of its own, so that none finds what another left."""
-    folder = place.empty_folder("bench")
+    folder = place.VAR / "bench"  # where the year's figures are, too
+    folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, int | float] = {}
     with services.running():
         for part in PARTS:
