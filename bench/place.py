@@ -1,5 +1,6 @@
 """The bench's own database on this checkout's servers: made anew, marked, and nothing else is touched."""
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -47,3 +48,4 @@ def _set_up() -> None:
 
     app.set_default()
     call_command("migrate", verbosity=0)
+    call_command("distribute_tables", "--if-available", stdout=io.StringIO())
