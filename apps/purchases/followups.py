@@ -6,15 +6,18 @@ that is there.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from apps.kernel.arrays import numbers_array
 from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original, kind_of
 from apps.purchases.lanes import LANES, lane_of
 from apps.purchases.outbox import Claim, Cursor
+from apps.purchases.ranges import to_ranges
 from apps.purchases.records import FOLLOWING, read_line
 from apps.purchases.rulings import OFFICE, Ruling
 
@@ -43,10 +46,11 @@ INSERT INTO purchases_outcome (lane, terminal_id, seq, status, code, decided_at)
 SELECT lane, terminal_id, seq, 'waiting', '', %(now)s FROM filed WHERE code = ''
 """
 # Looked up one by one in the index of what waits, however much that is.
-NAMED_AND_OPEN: Final = f"""
-SELECT k.terminal_id, k.seq FROM {NAMED} WHERE EXISTS (
-    SELECT FROM purchases_followup f WHERE f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq
-        AND (f.due OR f.waiting) OFFSET 0)
+NAMED_AND_OPEN: Final = """
+SELECT k.terminal_id, k.first_seq, k.end_seq
+FROM unnest(%s::int2[], %s::int4[], %s::int8[], %s::int8[]) AS k (lane, terminal_id, first_seq, end_seq) WHERE EXISTS (
+    SELECT FROM purchases_followup f WHERE f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id
+        AND f.of_seq >= k.first_seq AND f.of_seq < k.end_seq AND (f.due OR f.waiting) OFFSET 0)
 """
 MARK_DUE: Final = f"""
 WITH open AS (
@@ -151,9 +155,17 @@ def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
 
 def mark_due(cursor: Cursor, keys: Iterable[Key]) -> None:
     """Have the follow-ups that wait for these records looked at."""
-    named = cursor.execute(NAMED_AND_OPEN, _arrays(keys)).fetchall()
-    if named:
-        cursor.execute(MARK_DUE, _arrays([Key(*row) for row in named]))
+    seqs: dict[int, list[int]] = defaultdict(list)
+    for terminal_id, seq in keys:
+        seqs[terminal_id].append(seq)
+    ranges = [(lane_of(terminal), terminal, *r) for terminal, numbers in seqs.items() for r in to_ranges(numbers)]
+    if ranges:
+        rows = cursor.execute(
+            NAMED_AND_OPEN, [numbers_array(column) for column in zip(*ranges, strict=True)]
+        ).fetchall()
+        named = [Key(terminal_id, seq) for terminal_id, first, end in rows for seq in range(first, end)]
+        if named:
+            cursor.execute(MARK_DUE, _arrays(named))
 
 
 def due_keys(cursor: Cursor) -> list[Key]:
