@@ -1,7 +1,6 @@
 """From opened and judged purchases to entries and totals. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -10,12 +9,12 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from apps.accruals.measuring import Measure, Measured, measured
+from apps.purchases.ranges import Ranges, contains
 
 ALL_TIERS: Final = ""  # the total of all tiers, in which a purchase counts once
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """What one record changes in a resident's account: all of a sale, or what a follow-up changes of its sale.
 
     Time and month are the sale's; `of_terminal_id` and `of_seq` name the sale of a follow-up. `purchases` says, per
@@ -41,14 +40,13 @@ class Counted:
     measured: Measured | None = None
 
 
-class CellKey(NamedTuple):
-    """A month of a total. Sorted by this key, totals are locked in one order by all workers."""
+class TotalKey(NamedTuple):
+    """What names a total. Sorted by this key, totals are locked in one order by all workers."""
 
     resident_ref: UUID
     tax_year: int
     run: int
     tier: str
-    month: int
 
 
 class Tally(NamedTuple):
@@ -59,24 +57,31 @@ class Tally(NamedTuple):
     base_minor: int | None = None
 
 
-def tally(counted: Iterable[Counted]) -> dict[CellKey, Tally]:
-    """What these purchases add to the totals, sorted by key."""
-    sums: dict[CellKey, int] = defaultdict(int)
-    counts: dict[CellKey, int] = defaultdict(int)
-    bases: dict[CellKey, int] = defaultdict(int)
+def tally(counted: Iterable[Counted]) -> list[tuple[TotalKey, dict[int, Tally]]]:
+    """What these purchases add to the months (1 to 12) of totals, sorted by key."""
+    totals: dict[tuple[int, int, int, str], tuple[TotalKey, dict[int, Tally]]] = {}
     for entry in counted:
-        of = entry.resident_ref, entry.tax_year, entry.run
-        for tier, amount_minor, purchases in zip(entry.tiers, entry.amounts_minor, entry.purchases, strict=True):
-            key = CellKey(*of, tier, entry.month)
-            sums[key] += amount_minor
-            counts[key] += purchases
-        if entry.measured:
-            key = CellKey(*of, ALL_TIERS, entry.month)
-            sums[key] += sum(entry.amounts_minor)
-            counts[key] += entry.measured.purchases
-            for tier, base_minor in (entry.measured.bases_minor or {}).items():
-                bases[CellKey(*of, tier, entry.month)] += base_minor
-    return {key: Tally(sums.get(key, 0), counts.get(key, 0), bases.get(key)) for key in sorted(sums.keys() | bases)}
+        for tier, added in _added(entry):
+            place = entry.resident_ref.int, entry.tax_year, entry.run, tier  # a UUID as a number compares fast
+            if place not in totals:
+                totals[place] = TotalKey(entry.resident_ref, *place[1:]), {}
+            months = totals[place][1]
+            months[entry.month] = _sum(months[entry.month], added) if entry.month in months else added
+    return [totals[place] for place in sorted(totals)]
+
+
+def _added(entry: Counted) -> Iterator[tuple[str, Tally]]:
+    for tier, amount_minor, purchases in zip(entry.tiers, entry.amounts_minor, entry.purchases, strict=True):
+        yield tier, Tally(amount_minor, purchases)
+    if entry.measured:
+        yield ALL_TIERS, Tally(sum(entry.amounts_minor), entry.measured.purchases)
+        for tier, base_minor in (entry.measured.bases_minor or {}).items():
+            yield tier, Tally(base_minor=base_minor)
+
+
+def _sum(one: Tally, other: Tally) -> Tally:
+    bases = [base for base in (one.base_minor, other.base_minor) if base is not None]
+    return Tally(one.amount_minor + other.amount_minor, one.purchases + other.purchases, sum(bases) if bases else None)
 
 
 class Line(NamedTuple):
@@ -147,15 +152,15 @@ def _add(
         total.bases_minor[month - 1] += added.base_minor or 0
 
 
-def first_uses(taps: Iterable[tuple[int, int]], used_before: Mapping[int, Iterable[tuple[int, int]]]) -> list[bool]:
+def first_uses(taps: Iterable[tuple[int, int]], used_before: Mapping[int, Ranges]) -> list[bool]:
     """For each (card, counter), in order, whether it is that counter's first counted use.
 
-    `used_before` has each card's used counters as half-open ranges.
+    `used_before` has each card's used counters.
     """
     seen: set[tuple[int, int]] = set()
     first = []
-    for card, counter in taps:
-        fresh = (card, counter) not in seen and not any(low <= counter < end for low, end in used_before.get(card, ()))
-        seen.add((card, counter))
-        first.append(fresh)
+    for tap in taps:
+        card, counter = tap
+        first.append(tap not in seen and not (card in used_before and contains(used_before[card], counter)))
+        seen.add(tap)
     return first

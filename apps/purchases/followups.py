@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
+from apps.kernel.arrays import numbers_array
 from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original, kind_of
 from apps.purchases.lanes import LANES, lane_of
 from apps.purchases.outbox import Claim, Cursor
+from apps.purchases.ranges import to_ranges
 from apps.purchases.records import FOLLOWING, read_line
 from apps.purchases.rulings import OFFICE, Ruling
 
@@ -48,11 +50,12 @@ SELECT lane, terminal_id, seq, 'waiting', '', %(now)s FROM purchases_purchase
 WHERE lane = %(lane)s AND batch_id = ANY(%(batches)s) AND kind = ANY(%(kinds)s)
 """
 # Looked up one by one in the index of what waits, however much that is.
-NAMED_AND_OPEN: Final = f"""
-SELECT k.terminal_id, k.seq FROM {NAMED} WHERE EXISTS (
-    SELECT FROM purchases_followup f
-    WHERE f.of_lane = %(lane)s AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq AND (f.due OR f.waiting)
-    OFFSET 0)
+NAMED_AND_OPEN: Final = """
+SELECT k.terminal_id, k.first_seq, k.end_seq
+FROM unnest(%(terminals)s::int4[], %(firsts)s::int8[], %(ends)s::int8[]) AS k (terminal_id, first_seq, end_seq)
+WHERE EXISTS (
+    SELECT FROM purchases_followup f WHERE f.of_lane = %(lane)s AND f.of_terminal_id = k.terminal_id
+        AND f.of_seq >= k.first_seq AND f.of_seq < k.end_seq AND (f.due OR f.waiting) OFFSET 0)
 """
 MARK_DUE: Final = f"""
 WITH open AS (
@@ -160,6 +163,14 @@ class Thread:
         return None
 
 
+class Place(TypedDict):
+    """Records of one lane, as statements name them."""
+
+    lane: int
+    terminals: list[int]
+    seqs: list[int]
+
+
 def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
     """File the returns, voids and corrections of the claimed batches, as waiting for what they name."""
     for lane, batch_ids in claim.items():
@@ -172,9 +183,20 @@ def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
 def mark_due(cursor: Cursor, keys: Iterable[Key]) -> None:
     """Have the follow-ups that wait for these records looked at."""
     for place in by_lane(keys):
-        named = cursor.execute(NAMED_AND_OPEN, place, prepare=True).fetchall()
-        if named:
-            cursor.execute(MARK_DUE, _place([Key(*row) for row in named]), prepare=True)
+        if named := _named_and_open(cursor, place):
+            cursor.execute(MARK_DUE, _place(named), prepare=True)
+
+
+def _named_and_open(cursor: Cursor, place: Place) -> list[Key]:
+    """Those of a lane's records, looked up a run of numbers at a time, in whose run something is due or waits."""
+    seqs: dict[int, list[int]] = defaultdict(list)
+    for terminal_id, seq in zip(place["terminals"], place["seqs"], strict=True):
+        seqs[terminal_id].append(seq)
+    runs = [(terminal, *run) for terminal, numbers in seqs.items() for run in to_ranges(numbers)]
+    terminals, firsts, ends = (numbers_array(column) for column in zip(*runs, strict=True))
+    found = {"lane": place["lane"], "terminals": terminals, "firsts": firsts, "ends": ends}
+    rows = cursor.execute(NAMED_AND_OPEN, found, prepare=True).fetchall()
+    return [Key(terminal_id, seq) for terminal_id, first, end in rows for seq in range(first, end)]
 
 
 def due_keys(cursor: Cursor) -> list[Key]:
@@ -283,7 +305,7 @@ def mark_all_due(cursor: Cursor, sale: Key) -> None:
     )
 
 
-def _place(keys: Sequence[Key]) -> dict[str, object]:
+def _place(keys: Sequence[Key]) -> Place:
     """Records of one lane, as statements name them."""
     return {
         "lane": lane_of(keys[0].terminal_id),
@@ -292,7 +314,7 @@ def _place(keys: Sequence[Key]) -> dict[str, object]:
     }
 
 
-def by_lane(keys: Iterable[Key]) -> Iterator[dict[str, object]]:
+def by_lane(keys: Iterable[Key]) -> Iterator[Place]:
     """Records lane by lane, as statements name them; in the lanes' order, in which locks are taken."""
     lanes: dict[int, list[Key]] = defaultdict(list)
     for key in keys:

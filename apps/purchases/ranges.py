@@ -1,5 +1,6 @@
 """Sets of numbers as half-open ranges: which of a terminal's records have come. Pure."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -18,6 +19,17 @@ def to_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
         else:
             ranges.append((number, number + 1))
     return ranges
+
+
+def ranges_text(ranges: Ranges) -> str:
+    """The ranges as PostgreSQL writes a multirange."""
+    return "{" + ",".join([f"[{first},{end})" for first, end in ranges]) + "}"
+
+
+def read_ranges(text: str) -> list[tuple[int, int]]:
+    """The ranges in PostgreSQL's text of a multirange of whole numbers."""
+    bounds = list(map(int, re.findall(r"-?[0-9]+", text)))
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
 
 
 def contains(ranges: Ranges, number: int) -> bool:

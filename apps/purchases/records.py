@@ -327,8 +327,8 @@ def read_line(line: str) -> SentLine:
         of_seq=int(of_seq) if of_terminal else 0,
         year=int(year or 0),
         sold_at=sold_at,
-        tiers=tuple(tier for tier, _ in pairs),
-        amounts_minor=tuple(int(amount) for _, amount in pairs),
+        tiers=tuple([tier for tier, _ in pairs]),
+        amounts_minor=tuple([int(amount) for _, amount in pairs]),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -19,8 +20,7 @@ Span = tuple[datetime, datetime | None]
 Days = tuple[date, date]
 
 
-@dataclass(frozen=True, slots=True)
-class CardRecord:
+class CardRecord(NamedTuple):
     """A card and its holder as the register knows them. Times are half-open: valid up to before `valid_until`.
 
     `active_from` is None while the card was not handed over. `suspended` and `paused` are spans of time whose end may
@@ -68,14 +68,14 @@ def judge_card(card: CardRecord, at: datetime, day: date) -> Judgement:
 
     `day` is that of the purchase in the scheme's time zone: who was not resident then has no card to pay with.
     """
-    if _within(at, card.paused):  # first of all: it leaves no trace, whatever else the card is
+    if card.paused and _within(at, card.paused):  # first of all: it leaves no trace, whatever else the card is
         return PAUSED
     is_active = card.active_from is not None and card.active_from <= at and card.valid_from <= at < card.valid_until
     if not is_active or not is_resident(day, card.resident_from, card.resident_to, card.earlier):
         return CARD_NOT_VALID
     if card.replaced_from and card.replaced_from <= at:
         return Judgement(Verdict.HELD, "card_replaced")
-    if _within(at, card.suspended):
+    if card.suspended and _within(at, card.suspended):
         return Judgement(Verdict.HELD, "card_suspended")
     return COUNTED
 

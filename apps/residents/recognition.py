@@ -1,8 +1,8 @@
 """Recognising cards: from sealed tokens to a judgement and the card. Only where the private keys are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from apps.residents.judging import CARD_UNKNOWN, CRYPTOGRAM_WRONG, CardRecord, Judgement, judge_card
 from apps.residents.keyring import Keyring
@@ -11,15 +11,15 @@ from apps.residents.tokens import (
     OpenedToken,
     TokenUnreadable,
     card_index,
-    card_key,
+    card_key_of,
     cryptogram_fits,
+    extracted,
     open_token,
     token_context,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SealedTap:
+class SealedTap(NamedTuple):
     """A token as a till sent it, with what it is bound to and the till's mode. `day` is in the scheme's time zone."""
 
     token: str
@@ -30,8 +30,7 @@ class SealedTap:
     mode: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What became of a tap. `card` and `counter` are set when the card is known and the cryptogram its own."""
 
     judgement: Judgement
@@ -50,7 +49,8 @@ def recognise(keyring: Keyring, taps: Sequence[SealedTap]) -> list[Recognised]:
     cards = [next((found[index] for index in tried if index in found), None) for tried in indexes]
     if not all(card and (card.mode, card.issuer_version) in keyring.issuer for card in cards):
         check_still_current(keyring)
-    return [_judge(keyring, *seen) for seen in zip(taps, opened, cards, strict=True)]
+    issuer_keys = {name: extracted(key) for name, key in keyring.issuer.items()}
+    return [_judge(keyring.sealing_mode, issuer_keys, *seen) for seen in zip(taps, opened, cards, strict=True)]
 
 
 def _indexes(keyring: Keyring, token: OpenedToken | None) -> list[bytes]:
@@ -65,13 +65,19 @@ def _open(keyring: Keyring, tap: SealedTap) -> OpenedToken | None:
         return None
 
 
-def _judge(keyring: Keyring, tap: SealedTap, token: OpenedToken | None, card: CardRecord | None) -> Recognised:
+def _judge(
+    sealing_mode: Mapping[int, str],
+    issuer_keys: Mapping[tuple[str, int], bytes],
+    tap: SealedTap,
+    token: OpenedToken | None,
+    card: CardRecord | None,
+) -> Recognised:
     if token is None:
         return Recognised(CRYPTOGRAM_WRONG)
-    if card is None or not card.mode == tap.mode == keyring.sealing_mode[token.key_id]:
+    if card is None or not card.mode == tap.mode == sealing_mode[token.key_id]:
         return Recognised(CARD_UNKNOWN)
-    issuer_key = keyring.issuer.get((card.mode, card.issuer_version))  # None: retired by force, as no card may count
+    issuer_key = issuer_keys.get((card.mode, card.issuer_version))  # None: retired by force, as no card may count
     context = token_context(tap.terminal_code, tap.seq)
-    if not issuer_key or not cryptogram_fits(token.tap, card_key(issuer_key, token.tap.card_id), context):
+    if not issuer_key or not cryptogram_fits(token.tap, card_key_of(issuer_key, token.tap.card_id), context):
         return Recognised(CRYPTOGRAM_WRONG)
     return Recognised(judge_card(card, tap.at, tap.day), card, token.tap.counter)

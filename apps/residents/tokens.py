@@ -6,7 +6,6 @@ Sealing is the card reader's and not here.
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,8 +14,6 @@ from typing import Final, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from apps.kernel.errors import KanpuError
 
@@ -90,16 +87,26 @@ def _token_bytes(token: str) -> bytes:
 
 
 def card_key(issuer_key: bytes, card_id: bytes) -> bytes:
-    """The 32-byte key on a card's chip, derived from its issuer's master key."""
-    return HKDF(SHA256(), 32, salt=b"", info=b"kanpu card key v1" + card_id).derive(issuer_key)
+    """The 32-byte key on a card's chip, derived from its issuer's master key: HKDF-SHA256 with an empty salt."""
+    return card_key_of(extracted(issuer_key), card_id)
+
+
+def extracted(issuer_key: bytes) -> bytes:
+    """The first step of HKDF (RFC 5869, section 2.2): the same for all cards of an issuer key."""
+    return hmac.digest(bytes(32), issuer_key, "sha256")
+
+
+def card_key_of(extracted_key: bytes, card_id: bytes) -> bytes:
+    """The second step (section 2.3), of one block: the card's key."""
+    return hmac.digest(extracted_key, b"kanpu card key v1" + card_id + b"\x01", "sha256")
 
 
 def cryptogram_fits(tap: Tap, key: bytes, context: bytes) -> bool:
     """Whether the chip that holds `key` made this tap's cryptogram for this context (constant time)."""
     message = context + b"\n" + tap.counter.to_bytes(4, "big")
-    return hmac.compare_digest(hmac.digest(key, message, hashlib.sha256)[:16], tap.cryptogram)
+    return hmac.compare_digest(hmac.digest(key, message, "sha256")[:16], tap.cryptogram)
 
 
 def card_index(index_key: bytes, card_id: bytes) -> bytes:
     """What the database knows a card by: 32 bytes, of no use without the index key."""
-    return hmac.digest(index_key, b"kanpu card index v1" + card_id, hashlib.sha256)
+    return hmac.digest(index_key, b"kanpu card index v1" + card_id, "sha256")

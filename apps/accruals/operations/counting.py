@@ -4,8 +4,10 @@ Workers claim thousands of purchases at a time and touch residents in one order,
 never deadlock. What costs most, opening tokens, comes before the first lock that others wait for.
 """
 
+import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.conf import settings
@@ -101,7 +103,7 @@ def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
     `only` names one (lane, batch) to claim. Raises KeyringMissing and KeyringOutdated when this process has not the
     right keys.
     """
-    with transaction.atomic(), connection.wrap_database_errors:
+    with _no_look_for_cycles(), transaction.atomic(), connection.wrap_database_errors:
         keyring = checked_keyring(settings.KANPU_KEYRING)
         with Cursor(raw_connection()) as cursor:
             claim = claim_one(cursor, *only) if only else claim_batches(cursor)
@@ -121,6 +123,18 @@ def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
             mark_due(cursor, [Key(p.terminal_id, p.seq) for p in purchases] + refused)
             mark_counted(cursor, claim, at=now)
     return len(purchases) + len(refused)
+
+
+@contextmanager
+def _no_look_for_cycles() -> Iterator[None]:
+    """What a claim makes goes with its last reference; going through all of it for cycles costs a sixth of the work."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _taps(tapped: Sequence[Sale]) -> list[SealedTap]:

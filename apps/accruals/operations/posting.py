@@ -4,7 +4,7 @@ Everybody takes locks in one order: years, then cards, then totals by their keys
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -13,28 +13,29 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from django.db import InterfaceError, OperationalError
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Int8Range
 
 from apps.accruals.measuring import Measure, Measured, measure_of, measured
 from apps.accruals.models import TEST_RUN
-from apps.accruals.tallies import CellKey, Counted, Tally, first_uses, tally
+from apps.accruals.tallies import Counted, Tally, first_uses, tally
 from apps.audit.operations import Cause
+from apps.kernel.arrays import bigint_array, numbers_array, quoted_array, smallint_array, text_array, uuids_array
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
-from apps.purchases.ranges import to_ranges
+from apps.purchases.ranges import Ranges, contains, ranges_text, read_ranges, to_ranges
 from apps.purchases.records import read_line
 from apps.residents.judging import CardRecord
 from apps.schemes.queries import YEAR_LOCK, scheme_of
 
 Cursor = psycopg.Cursor[Any]
 JUDGING_LOCK: Final = 20150903  # the class of the advisory lock of all who go by the register
-ENTRY_COLUMNS: Final = Counted.__match_args__[:-1]  # without what is measured
+ENTRY_COLUMNS: Final = Counted._fields[:-1]  # without what is measured
+ARRAYS_FROM: Final = ENTRY_COLUMNS.index("tiers")
 ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
-    "text[]", "int8[]", "int2[]",
+    "bytea", "bytea", "bytea",  # the arrays, in their binary form already
 )  # fmt: skip
+ZEROS: Final = ("0",) * 12
 
 
 def _twelve(sums: str) -> str:
@@ -42,24 +43,25 @@ def _twelve(sums: str) -> str:
     return "ARRAY[" + ", ".join(sums.format(month=month) for month in range(1, 13)) + "]"
 
 
-# What is added comes month by month and becomes one row a total, so that none is touched twice; sorted, so that totals
-# are locked in one order.
+# Sorted, so that totals are locked in one order.
 ADD_TOTALS: Final = (
     "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, tier, amounts_minor, purchases, bases_minor)"
-    f" SELECT resident_ref, tax_year, run, tier,"
-    f" {_twelve('coalesce(sum(amount_minor) FILTER (WHERE month = {month}), 0)')}::int8[],"
-    f" {_twelve('coalesce(sum(counted) FILTER (WHERE month = {month}), 0)')}::int4[],"
-    f" CASE WHEN count(base_minor) > 0"
-    f" THEN {_twelve('coalesce(sum(base_minor) FILTER (WHERE month = {month}), 0)')}::int8[] END"
-    " FROM unnest(%b::uuid[], %b::int2[], %b::int2[], %b::text[], %b::int2[], %b::int8[], %b::int4[], %b::int8[])"
-    " AS added (resident_ref, tax_year, run, tier, month, amount_minor, counted, base_minor)"
-    " GROUP BY resident_ref, tax_year, run, tier ORDER BY resident_ref, tax_year, run, tier"
+    " SELECT resident_ref, tax_year, run, tier, amounts_minor::int8[], purchases::int4[], bases_minor::int8[]"
+    " FROM unnest(%s::uuid[], %s::int2[], %s::int2[], %s::text[], %s::text[], %s::text[], %s::text[])"
+    " AS added (resident_ref, tax_year, run, tier, amounts_minor, purchases, bases_minor)"
+    " ORDER BY resident_ref, tax_year, run, tier"
     " ON CONFLICT (resident_ref, tax_year, run, tier) DO UPDATE SET"
     f" amounts_minor = {_twelve('t.amounts_minor[{month}] + excluded.amounts_minor[{month}]')},"
     f" purchases = {_twelve('t.purchases[{month}] + excluded.purchases[{month}]')},"
     # A total that has bases and one that has none do not add up, and the table's constraint says so.
     " bases_minor = CASE WHEN num_nonnulls(t.bases_minor, excluded.bases_minor) > 0"
     f" THEN {_twelve('t.bases_minor[{month}] + excluded.bases_minor[{month}]')} END"
+)
+ADD_COUNTERS: Final = (
+    "INSERT INTO accruals_cardcounter AS c (resident_ref, card, used)"
+    " SELECT * FROM unnest(%s::uuid[], %s::int8[], %s::int8multirange[])"
+    " ON CONFLICT (resident_ref, card) DO UPDATE SET used = c.used + excluded.used"
+    " RETURNING c.card, OLD.used::text"
 )
 
 
@@ -155,14 +157,13 @@ def spend_counters(cursor: Cursor, uses: Sequence[Use]) -> list[bool]:
     Published test cards are used by many tills at once, each with counters of its own: only counters that were spent
     beforehand, as those of the magic cloned card are, count as used.
     """
-    counters: dict[tuple[UUID, int], list[int]] = defaultdict(list)
-    for use in uses:
-        if use.card.mode == Mode.LIVE:
-            counters[use.card.resident_ref, use.card.card].append(use.counter)
-    used = _add_counters(cursor, counters) | _counters_of_test_cards(cursor, uses)
-    live = first_uses([(use.card.card, use.counter) for use in uses], used)
-    fresh = [not any(low <= use.counter < end for low, end in used.get(use.card.card, ())) for use in uses]
-    return [live[i] if use.card.mode == Mode.LIVE else fresh[i] for i, use in enumerate(uses)]
+    live = [use for use in uses if use.card.mode == Mode.LIVE]
+    used = _add_counters(cursor, live) | _counters_of_test_cards(cursor, uses)
+    first = iter(first_uses([(use.card.card, use.counter) for use in live], used))
+    return [
+        next(first) if use.card.mode == Mode.LIVE else not contains(used.get(use.card.card, ()), use.counter)
+        for use in uses
+    ]
 
 
 def clone_alarm(sale: Key) -> Cause:
@@ -170,24 +171,30 @@ def clone_alarm(sale: Key) -> Cause:
     return Cause("card_cloned", f"{sale.terminal_id}:{sale.seq}", {"terminal_id": sale.terminal_id, "seq": sale.seq})
 
 
-def _add_counters(cursor: Cursor, counters: dict[tuple[UUID, int], list[int]]) -> dict[int, list[tuple[int, int]]]:
-    """Add the counters to their cards; returns what each card had used before."""
-    keys = sorted(counters)
-    rows = cursor.execute(
-        "INSERT INTO accruals_cardcounter AS c (resident_ref, card, used)"
-        " SELECT * FROM unnest(%b::uuid[], %b::int8[], %s::int8multirange[])"
-        " ON CONFLICT (resident_ref, card) DO UPDATE SET used = c.used + excluded.used"
-        " RETURNING c.card, OLD.used",
-        (
-            [resident for resident, _ in keys],
-            [card for _, card in keys],
-            [Multirange([Int8Range(*r) for r in to_ranges(counters[key])]) for key in keys],
-        ),
-    ).fetchall()
-    return {card: [(r.lower, r.upper) for r in used or ()] for card, used in rows}
+def _add_counters(cursor: Cursor, uses: Sequence[Use]) -> dict[int, Ranges]:
+    """Add the counters to their cards. Returns what those cards had used before of which that may be one.
+
+    A card counts upwards, so what it had used before is seldom worth reading.
+    """
+    counters: dict[int, list[int]] = defaultdict(list)
+    for use in uses:
+        counters[use.card.card].append(use.counter)
+    cards = sorted({use.card.card: use.card for use in uses}.values(), key=lambda c: (c.resident_ref.int, c.card))
+    values = (
+        uuids_array([card.resident_ref for card in cards]),
+        numbers_array([card.card for card in cards]),
+        quoted_array([ranges_text(to_ranges(counters[card.card])) for card in cards]),
+    )
+    before = cursor.execute(ADD_COUNTERS, values).fetchall()
+    return {card: read_ranges(used) for card, used in before if used and min(counters[card]) < _end_of(used)}
 
 
-def _counters_of_test_cards(cursor: Cursor, uses: Sequence[Use]) -> dict[int, list[tuple[int, int]]]:
+def _end_of(used: str) -> int:
+    """The number after the highest in a multirange's text."""
+    return int(used[used.rindex(",") + 1 : -2])
+
+
+def _counters_of_test_cards(cursor: Cursor, uses: Sequence[Use]) -> dict[int, Ranges]:
     cards = {(use.card.resident_ref, use.card.card) for use in uses if use.card.mode == Mode.TEST}
     if not cards:
         return {}
@@ -272,17 +279,38 @@ def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
     columns = ", ".join(ENTRY_COLUMNS)
     with cursor.copy(f"COPY accruals_entry ({columns}) FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(ENTRY_TYPES)
-        for e in sorted(entries, key=lambda e: (e.resident_ref, e.tax_year, e.terminal_id, e.seq)):
-            copy.write_row(
-                (e.resident_ref, e.tax_year, e.terminal_id, e.seq, e.run, e.part, e.month, e.at, e.card, e.counter,
-                 e.kind, e.of_terminal_id, e.of_seq, list(e.tiers), list(e.amounts_minor), list(e.purchases))
-            )  # fmt: skip
+        for e in sorted(entries, key=lambda e: (e.resident_ref.int, e.tax_year, e.terminal_id, e.seq)):
+            copy.write_row((*e[:ARRAYS_FROM], _tiers(e.tiers), bigint_array(e.amounts_minor), _purchases(e.purchases)))
+
+
+@lru_cache(maxsize=256)
+def _tiers(tiers: tuple[str, ...]) -> bytes:
+    return text_array(tiers)
+
+
+@lru_cache(maxsize=256)
+def _purchases(purchases: tuple[int, ...]) -> bytes:
+    return smallint_array(purchases)
 
 
 def add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
     """Add to the totals alone: for entries that are added, or taken away, otherwise."""
     added = tally(entries)
-    keys = [[key[field] for key in added] for field in range(len(CellKey._fields))]
-    cursor.execute(
-        ADD_TOTALS, (*keys, *([cell[field] for cell in added.values()] for field in range(len(Tally._fields))))
+    keys = [key for key, _ in added]
+    values = (
+        uuids_array([key.resident_ref for key in keys]),
+        numbers_array([key.tax_year for key in keys]),
+        numbers_array([key.run for key in keys]),
+        quoted_array([key.tier for key in keys]),
+        *(quoted_array([_months(months, field) for _, months in added]) for field in range(len(Tally._fields))),
     )
+    cursor.execute(ADD_TOTALS, values)
+
+
+def _months(months: Mapping[int, Tally], field: int) -> str | None:
+    """Twelve months of one field of what is added, as an array's text; None where no month has it."""
+    twelve, known = list(ZEROS), False
+    for month, added in months.items():
+        if (number := added[field]) is not None:
+            twelve[month - 1], known = str(number), True
+    return "{" + ",".join(twelve) + "}" if known else None

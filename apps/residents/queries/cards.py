@@ -1,13 +1,15 @@
 """Reading cards."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+import psycopg
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from psycopg.types.range import DateRange, TimestamptzRange
 
+from apps.kernel.arrays import bytes_array
 from apps.residents.judging import CardRecord, Days, Span
 from apps.residents.models import Card, CardOrder, Resident, TestCard, VaultRecord
 from apps.residents.published import PUBLISHED
@@ -22,27 +24,32 @@ SELECT c.card_index, c.id, c.resident_id, r.mode, c.issuer_version, c.valid_from
 FROM residents_card c JOIN residents_resident r ON r.ref = c.resident_id
 WHERE {those}
 """
-BY_INDEX: Final = CARDS.format(those="c.card_index = ANY(%s)")
+BY_INDEX: Final = CARDS.format(those="c.card_index = ANY(%s::bytea[])")
 BY_NUMBER: Final = CARDS.format(those="c.id = ANY(%s)")
 
 
 def cards_by_index(indexes: Collection[bytes]) -> dict[bytes, CardRecord]:
     """The cards of these keyed indexes: one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(BY_INDEX, [list(indexes)])
-        return {bytes(row[0]): _record(*row[1:]) for row in cursor.fetchall()}
+    return {row[0]: _record(row) for row in _rows(BY_INDEX, bytes_array(indexes))}
 
 
 def cards_by_number(numbers: Collection[int]) -> dict[int, CardRecord]:
     """The cards of these numbers in the database: one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(BY_NUMBER, [list(numbers)])
-        return {row[1]: _record(*row[1:]) for row in cursor.fetchall()}
+    return {row[1]: _record(row) for row in _rows(BY_NUMBER, list(numbers))}
 
 
-def _record(*row: Any) -> CardRecord:
-    spans = (days_of(row[-3]), *map(_spans, row[-2:]))
-    return CardRecord(*row[:-3], *spans)
+def _rows(statement: str, those: object) -> list[Any]:
+    """Rows in the binary form, which costs workers half of what text does."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(statement, (those,), binary=True).fetchall()
+
+
+def _record(row: Sequence[Any]) -> CardRecord:
+    earlier, suspended, paused = row[-3:]
+    if earlier or suspended or paused:
+        return CardRecord._make((*row[1:-3], days_of(earlier), _spans(suspended), _spans(paused)))
+    return CardRecord._make((*row[1:-3], (), (), ()))
 
 
 def days_of(ranges: list[DateRange] | None) -> tuple[Days, ...]:
