@@ -30,10 +30,10 @@ from apps.schemes.queries import YEAR_LOCK, scheme_of
 
 Cursor = psycopg.Cursor[Any]
 JUDGING_LOCK: Final = 20150903  # the class of the advisory lock of all who go by the register
-ENTRY_COLUMNS: Final = Counted.__match_args__[:-1]  # without what is measured
+ENTRY_COLUMNS: Final = Counted.__match_args__[:-2]  # without what goes to the totals only
 ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
-    "text[]", "int8[]", "int2[]",
+    "text[]", "int8[]",
 )  # fmt: skip
 
 
@@ -275,7 +275,7 @@ def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
         for e in sorted(entries, key=lambda e: (e.resident_ref, e.tax_year, e.terminal_id, e.seq)):
             copy.write_row(
                 (e.resident_ref, e.tax_year, e.terminal_id, e.seq, e.run, e.part, e.month, e.at, e.card, e.counter,
-                 e.kind, e.of_terminal_id, e.of_seq, list(e.tiers), list(e.amounts_minor), list(e.purchases))
+                 e.kind, e.of_terminal_id, e.of_seq, list(e.tiers), list(e.amounts_minor))
             )  # fmt: skip
 
 
