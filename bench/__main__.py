@@ -22,13 +22,16 @@ def main() -> None:
     path = actions.add_parser("hot-path", help="how fast purchases are accepted and counted")
     path.add_argument("--quick", action="store_true", help="fewer purchases: under a minute")
     path.add_argument("--rounds", type=int, default=3)
+    pages = actions.add_parser("pages", help="how fast a resident's year page is beside millions of entries")
+    pages.add_argument("--quick", action="store_true", help="fewer entries")
+    pages.add_argument("--rounds", type=int, default=3)
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     register = actions.add_parser("import", help="read a register of made-up people, twice")
     register.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
-    actions_of = {"year-end": _bench, "hot-path": _hot_path, "chaos": _chaos, "import": _import}
+    actions_of = {"year-end": _bench, "hot-path": _hot_path, "pages": _pages, "chaos": _chaos, "import": _import}
     actions_of[arguments.action](arguments)
 
 
@@ -51,6 +54,16 @@ def _bench(arguments: argparse.Namespace) -> None:
     found["cores"] = os.cpu_count() or 0
     (folder / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
     for name, value in found.items():
+        print(f"{name:<28}{value:>16,}")
+
+
+def _pages(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("pages")
+    from bench import pages  # noqa: PLC0415
+
+    entries = 2_000_000 if arguments.quick else 20_000_000
+    figures = pages.measure(folder, entries=entries, rounds=arguments.rounds, said=_say)
+    for name, value in figures.items():
         print(f"{name:<28}{value:>16,}")
 
 
