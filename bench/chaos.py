@@ -31,10 +31,9 @@ from apps.simulator.processes import Processes, worker_command
 YEAR: Final = 2017
 REACHES: Final = {"freeze": "frozen", "assess": "assessed", "verify": "verified"}
 ENTRIES: Final = """
-INSERT INTO accruals_entry (resident_ref, tax_year, terminal_id, seq, run, part, month, at, kind, tiers, amounts_minor,
-                            purchases)
+INSERT INTO accruals_entry (resident_ref, tax_year, terminal_id, seq, run, part, month, at, kind, tiers, amounts_minor)
 SELECT md5((i %% %(residents)s)::text)::uuid, %(year)s, i %% 457, i, 1, 1, extract(month FROM at), at, 'sale',
-       ARRAY['reduced', 'standard'], ARRAY[i %% 7001 + 1, i %% 991 + 1], ARRAY[1, 1]
+       ARRAY['reduced', 'standard'], ARRAY[i %% 7001 + 1, i %% 991 + 1]
 FROM (SELECT i, timestamptz '2017-01-01 00:00+09' + i %% 525600 * interval '1 minute' AS at
       FROM generate_series(1, %(entries)s) i) e
 """

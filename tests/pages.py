@@ -31,7 +31,7 @@ def buy(ref: uuid.UUID, terminal: int, *purchases: dict[str, int], month: int = 
             Entry(
                 resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=number, run=run, part=run, month=month,
                 at=start + timedelta(minutes=number), card=1, counter=number,
-                tiers=list(amounts), amounts_minor=list(amounts.values()), purchases=[1] * len(amounts),
+                tiers=list(amounts), amounts_minor=list(amounts.values()),
             )
         )  # fmt: skip
         for tier, amount in amounts.items():

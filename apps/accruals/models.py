@@ -16,11 +16,10 @@ class Entry(models.Model):
     """What one record changed: all of a sale, or what a return, void or correction changed of the sale it names.
 
     `run` and `part` are the year's open ones when it was counted; `at` and `month` are the sale's, so that its rate
-    applies. A correction that moves a sale in time has an entry at either time. `purchases` says, per tier, by how many
-    the purchases with something left grow. A sale claimed by code has no card.
+    applies. A correction that moves a sale in time has an entry at either time. A sale claimed by code has no card.
     """
 
-    pk = models.CompositePrimaryKey("resident_ref", "tax_year", "terminal_id", "seq", "at")
+    pk = models.CompositePrimaryKey("terminal_id", "seq", "resident_ref", "tax_year", "at")
     resident_ref = models.UUIDField()
     tax_year = models.SmallIntegerField()
     terminal_id = models.IntegerField()
@@ -36,7 +35,6 @@ class Entry(models.Model):
     of_seq = models.IntegerField(null=True)
     tiers = ArrayField(models.TextField())
     amounts_minor = ArrayField(models.BigIntegerField())
-    purchases = ArrayField(models.SmallIntegerField())
 
 
 class Total(models.Model):

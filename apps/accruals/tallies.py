@@ -17,8 +17,8 @@ ALL_TIERS: Final = ""  # the total of all tiers, in which a purchase counts once
 class Counted(NamedTuple):
     """What one record changes in a resident's account: all of a sale, or what a follow-up changes of its sale.
 
-    Time and month are the sale's; `of_terminal_id` and `of_seq` name the sale of a follow-up. `purchases` says, per
-    tier, by how many the purchases with something left of that tier grow. `measured` goes to the totals only.
+    Time and month are the sale's; `of_terminal_id` and `of_seq` name the sale of a follow-up. To the totals only go
+    `purchases`, by how many the purchases with something left of each tier grow, and `measured`.
     """
 
     resident_ref: UUID

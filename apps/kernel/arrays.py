@@ -32,11 +32,6 @@ def text_array(texts: Sequence[str]) -> bytes:
     return _head(25, len(items)) + b"".join([pack("!i", len(item)) + item for item in items])
 
 
-def smallint_array(numbers: Sequence[int]) -> bytes:
-    """Numbers of 16 bits, in binary form."""
-    return _head(21, len(numbers)) + b"".join([pack("!ih", 2, number) for number in numbers])
-
-
 def bigint_array(numbers: Sequence[int]) -> bytes:
     """Numbers of 64 bits, in binary form."""
     return _head(20, len(numbers)) + b"".join([pack("!iq", 8, number) for number in numbers])

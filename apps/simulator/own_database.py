@@ -13,8 +13,11 @@ class NotOurDatabase(KanpuError):
     code = "not_our_database"
 
 
-def make_anew(address: str, name: str, *, marker: str) -> None:
-    """An empty database on the server at `address`, in place of one that bears the marker. Raises NotOurDatabase."""
+def make_anew(address: str, name: str, *, marker: str, template: str = "template1") -> None:
+    """An empty database on the server at `address`, in place of one that bears the marker. Raises NotOurDatabase.
+
+    With `template`, a copy of that database, to which nobody may be connected.
+    """
     with psycopg.connect(address, autocommit=True) as server:
         found = server.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (name,)
@@ -23,6 +26,6 @@ def make_anew(address: str, name: str, *, marker: str) -> None:
             raise NotOurDatabase(f"The server has a database {name} that was made by somebody else. Rename or drop it.")
         server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         new = f"{name}_{secrets.token_hex(4)}"  # marked before it bears the name, whatever dies in between
-        server.execute(f"CREATE DATABASE {new}")
+        server.execute(f"CREATE DATABASE {new} TEMPLATE {template}")
         server.execute(f"COMMENT ON DATABASE {new} IS '{marker}'")
         server.execute(f"ALTER DATABASE {new} RENAME TO {name}")

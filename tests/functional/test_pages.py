@@ -136,7 +136,7 @@ def test_what_was_returned_stands_beside_the_purchase(client: Client, terminal: 
     sale = Entry.objects.get()
     Entry.objects.create(
         resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=2, run=1, part=1, month=sale.month, at=sale.at,
-        kind="return", of_terminal_id=terminal, of_seq=1, tiers=["reduced"], amounts_minor=[-400], purchases=[0],
+        kind="return", of_terminal_id=terminal, of_seq=1, tiers=["reduced"], amounts_minor=[-400],
     )  # fmt: skip
     client.login(username="sato", password=PASSWORD)
     page = client.get(f"/year/{YEAR}", headers={"Accept-Language": "en"}).content.decode()

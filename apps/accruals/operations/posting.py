@@ -18,7 +18,7 @@ from apps.accruals.measuring import Measure, Measured, measure_of, measured
 from apps.accruals.models import TEST_RUN
 from apps.accruals.tallies import Counted, Tally, first_uses, tally
 from apps.audit.operations import Cause
-from apps.kernel.arrays import bigint_array, numbers_array, quoted_array, smallint_array, text_array, uuids_array
+from apps.kernel.arrays import bigint_array, numbers_array, quoted_array, text_array, uuids_array
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
@@ -29,11 +29,11 @@ from apps.schemes.queries import YEAR_LOCK, scheme_of
 
 Cursor = psycopg.Cursor[Any]
 JUDGING_LOCK: Final = 20150903  # the class of the advisory lock of all who go by the register
-ENTRY_COLUMNS: Final = Counted._fields[:-1]  # without what is measured
+ENTRY_COLUMNS: Final = Counted._fields[:-2]  # without what goes to the totals only
 ARRAYS_FROM: Final = ENTRY_COLUMNS.index("tiers")
 ENTRY_TYPES: Final = (
     "uuid", "int2", "int4", "int4", "int2", "int2", "int2", "timestamptz", "int8", "int8", "text", "int4", "int4",
-    "bytea", "bytea", "bytea",  # the arrays, in their binary form already
+    "bytea", "bytea",  # the arrays, in their binary form already
 )  # fmt: skip
 ZEROS: Final = ("0",) * 12
 
@@ -280,17 +280,12 @@ def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
     with cursor.copy(f"COPY accruals_entry ({columns}) FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(ENTRY_TYPES)
         for e in sorted(entries, key=lambda e: (e.resident_ref.int, e.tax_year, e.terminal_id, e.seq)):
-            copy.write_row((*e[:ARRAYS_FROM], _tiers(e.tiers), bigint_array(e.amounts_minor), _purchases(e.purchases)))
+            copy.write_row((*e[:ARRAYS_FROM], _tiers(e.tiers), bigint_array(e.amounts_minor)))
 
 
 @lru_cache(maxsize=256)
 def _tiers(tiers: tuple[str, ...]) -> bytes:
     return text_array(tiers)
-
-
-@lru_cache(maxsize=256)
-def _purchases(purchases: tuple[int, ...]) -> bytes:
-    return smallint_array(purchases)
 
 
 def add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
