@@ -228,7 +228,8 @@ def _bytes_in_archive(folder: Path) -> float:
     part = ArchivePart(tax_year=YEAR, part=100, run=1)
     with scratch_folder(folder / "archive") as scratch:
         files = render_part(part, scratch)
-    return round(sum(file["bytes"] for file in files) / sum(file["entries"] for file in files), 1)
+    size, entries = (sum(int(file[name]) for file in files) for name in ("bytes", "entries"))
+    return round(size / entries, 1)
 
 
 def _query(statement: str) -> Any:

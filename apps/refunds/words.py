@@ -252,7 +252,11 @@ def _amount(scheme: Scheme, amount: Fraction | int) -> Words:
 
 def amount_text(scheme: Scheme, amount: Fraction | int, language: Language) -> str:
     """An exact amount of minor units: whole ones as money is written, else with decimals, … for the rest."""
-    whole, rest = divmod(abs(Fraction(amount)), 1)
+    if isinstance(amount, int):
+        return money_text(
+            amount, currency=scheme.currency, minor_unit_digits=scheme.minor_unit_digits, language=language
+        )
+    whole, rest = divmod(abs(amount), 1)
     sign = "−" if amount < 0 else ""
     text = money_text(whole, currency=scheme.currency, minor_unit_digits=scheme.minor_unit_digits, language=language)
     if not rest:

@@ -1,6 +1,6 @@
 """Reading a resident's entries and totals."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -104,11 +104,6 @@ def year_of_resident(resident_ref: UUID, year: int) -> ResidentYear:
     return _added_up(resident_ref, rows)
 
 
-def spend_of_resident(resident_ref: UUID, year: int) -> list[MonthSpend]:
-    """One resident's spend by month and tier, over all runs, test purchases of a test resident included."""
-    return _by_month(year_of_resident(resident_ref, year).spend)
-
-
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
     """One resident's purchases of a year, the newest first."""
     return Entry.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-at", "terminal_id", "-seq")
@@ -127,11 +122,15 @@ def residents_with_totals(year: int, *, up_to_run: int) -> int:
 
 
 def spend_of_all(year: int, *, up_to_run: int) -> list[MonthSpend]:
-    """All residents' spend together by month and tier, counted under runs 1 to `up_to_run`: one query."""
+    """All residents' spend together by month and tier, counted under runs 1 to `up_to_run`: one query.
+
+    Those at nothing are left out.
+    """
     rows = Total.objects.filter(tax_year=year, run__gte=1, run__lte=up_to_run).exclude(tier="").order_by("tier")
     sums = [Sum(f"amounts_minor__{month}") for month in range(12)]
     by_tier: Iterable[tuple[Any, ...]] = rows.values_list("tier").annotate(*sums)
-    return _by_month({tier: months for tier, *months in by_tier})
+    cells = (MonthSpend(i + 1, tier, amount) for tier, *months in by_tier for i, amount in enumerate(months))
+    return sorted(cell for cell in cells if cell.amount_minor)
 
 
 def residents_about(year: int) -> int:
@@ -215,9 +214,3 @@ def _added_up(resident_ref: UUID, rows: Iterable[Row]) -> ResidentYear:
 def _add(months_of: dict[str, list[int]], tier: str, months: list[int]) -> None:
     known = months_of.get(tier)
     months_of[tier] = list(map(add, known, months)) if known else months
-
-
-def _by_month(spend: Mapping[str, Sequence[int]]) -> list[MonthSpend]:
-    """By month and tier, without those at nothing."""
-    cells = [MonthSpend(i + 1, tier, amount) for tier, months in spend.items() for i, amount in enumerate(months)]
-    return sorted(cell for cell in cells if cell.amount_minor)

@@ -1,13 +1,13 @@
 """What the resident's page shows, read for the resident who signed in and nobody else."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID
+from typing import Final
 
 from django.contrib.auth.models import AnonymousUser, User
 
-from apps.accruals.queries import MonthSpend, newest_year_of, number_held, spend_of_resident
+from apps.accruals.queries import ResidentYear, newest_year_of, number_held, year_of_resident
 from apps.accruals.queries.shown import CountedPage, counted_page
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.parts import Parts
@@ -22,6 +22,8 @@ from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import scheme_of, started_years, tax_year
+
+NOTHING: Final = (0,) * 12  # the months of a tier of which nothing was bought
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,13 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
     balances = balances_of(ref, year)
     refund = balances[0].refund if balances else None
     decisions = decisions_of_resident(ref, year=year)
-    spend = spend_table(spend_of_resident(ref, year), scheme, year)
+    bought = year_of_resident(ref, year)
+    spend = spend_table(bought.spend, scheme, year)
     return YearPage(
         year=year,
         years=tuple(started.year for started in started_years()),
         scheme=scheme,
-        calculation=_stored(refund) if refund else _live(ref, scheme, row),
+        calculation=_stored(refund) if refund else _live(bought, scheme, row),
         run=_found(balances[0], spend.total_minor) if balances else None,
         balances=tuple(balances),
         decisions=len(decisions),
@@ -149,10 +152,9 @@ def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> Yea
     )
 
 
-def spend_table(rows: Iterable[MonthSpend], scheme: Scheme, year: int) -> SpendTable:
-    """Twelve months by the scheme's tiers, in its order."""
-    spent = {(row.month, row.tier): row.amount_minor for row in rows}
-    cells = [tuple(spent.get((month, tier.code), 0) for tier in scheme.tiers) for month in range(1, 13)]
+def spend_table(spend: Mapping[str, Sequence[int]], scheme: Scheme, year: int) -> SpendTable:
+    """Twelve months by the scheme's tiers, in its order, from each tier's twelve months in minor units."""
+    cells = list(zip(*(spend.get(tier.code, NOTHING) for tier in scheme.tiers), strict=True))
     sums = [sum(column) for column in zip(*cells, strict=True)]
     tiers = [TierSpend(tier.name, pattern_of(i), sums[i]) for i, tier in enumerate(scheme.tiers)]
     chart = month_chart(cells)
@@ -169,9 +171,9 @@ def _stored(refund: Refund) -> Calculation:
     return Calculation(explanation_of(refund), cap_minor, refund.at_cap, refund.entitled_minor)
 
 
-def _live(ref: UUID, scheme: Scheme, row: TaxYear) -> Calculation:
+def _live(bought: ResidentYear, scheme: Scheme, row: TaxYear) -> Calculation:
     """From an assessment made for this page."""
-    rules, found = assessment_so_far(ref, row)
+    rules, found = assessment_so_far(bought, row)
     numbers = Numbers(found.spend_minor, found.bases_minor, found.cuts, found.refund_minor)
     return Calculation(explain(scheme, rules, numbers), year_cap_minor(scheme), found.at_cap, found.refund_minor)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from apps.accruals.queries import year_of_resident
+from apps.accruals.queries import ResidentYear
 from apps.kernel.errors import KanpuError
 from apps.refunds.assessment import Assessment, Cut, assess
 from apps.refunds.deadlines import lapses_on
@@ -57,10 +57,10 @@ def explanation_of(refund: Refund) -> Explanation:
     return explain(scheme, rules_of(scheme, refund.tax_year), numbers_of(refund))
 
 
-def assessment_so_far(resident_ref: UUID, year: TaxYear) -> tuple[Rules, Assessment]:
-    """What the resident would get back if the year ended now, alone: a household's sharing is left out."""
+def assessment_so_far(bought: ResidentYear, year: TaxYear) -> tuple[Rules, Assessment]:
+    """What a resident would get back if the year ended now, alone: a household's sharing is left out."""
     rules = rules_of(scheme_of(year.scheme_version_id), year.year)
-    return rules, assess(person_of(year_of_resident(resident_ref, year.year)), rules)
+    return rules, assess(person_of(bought), rules)
 
 
 def statement_of(resident_ref: UUID, year: int, number: int) -> Mapping[str, Any]:

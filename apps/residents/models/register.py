@@ -114,7 +114,10 @@ class Membership(models.Model):
     payee = models.ForeignKey(Resident, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
 
     class Meta:
-        indexes = [models.Index(fields=["household_ref"], name="members_of_household")]
+        indexes = [
+            models.Index(fields=["household_ref"], name="members_of_household"),
+            models.Index(fields=["payee"], name="children_of_payee", condition=Q(payee__isnull=False)),
+        ]
         constraints = [
             ExclusionConstraint(
                 name="one_household_at_a_time",
