@@ -48,6 +48,7 @@ def _value(server: "redis.Redis", key: bytes) -> object:
         "hash": server.hgetall,
         "set": server.smembers,
         "zset": lambda name: server.zrange(name, 0, -1, withscores=True),
+        "none": lambda _: None,  # gone since it was listed
     }
     kind = server.type(key)
     return readers[kind if isinstance(kind, str) else kind.decode()](key)

@@ -34,17 +34,9 @@ def web_command(port: int) -> list[str]:
 
 
 def worker_command() -> list[str]:
-    """Two worker processes."""
-    return [
-        str(BIN / "celery"),
-        "-A",
-        "config.celery",
-        "worker",
-        "--concurrency",
-        "2",
-        "--loglevel",
-        "warning",
-    ]
+    """Two worker processes. They need to know nothing of other workers, and so do not wait to hear of them."""
+    alone = ["--without-mingle", "--without-gossip"]
+    return [str(BIN / "celery"), "-A", "config.celery", "worker", "--concurrency", "2", "--loglevel", "warning", *alone]
 
 
 def beat_command(schedule: Path) -> list[str]:

@@ -91,39 +91,7 @@ def test_who_sends_too_much_is_told_when_to_come_back_and_is_let_in_then(
     assert ask() == (400, "malformed", "")
 
 
-def test_a_request_within_the_base_costs_one_trip_to_redis_and_no_query(transactional_db: None) -> None:
-    _, _, holder = merchant_with(1)
-    one = limiter()
-    one.spend(holder)
-    with Redis.from_url(settings.CELERY_BROKER_URL) as redis, CaptureQueriesContext(connection) as seen:
-        calls = counted(redis)
-        assert let_through(one, holder, tries=4) == 4
-        assert counted(redis) - calls == 4
-        assert len(seen) == 0
-        assert let_through(one, holder, tries=3) == 3
-        assert len(seen) == 1  # the terminals, counted once and kept for a minute
-
-
-def test_of_a_thousand_requests_few_make_a_trip_and_the_limit_stays_within_a_hundredth(
-    transactional_db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rate_limit, "BASE_REQUESTS", 1_000)
-    _, _, holder = merchant_with(0)
-    with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
-        calls = counted(redis)
-        one, other = limiter(), limiter()
-        passed = let_through(one, holder, tries=5) + let_through(other, holder, tries=1_100)
-        assert 990 <= passed <= 1_000
-        assert counted(redis) - calls <= 112
-
-
-def counted(redis: Redis) -> int:
-    """How many scripts the server has run: what a limiter sends, and nothing else here does."""
-    stats = redis.info("commandstats")
-    return sum(int(stats.get(f"cmdstat_{name}", {}).get("calls", 0)) for name in ("evalsha", "eval"))
-
-
-# --- a Redis that fails ---
+# --- a Redis of its own, to count at and to fail ---
 
 
 class OwnRedis:
@@ -174,6 +142,40 @@ def redis(tmp_path: Path) -> Iterator[OwnRedis]:
     own.start()
     yield own
     own.kill()
+
+
+def test_a_request_within_the_base_costs_one_trip_to_redis_and_no_query(
+    transactional_db: None, redis: OwnRedis
+) -> None:
+    _, _, holder = merchant_with(1)
+    one = RateLimiter(redis.address)
+    one.spend(holder)
+    with Redis.from_url(redis.address) as own, CaptureQueriesContext(connection) as seen:
+        calls = counted(own)
+        assert let_through(one, holder, tries=4) == 4
+        assert counted(own) - calls == 4
+        assert len(seen) == 0
+        assert let_through(one, holder, tries=3) == 3
+        assert len(seen) == 1  # the terminals, counted once and kept for a minute
+
+
+def test_of_a_thousand_requests_few_make_a_trip_and_the_limit_stays_within_a_hundredth(
+    transactional_db: None, redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "BASE_REQUESTS", 1_000)
+    _, _, holder = merchant_with(0)
+    with Redis.from_url(redis.address) as server:
+        calls = counted(server)
+        one, other = RateLimiter(redis.address), RateLimiter(redis.address)
+        passed = let_through(one, holder, tries=5) + let_through(other, holder, tries=1_100)
+        assert 990 <= passed <= 1_000
+        assert counted(server) - calls <= 112
+
+
+def counted(server: Redis) -> int:
+    """How many scripts the server has run: what a limiter sends, and nothing else does."""
+    stats = server.info("commandstats")
+    return sum(int(stats.get(f"cmdstat_{name}", {}).get("calls", 0)) for name in ("evalsha", "eval"))
 
 
 def test_without_redis_requests_pass_and_it_is_said_once(
