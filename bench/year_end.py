@@ -102,7 +102,7 @@ def _world(residents: int) -> Run:
 def _worker(folder: Path) -> Iterator[None]:
     """A Celery worker beside this process, which takes shards too: two at work on two cores."""
     processes = Processes(Path(settings.BASE_DIR), folder / "logs")
-    processes.start("worker", [*worker_command()[:-4], "--concurrency", "1", "--loglevel", "warning"], with_keys=False)
+    processes.start("worker", [*worker_command(), "--concurrency", "1"], with_keys=False)
     try:
         time.sleep(5)
         processes.check()
