@@ -80,8 +80,10 @@ def _added(entry: Counted) -> Iterator[tuple[str, Tally]]:
 
 
 def _sum(one: Tally, other: Tally) -> Tally:
-    bases = [base for base in (one.base_minor, other.base_minor) if base is not None]
-    return Tally(one.amount_minor + other.amount_minor, one.purchases + other.purchases, sum(bases) if bases else None)
+    base_minor = one.base_minor
+    if other.base_minor is not None:
+        base_minor = other.base_minor + (base_minor or 0)
+    return Tally(one.amount_minor + other.amount_minor, one.purchases + other.purchases, base_minor)
 
 
 class Line(NamedTuple):

@@ -13,8 +13,8 @@ from apps.purchases.following import Key
 from apps.purchases.models import Batch, Followup
 from apps.purchases.queries import lanes_with_work
 
-RECORDS_PER_CLAIM: Final = 5_000
-BATCHES_PER_LANE: Final = 20
+RECORDS_PER_CLAIM: Final = 10_000
+BATCHES_PER_LANE: Final = 100
 
 Cursor = psycopg.Cursor[Any]
 Claim = dict[int, list[int]]  # lane: batch ids

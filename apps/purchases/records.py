@@ -317,18 +317,18 @@ def read_line(line: str) -> SentLine:
     elif "@" in rest:
         sold_at, _, rest = rest.partition("@")
     pairs = [pair.split("=") for pair in rest.split(",")] if rest else []
-    return SentLine(
-        seq=int(seq),
-        at=at,
-        kind=kind,
-        token=card_or_claim if is_token else "",
-        claim="" if is_token or card_or_claim == "-" else card_or_claim,
-        of_terminal=of_terminal,
-        of_seq=int(of_seq) if of_terminal else 0,
-        year=int(year or 0),
-        sold_at=sold_at,
-        tiers=tuple([tier for tier, _ in pairs]),
-        amounts_minor=tuple([int(amount) for _, amount in pairs]),
+    return SentLine(  # by place: every counted purchase comes through here
+        int(seq),
+        at,
+        kind,
+        card_or_claim if is_token else "",
+        "" if is_token or card_or_claim == "-" else card_or_claim,
+        of_terminal,
+        int(of_seq) if of_terminal else 0,
+        int(year or 0),
+        sold_at,
+        tuple([tier for tier, _ in pairs]),
+        tuple([int(amount) for _, amount in pairs]),
     )
 
 

@@ -1,6 +1,7 @@
 """Recognising cards: from sealed tokens to a judgement and the card. Only where the private keys are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -43,14 +44,15 @@ def recognise(keyring: Keyring, taps: Sequence[SealedTap]) -> list[Recognised]:
 
     Raises KeyringOutdated when a token or its card may be unknown only because keys were changed meanwhile.
     """
-    opened = [_open(keyring, tap) for tap in taps]
+    contexts = [token_context(tap.terminal_code, tap.seq) for tap in taps]
+    opened = [_open(keyring, tap.token, context) for tap, context in zip(taps, contexts, strict=True)]
     indexes = [_indexes(keyring, token) for token in opened]
     found = cards_by_index({index for under_each_key in indexes for index in under_each_key})
-    cards = [next((found[index] for index in tried if index in found), None) for tried in indexes]
+    cards = [next(filter(None, map(found.get, tried)), None) for tried in indexes]
     if not all(card and (card.mode, card.issuer_version) in keyring.issuer for card in cards):
         check_still_current(keyring)
-    issuer_keys = {name: extracted(key) for name, key in keyring.issuer.items()}
-    return [_judge(keyring.sealing_mode, issuer_keys, *seen) for seen in zip(taps, opened, cards, strict=True)]
+    ready = replace(keyring, issuer={name: extracted(key) for name, key in keyring.issuer.items()})
+    return [_judge(ready, *seen) for seen in zip(taps, contexts, opened, cards, strict=True)]
 
 
 def _indexes(keyring: Keyring, token: OpenedToken | None) -> list[bytes]:
@@ -58,26 +60,22 @@ def _indexes(keyring: Keyring, token: OpenedToken | None) -> list[bytes]:
     return [card_index(key, token.tap.card_id) for key in keyring.card_index.values()] if token else []
 
 
-def _open(keyring: Keyring, tap: SealedTap) -> OpenedToken | None:
+def _open(keyring: Keyring, token: str, context: bytes) -> OpenedToken | None:
     try:
-        return open_token(tap.token, token_context(tap.terminal_code, tap.seq), keyring.sealing)
+        return open_token(token, context, keyring.sealing)
     except TokenUnreadable:
         return None
 
 
 def _judge(
-    sealing_mode: Mapping[int, str],
-    issuer_keys: Mapping[tuple[str, int], bytes],
-    tap: SealedTap,
-    token: OpenedToken | None,
-    card: CardRecord | None,
+    keyring: Keyring, tap: SealedTap, context: bytes, token: OpenedToken | None, card: CardRecord | None
 ) -> Recognised:
+    """The verdict on a tap; the keyring's issuer keys are extracted ones."""
     if token is None:
         return Recognised(CRYPTOGRAM_WRONG)
-    if card is None or not card.mode == tap.mode == sealing_mode[token.key_id]:
+    if card is None or not card.mode == tap.mode == keyring.sealing_mode[token.key_id]:
         return Recognised(CARD_UNKNOWN)
-    issuer_key = issuer_keys.get((card.mode, card.issuer_version))  # None: retired by force, as no card may count
-    context = token_context(tap.terminal_code, tap.seq)
+    issuer_key = keyring.issuer.get((card.mode, card.issuer_version))  # None: retired by force, as no card may count
     if not issuer_key or not cryptogram_fits(token.tap, card_key_of(issuer_key, token.tap.card_id), context):
         return Recognised(CRYPTOGRAM_WRONG)
     return Recognised(judge_card(card, tap.at, tap.day), card, token.tap.counter)

@@ -6,7 +6,7 @@ never deadlock. What costs most, opening tokens, comes before the first lock tha
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -150,16 +150,17 @@ def _taps(tapped: Sequence[Sale]) -> list[SealedTap]:
 
 def _count(cursor: Cursor, tapped: Sequence[Sale], recognised: Sequence[Recognised], now: datetime) -> None:
     years = hold_years(cursor, {purchase.tax_year for purchase, _ in tapped})
-    sales: list[tuple[Sale, Use]] = []
+    sales: list[tuple[Claimed, Use, Counted]] = []
     not_counted: list[tuple[Claimed, Recognised]] = []
     for (purchase, sent), seen in zip(tapped, recognised, strict=True):
         if seen.judgement.verdict is Verdict.COUNTED and seen.card:
-            sales.append(((purchase, sent), Use(seen.card, seen.counter)))
+            use = Use(seen.card, seen.counter)
+            sales.append((purchase, use, _entry(purchase, sent, use, years[purchase.tax_year])))
         else:
             not_counted.append((purchase, seen))
-    first = spend_counters(cursor, [use for _, use in sales])
-    post(cursor, [_entry(sale, use, years) for (sale, use), is_first in zip(sales, first, strict=True) if is_first])
-    cloned = [(purchase, use) for ((purchase, _), use), is_first in zip(sales, first, strict=True) if not is_first]
+    first = spend_counters(cursor, [use for _, use, _ in sales])
+    post(cursor, [entry for (_, _, entry), is_first in zip(sales, first, strict=True) if is_first])
+    cloned = [(purchase, use) for (purchase, use, _), is_first in zip(sales, first, strict=True) if not is_first]
     not_counted += [(purchase, Recognised(CARD_CLONED, use.card, use.counter)) for purchase, use in cloned]
     _withhold(cursor, not_counted, now)
     raise_alarms([clone_alarm(Key(purchase.terminal_id, purchase.seq)) for purchase, _ in cloned], at=now)
@@ -184,10 +185,9 @@ def _withhold(cursor: Cursor, not_counted: Sequence[tuple[Claimed, Recognised]],
     remember(cursor, known, now=now)
 
 
-def _entry(sale: Sale, use: Use, years: Mapping[int, OpenYear]) -> Counted:
-    purchase, sent = sale
+def _entry(purchase: Claimed, sent: SentLine, use: Use, year: OpenYear) -> Counted:
     sold = Version(purchase.at, purchase.tax_year, sent.amounts)
-    return sale_entry(use.holder, Key(purchase.terminal_id, purchase.seq), sold, years[purchase.tax_year])
+    return sale_entry(use.holder, Key(purchase.terminal_id, purchase.seq), sold, year)
 
 
 def _make_claimable(cursor: Cursor, sales: Sequence[Sale], now: datetime) -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from django.db import InterfaceError, OperationalError
+from psycopg.types.string import BytesBinaryDumper
 
 from apps.accruals.measuring import Measure, Measured, measure_of, measured
 from apps.accruals.models import TEST_RUN
@@ -208,24 +209,25 @@ def _counters_of_test_cards(cursor: Cursor, uses: Sequence[Use]) -> dict[int, Ra
 
 def sale_entry(holder: Holder, key: Key, sold: Version, year: OpenYear) -> Counted:
     """The entry of a whole sale."""
-    return Counted(
-        resident_ref=holder.resident_ref,
-        tax_year=sold.year,
-        terminal_id=key.terminal_id,
-        seq=key.seq,
-        run=TEST_RUN if holder.mode == Mode.TEST else year.run,
-        part=year.part,
-        month=year.day_of(sold.at).month,
-        at=sold.at,
-        card=holder.card,
-        counter=holder.counter,
-        kind="sale",
-        of_terminal_id=None,
-        of_seq=None,
-        tiers=tuple(sold.amounts),
-        amounts_minor=tuple(sold.amounts.values()),
-        purchases=(1,) * len(sold.amounts),
-        measured=year.measured(sold.at, {}, sold.amounts),
+    at, tax_year, amounts = sold
+    return Counted(  # by place: every counted purchase comes through here
+        holder.resident_ref,
+        tax_year,
+        key.terminal_id,
+        key.seq,
+        TEST_RUN if holder.mode == Mode.TEST else year.run,
+        year.part,
+        year.day_of(at).month,
+        at,
+        holder.card,
+        holder.counter,
+        "sale",
+        None,
+        None,
+        tuple(amounts),
+        tuple(amounts.values()),
+        (1,) * len(amounts),
+        year.measured(at, {}, amounts) if year.measure else None,
     )
 
 
@@ -277,6 +279,7 @@ def post(cursor: Cursor, entries: Sequence[Counted]) -> None:
 
 def _add_entries(cursor: Cursor, entries: Sequence[Counted]) -> None:
     columns = ", ".join(ENTRY_COLUMNS)
+    cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # before the slower one for DB-API's Binary
     with cursor.copy(f"COPY accruals_entry ({columns}) FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(ENTRY_TYPES)
         for e in sorted(entries, key=lambda e: (e.resident_ref.int, e.tax_year, e.terminal_id, e.seq)):
@@ -297,15 +300,20 @@ def add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
         numbers_array([key.tax_year for key in keys]),
         numbers_array([key.run for key in keys]),
         quoted_array([key.tier for key in keys]),
-        *(quoted_array([_months(months, field) for _, months in added]) for field in range(len(Tally._fields))),
+        *map(quoted_array, zip(*[_year_texts(months) for _, months in added], strict=True)),
     )
     cursor.execute(ADD_TOTALS, values)
 
 
-def _months(months: Mapping[int, Tally], field: int) -> str | None:
-    """Twelve months of one field of what is added, as an array's text; None where no month has it."""
-    twelve, known = list(ZEROS), False
-    for month, added in months.items():
-        if (number := added[field]) is not None:
-            twelve[month - 1], known = str(number), True
-    return "{" + ",".join(twelve) + "}" if known else None
+def _year_texts(months: Mapping[int, Tally]) -> tuple[str, str, str | None]:
+    """What is added to a total's twelve months, as arrays' texts: amounts, purchases, and bases if there are any."""
+    amounts, purchases, bases, has_bases = list(ZEROS), list(ZEROS), list(ZEROS), False
+    for month, (amount_minor, count, base_minor) in months.items():
+        amounts[month - 1], purchases[month - 1] = str(amount_minor), str(count)
+        if base_minor is not None:
+            bases[month - 1], has_bases = str(base_minor), True
+    return _array(amounts), _array(purchases), _array(bases) if has_bases else None
+
+
+def _array(texts: Sequence[str]) -> str:
+    return "{" + ",".join(texts) + "}"
