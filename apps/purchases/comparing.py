@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from apps.audit.operations import Cause, raise_alarms
+from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import terminal_names
 from apps.purchases.closings import Books, differences, targets
 from apps.purchases.models import Closing
-from apps.purchases.outbox import Claim, Claimed, Cursor
+from apps.purchases.outbox import Claim, Claimed
 from apps.purchases.ranges import Ranges, gaps
 from apps.purchases.records import SentLine
-from apps.purchases.store import raw_connection
 from apps.schemes.queries import scheme_of, started_years
 
 logger = logging.getLogger(__name__)

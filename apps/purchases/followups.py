@@ -14,9 +14,10 @@ from operator import itemgetter
 from typing import Final, NamedTuple, TypedDict
 
 from apps.kernel.arrays import numbers_array
+from apps.kernel.database import Cursor
 from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original, kind_of
 from apps.purchases.lanes import LANES, lane_of
-from apps.purchases.outbox import Claim, Cursor
+from apps.purchases.outbox import Claim
 from apps.purchases.ranges import to_ranges
 from apps.purchases.records import FOLLOWING, read_line
 from apps.purchases.rulings import OFFICE, Ruling

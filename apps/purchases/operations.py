@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from apps.audit.operations import Cause, raise_alarms
+from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import terminals_of_merchant
 from apps.purchases.acceptance import Standing, Till
 from apps.purchases.chain import (
@@ -23,17 +24,7 @@ from apps.purchases.decisions import Decided, decide_all, new_seqs
 from apps.purchases.queries import MISSING_AT_MOST, rules_of, what_stands
 from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by, read_record
-from apps.purchases.store import (
-    Cursor,
-    Sealed,
-    Sender,
-    State,
-    earlier_seal,
-    lines_between,
-    lock_state,
-    raw_connection,
-    store,
-)
+from apps.purchases.store import Sealed, Sender, State, earlier_seal, lines_between, lock_state, store
 from apps.schemes.queries import ask_started_years
 
 Records = Sequence[Record | Malformed]

@@ -10,7 +10,6 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Int8Range
 
 from apps.kernel.database import Cursor
-from apps.kernel.database import raw_connection as raw_connection
 from apps.purchases.acceptance import Defect
 from apps.purchases.chain import Seal
 from apps.purchases.decisions import Decided, new_seqs

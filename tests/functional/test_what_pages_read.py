@@ -67,11 +67,12 @@ def read_for(client: Client, path: str) -> tuple[int, int]:
 
 def rows_in(node: dict[str, Any]) -> int:
     """The rows that a plan's scans of tables look at."""
-    below = sum(rows_in(child) for child in node.get("Plans", []))
+    below: int = sum(rows_in(child) for child in node.get("Plans", []))
     if "Relation Name" not in node:
         return below
     thrown_away = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    return below + round((node["Actual Rows"] + thrown_away) * node["Actual Loops"])
+    looked_at: float = (node["Actual Rows"] + thrown_away) * node["Actual Loops"]
+    return below + round(looked_at)
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ from kanpu_pos import Client, VirtualCard
 
 from apps.accruals.models import Entry
 from apps.accruals.operations.counting import count_all
-from apps.accruals.operations.posting import Cursor, post
+from apps.accruals.operations.posting import post
 from apps.accruals.tallies import Counted
 from apps.audit.models import Alarm
+from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.models import Batch, Outcome
 from apps.purchases.outbox import take_up_again
 from apps.purchases.queries import uncounted
-from apps.purchases.store import raw_connection
 from apps.residents.keyring import KeyringMissing, KeyringOutdated
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from tests.till import totals

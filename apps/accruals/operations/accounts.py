@@ -7,8 +7,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.accruals.models import TEST_RUN
-from apps.accruals.operations.posting import Cursor, Holder
+from apps.accruals.operations.posting import Holder
 from apps.accruals.tallies import Counted
+from apps.kernel.database import Cursor
 from apps.merchants.models import Mode
 from apps.purchases.following import Key
 from apps.purchases.followups import Thread

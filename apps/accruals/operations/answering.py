@@ -10,16 +10,16 @@ from django.db import connection, transaction
 
 from apps.accruals.answers import ANSWERABLE, CONFIRMED, DENIED
 from apps.accruals.operations.accounts import Kept, accounts_of
-from apps.accruals.operations.posting import Cursor, begin_judging, hold_years
+from apps.accruals.operations.posting import begin_judging, hold_years
 from apps.accruals.operations.settling import Settling
 from apps.accruals.operations.withdrawing import PurchaseMissing
 from apps.audit.operations import record_event
+from apps.kernel.database import Cursor, raw_connection
 from apps.kernel.errors import KanpuError
 from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Key
 from apps.purchases.followups import Thread, lock_threads
 from apps.purchases.queries import year_rules
-from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_CLONED
 
 AT_MOST = 500  # sales answered for at once

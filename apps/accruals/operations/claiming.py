@@ -8,8 +8,9 @@ from django.db import connection, transaction
 
 from apps.accruals.claims import claim_of
 from apps.accruals.models import ClaimAttempt
-from apps.accruals.operations.posting import Cursor, Holder, begin_judging, hold_years, post, sale_entry
+from apps.accruals.operations.posting import Holder, begin_judging, hold_years, post, sale_entry
 from apps.audit.operations import Cause, raise_alarms, record_event
+from apps.kernel.database import Cursor, raw_connection
 from apps.kernel.errors import KanpuError
 from apps.merchants.queries import terminal_names
 from apps.purchases.acceptance import YearRules
@@ -17,7 +18,6 @@ from apps.purchases.doorbell import doorbell
 from apps.purchases.following import Fate, Key, Version, follow
 from apps.purchases.followups import Thread, find_claimed, lock_threads, mark_all_due, record_fates
 from apps.purchases.queries import year_rules
-from apps.purchases.store import raw_connection
 from apps.residents.queries import mode_of_resident, was_resident
 
 GUESSES: Final = 10

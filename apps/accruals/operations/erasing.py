@@ -15,12 +15,11 @@ from django.db import OperationalError, connection, transaction
 
 from apps.accruals.models import ArchivePart, Entry, Withheld
 from apps.accruals.operations.archiving import lock_year
-from apps.accruals.operations.posting import Cursor
 from apps.audit.operations import record_event
+from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.following import Key
 from apps.purchases.lanes import LANES
 from apps.purchases.models import Claim, Closing, Purchase
-from apps.purchases.store import raw_connection
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import kept_years
 

@@ -16,15 +16,15 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.accruals.answers import verdict
-from apps.accruals.operations.posting import JUDGING_LOCK, Cursor, begin_judging, hold_years, is_nobodys_fault
+from apps.accruals.operations.posting import JUDGING_LOCK, begin_judging, hold_years, is_nobodys_fault
 from apps.accruals.operations.settling import Settling
 from apps.accruals.operations.verdicts import Register
 from apps.audit.operations import Cause, raise_alarms
+from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Key
 from apps.purchases.followups import lock_threads
 from apps.purchases.queries import year_rules
-from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_NOT_VALID, COUNTED, Judgement, is_resident, judge_card
 from apps.residents.models import JudgingDue
 from apps.residents.operations.judging_due import done, due_numbers, put_off, take_up

@@ -10,12 +10,11 @@ from django.db import connection, transaction
 from apps.accruals.measuring import Measure, measure_of
 from apps.accruals.models import TEST_RUN
 from apps.accruals.operations.archiving import lock_year
-from apps.accruals.operations.posting import Cursor
 from apps.accruals.queries import lines_by_resident
 from apps.accruals.tallies import rebuilt
 from apps.audit.operations import record_event
+from apps.kernel.database import Cursor, raw_connection
 from apps.kernel.errors import KanpuError
-from apps.purchases.store import raw_connection
 from apps.schemes.document import Scheme
 from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.purchase_rule import shares_of_month

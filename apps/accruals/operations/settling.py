@@ -17,7 +17,6 @@ from apps.accruals.answers import CONFIRMED, DENIED
 from apps.accruals.operations.accounts import Account, accounts_of
 from apps.accruals.operations.posting import (
     Change,
-    Cursor,
     Holder,
     OpenYear,
     begin_judging,
@@ -33,12 +32,12 @@ from apps.accruals.operations.withdrawing import erase_sale, is_in_open_runs
 from apps.accruals.operations.withholding import Remembered, forget, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
+from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Fate, Followed, Follower, Key, Original, Version, follow, follow_other
 from apps.purchases.followups import Thread, due_keys, give_up, lock_threads, record_fates, rule, settled
 from apps.purchases.queries import year_rules
 from apps.purchases.rulings import Ruling, is_withdrawn, takes_off
-from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_CLONED
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from apps.accruals.answers import verdict
 from apps.accruals.operations.accounts import Account
-from apps.accruals.operations.posting import Cursor, Holder, OpenYear, Use, spend_counters
+from apps.accruals.operations.posting import Holder, OpenYear, Use, spend_counters
+from apps.kernel.database import Cursor
 from apps.merchants.queries import terminal_names
 from apps.purchases.following import Fate, Original, Version
 from apps.purchases.followups import Thread, add_claim

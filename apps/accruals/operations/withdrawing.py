@@ -11,15 +11,15 @@ from django.db.models import F
 
 from apps.accruals.models import TEST_RUN, ArchivePart
 from apps.accruals.operations.accounts import Account, accounts_of, keys_of
-from apps.accruals.operations.posting import Change, Cursor, OpenYear, add_totals, change_entry, hold_years
+from apps.accruals.operations.posting import Change, OpenYear, add_totals, change_entry, hold_years
 from apps.accruals.operations.withholding import forget
 from apps.audit.operations import record_event
+from apps.kernel.database import Cursor, raw_connection
 from apps.kernel.errors import KanpuError
 from apps.purchases.following import Follower, Key
 from apps.purchases.followups import Thread, lock_threads, rule
 from apps.purchases.queries import year_rules
 from apps.purchases.rulings import Ruling
-from apps.purchases.store import raw_connection
 
 # Parts that are closed may be written to files already, or somebody is writing them: they are written anew.
 ERASE: Final = """

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from apps.accruals.operations.posting import Cursor, Holder
+from apps.accruals.operations.posting import Holder
+from apps.kernel.database import Cursor
 from apps.purchases.following import Key
 
 

@@ -8,7 +8,6 @@ from operator import add, itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import psycopg
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -17,10 +16,10 @@ from apps.accruals.answers import ANSWERABLE
 from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
+from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.following import Key, follow
 from apps.purchases.followups import read_threads
 from apps.purchases.queries import year_rules
-from apps.purchases.store import raw_connection
 from apps.schemes.document import Scheme
 
 
@@ -165,7 +164,7 @@ def held_of_resident(resident_ref: UUID, *, first: int, most: int) -> list[HeldP
     A query for them, and a few for their amounts, however many they are.
     """
     rows = list(_held(resident_ref).order_by("-at", "terminal_id", "seq")[first : first + most])
-    with connection.cursor(), psycopg.Cursor[Any](raw_connection()) as cursor:
+    with connection.cursor(), Cursor(raw_connection()) as cursor:
         threads = read_threads(cursor, [Key(row.terminal_id, row.seq) for row in rows]) if rows else {}
     rules = year_rules()
     left = {key: follow(t.original, t.followers, rules).left for key, t in threads.items() if t.original}

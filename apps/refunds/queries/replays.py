@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import psycopg
 from django.db import connection, transaction
 from django.db.models.functions import Coalesce
 
 from apps.accruals.models import Entry
+from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import terminal_names
 from apps.purchases.following import Follower, Key, follow
 from apps.purchases.followups import Thread, lock_threads
 from apps.purchases.queries import year_rules
 from apps.purchases.rulings import takes_off
-from apps.purchases.store import raw_connection
 from apps.refunds.assessment import assess_group
 from apps.refunds.models import Refund, Run
 from apps.refunds.queries.people import group_of
@@ -95,7 +93,7 @@ def _booked(resident_ref: UUID, run: Run) -> list[Key]:
 
 def _threads(keys: list[Key]) -> list[Thread]:
     """The sales with all that follows them, under the locks of settling, so that none is caught half settled."""
-    with transaction.atomic(), connection.wrap_database_errors, psycopg.Cursor[Any](raw_connection()) as cursor:
+    with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
         return lock_threads(cursor, keys)
 
 
