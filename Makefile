@@ -29,7 +29,7 @@ demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each as
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)
 
-test: .venv/dev ## all tests, two at a time, on a real PostgreSQL, Redis, workers, web server and browser; some: make test ARGS=…
+test: .venv/dev ## all tests, two at a time, on a real PostgreSQL, Redis, workers, web server and browser; one by one: ARGS="tests/unit -x"
 	@KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist worksteal)
 
 long: .venv/dev ## proofs that take long: keys rotated and processes killed while shops sell, memory that stays flat
