@@ -3,12 +3,12 @@
 import random
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import psycopg
 from django.db import transaction
 
 from apps.audit.operations import Cause, raise_alarms
+from apps.kernel.database import Cursor
 from apps.purchases.following import Key
 from apps.purchases.models import Batch, Followup
 from apps.purchases.queries import lanes_with_work
@@ -16,7 +16,6 @@ from apps.purchases.queries import lanes_with_work
 RECORDS_PER_CLAIM: Final = 10_000
 BATCHES_PER_LANE: Final = 100
 
-Cursor = psycopg.Cursor[Any]
 Claim = dict[int, list[int]]  # lane: batch ids
 
 

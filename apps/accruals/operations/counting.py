@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from apps.accruals.operations.judging import judge_due
 from apps.accruals.operations.posting import (
-    Cursor,
     OpenYear,
     Use,
     begin_judging,
@@ -31,6 +30,7 @@ from apps.accruals.operations.settling import settle_due
 from apps.accruals.operations.withholding import Remembered, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import raise_alarms
+from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import terminal_names
 from apps.purchases.comparing import add_closings, compare_due, mark_closings_due
 from apps.purchases.following import Key, Version
@@ -49,7 +49,6 @@ from apps.purchases.outbox import (
 )
 from apps.purchases.queries import year_rules
 from apps.purchases.records import FOLLOWING, SentLine, read_line
-from apps.purchases.store import raw_connection
 from apps.residents.judging import CARD_CLONED, Verdict
 from apps.residents.queries import checked_keyring
 from apps.residents.recognition import Recognised, SealedTap, recognise

@@ -7,11 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import psycopg
 from django.db import InterfaceError, OperationalError
 from psycopg.types.string import BytesBinaryDumper
 
@@ -20,6 +19,7 @@ from apps.accruals.models import TEST_RUN
 from apps.accruals.tallies import Counted, Tally, first_uses, tally
 from apps.audit.operations import Cause
 from apps.kernel.arrays import bigint_array, numbers_array, quoted_array, text_array, uuids_array
+from apps.kernel.database import Cursor
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Mode
 from apps.purchases.following import Amounts, Follower, Key, Version
@@ -28,7 +28,6 @@ from apps.purchases.records import read_line
 from apps.residents.judging import CardRecord
 from apps.schemes.queries import YEAR_LOCK, scheme_of
 
-Cursor = psycopg.Cursor[Any]
 JUDGING_LOCK: Final = 20150903  # the class of the advisory lock of all who go by the register
 ENTRY_COLUMNS: Final = Counted._fields[:-2]  # without what goes to the totals only
 ARRAYS_FROM: Final = ENTRY_COLUMNS.index("tiers")
