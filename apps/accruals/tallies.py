@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from operator import attrgetter
-from typing import Final, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from apps.accruals.measuring import Measure, Measured, measured
@@ -40,13 +40,8 @@ class Counted(NamedTuple):
     measured: Measured | None = None
 
 
-class TotalKey(NamedTuple):
-    """What names a total. Sorted by this key, totals are locked in one order by all workers."""
-
-    resident_ref: UUID
-    tax_year: int
-    run: int
-    tier: str
+# What names a total: resident_ref as a number, tax_year, run, tier. Sorted by it, totals are locked in one order.
+TotalKey: TypeAlias = tuple[int, int, int, str]
 
 
 class Tally(NamedTuple):
@@ -59,15 +54,13 @@ class Tally(NamedTuple):
 
 def tally(counted: Iterable[Counted]) -> list[tuple[TotalKey, dict[int, Tally]]]:
     """What these purchases add to the months (1 to 12) of totals, sorted by key."""
-    totals: dict[tuple[int, int, int, str], tuple[TotalKey, dict[int, Tally]]] = {}
+    totals: dict[TotalKey, dict[int, Tally]] = {}
     for entry in counted:
+        resident, tax_year, run, month = entry.resident_ref.int, entry.tax_year, entry.run, entry.month
         for tier, added in _added(entry):
-            place = entry.resident_ref.int, entry.tax_year, entry.run, tier  # a UUID as a number compares fast
-            if place not in totals:
-                totals[place] = TotalKey(entry.resident_ref, *place[1:]), {}
-            months = totals[place][1]
-            months[entry.month] = _sum(months[entry.month], added) if entry.month in months else added
-    return [totals[place] for place in sorted(totals)]
+            months = totals.setdefault((resident, tax_year, run, tier), {})
+            months[month] = _sum(months[month], added) if month in months else added
+    return sorted(totals.items(), key=itemgetter(0))
 
 
 def _added(entry: Counted) -> Iterator[tuple[str, Tally]]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from struct import pack
-from uuid import UUID
 
 
 def numbers_array(numbers: Iterable[int]) -> str:
@@ -11,14 +10,14 @@ def numbers_array(numbers: Iterable[int]) -> str:
     return "{" + ",".join(map(str, numbers)) + "}"
 
 
-def quoted_array(texts: Iterable[str | None]) -> str:
-    """Texts without quotes or backslashes, as text; None is NULL."""
-    return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"
+def quoted_array(texts: Sequence[str]) -> str:
+    """Texts without quotes or backslashes, as text."""
+    return '{"' + '","'.join(texts) + '"}' if texts else "{}"
 
 
-def uuids_array(uuids: Iterable[UUID]) -> str:
-    """UUIDs, as text."""
-    return "{" + ",".join([f"{uuid.int:032x}" for uuid in uuids]) + "}"
+def uuids_array(uuids: Sequence[int]) -> str:
+    """UUIDs, given as numbers, as text."""
+    return "{" + ",".join([f"{uuid:032x}" for uuid in uuids]) + "}"
 
 
 def bytes_array(values: Iterable[bytes]) -> str:

@@ -158,6 +158,7 @@ def _count(cursor: Cursor, tapped: Sequence[Sale], recognised: Sequence[Recognis
             sales.append((purchase, use, _entry(purchase, sent, use, years[purchase.tax_year])))
         else:
             not_counted.append((purchase, seen))
+    sales.sort(key=lambda sale: sale[1].card.resident_ref.int)  # as all is written from here on
     first = spend_counters(cursor, [use for _, use, _ in sales])
     post(cursor, [entry for (_, _, entry), is_first in zip(sales, first, strict=True) if is_first])
     cloned = [(purchase, use) for (purchase, use, _), is_first in zip(sales, first, strict=True) if not is_first]

@@ -47,7 +47,8 @@ def _twelve(sums: str) -> str:
 # Sorted, so that totals are locked in one order.
 ADD_TOTALS: Final = (
     "INSERT INTO accruals_total AS t (resident_ref, tax_year, run, tier, amounts_minor, purchases, bases_minor)"
-    " SELECT resident_ref, tax_year, run, tier, amounts_minor::int8[], purchases::int4[], bases_minor::int8[]"
+    " SELECT resident_ref, tax_year, run, tier, amounts_minor::int8[], purchases::int4[],"
+    " nullif(bases_minor, '')::int8[]"
     " FROM unnest(%s::uuid[], %s::int2[], %s::int2[], %s::text[], %s::text[], %s::text[], %s::text[])"
     " AS added (resident_ref, tax_year, run, tier, amounts_minor, purchases, bases_minor)"
     " ORDER BY resident_ref, tax_year, run, tier"
@@ -182,7 +183,7 @@ def _add_counters(cursor: Cursor, uses: Sequence[Use]) -> dict[int, Ranges]:
         counters[use.card.card].append(use.counter)
     cards = sorted({use.card.card: use.card for use in uses}.values(), key=lambda c: (c.resident_ref.int, c.card))
     values = (
-        uuids_array([card.resident_ref for card in cards]),
+        uuids_array([card.resident_ref.int for card in cards]),
         numbers_array([card.card for card in cards]),
         quoted_array([ranges_text(to_ranges(counters[card.card])) for card in cards]),
     )
@@ -299,25 +300,23 @@ def _purchases(purchases: tuple[int, ...]) -> bytes:
 def add_totals(cursor: Cursor, entries: Sequence[Counted]) -> None:
     """Add to the totals alone: for entries that are added, or taken away, otherwise."""
     added = tally(entries)
-    keys = [key for key, _ in added]
-    values = (
-        uuids_array([key.resident_ref for key in keys]),
-        numbers_array([key.tax_year for key in keys]),
-        numbers_array([key.run for key in keys]),
-        quoted_array([key.tier for key in keys]),
-        *map(quoted_array, zip(*[_year_texts(months) for _, months in added], strict=True)),
-    )
-    cursor.execute(ADD_TOTALS, values)
+    if not added:
+        return
+    residents, tax_years, runs, tiers = zip(*[key for key, _ in added], strict=True)
+    years = zip(*[_year_texts(months) for _, months in added], strict=True)
+    values = numbers_array(tax_years), numbers_array(runs), quoted_array(tiers), *map(quoted_array, years)
+    cursor.execute(ADD_TOTALS, (uuids_array(residents), *values))
 
 
-def _year_texts(months: Mapping[int, Tally]) -> tuple[str, str, str | None]:
-    """What is added to a total's twelve months, as arrays' texts: amounts, purchases, and bases if there are any."""
-    amounts, purchases, bases, has_bases = list(ZEROS), list(ZEROS), list(ZEROS), False
+def _year_texts(months: Mapping[int, Tally]) -> tuple[str, str, str]:
+    """What is added to a total's twelve months, as arrays' texts: amounts, purchases, and bases, empty without any."""
+    amounts, purchases, bases = list(ZEROS), list(ZEROS), None
     for month, (amount_minor, count, base_minor) in months.items():
         amounts[month - 1], purchases[month - 1] = str(amount_minor), str(count)
         if base_minor is not None:
-            bases[month - 1], has_bases = str(base_minor), True
-    return _array(amounts), _array(purchases), _array(bases) if has_bases else None
+            bases = bases or list(ZEROS)
+            bases[month - 1] = str(base_minor)
+    return _array(amounts), _array(purchases), _array(bases) if bases else ""
 
 
 def _array(texts: Sequence[str]) -> str:
