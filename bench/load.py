@@ -62,31 +62,43 @@ class _Drive:
 
 
 def _drive(drive: _Drive, sent: Sent, barrier: threading.Barrier) -> None:
-    latencies: list[float] = []
     with socket.create_connection(("127.0.0.1", drive.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         barrier.wait()
-        due_s = time.perf_counter() + drive.offset_s
-        for request in drive.lane:
-            now_s = time.perf_counter()
-            if drive.gap_s and due_s > now_s:
-                time.sleep(due_s - now_s)
-            begun_s = due_s if drive.gap_s else now_s
-            connection.sendall(request)
-            status, body = _answer(connection)
-            latencies.append(time.perf_counter() - begun_s)
-            due_s += drive.gap_s
-            if status != b"200" or (b'"rejected":0' not in body.replace(b" ", b"") and b"accepted" in body):
-                sent.wrong.append(f"{status!r} {body[:300]!r}")
-    sent.latencies_s.extend(latencies)
+        try:
+            _ask(drive, sent, connection)
+        except OSError as error:
+            sent.wrong.append(f"{type(error).__name__} {error}")
+
+
+def _ask(drive: _Drive, sent: Sent, connection: socket.socket) -> None:
+    due_s = time.perf_counter() + drive.offset_s
+    for request in drive.lane:
+        now_s = time.perf_counter()
+        if drive.gap_s and due_s > now_s:
+            time.sleep(due_s - now_s)
+        begun_s = due_s if drive.gap_s else now_s
+        connection.sendall(request)
+        status, body = _answer(connection)
+        sent.latencies_s.append(time.perf_counter() - begun_s)
+        due_s += drive.gap_s
+        if status != b"200" or (b'"rejected":0' not in body.replace(b" ", b"") and b"accepted" in body):
+            sent.wrong.append(f"{status!r} {body[:300]!r}")
 
 
 def _answer(connection: socket.socket) -> tuple[bytes, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _received(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     length = next(int(row[15:]) for row in head.lower().split(b"\r\n") if row.startswith(b"content-length:"))
     while len(body) < length:
-        body += connection.recv(65536)
+        body += _received(connection)
     return head.split(b" ", 2)[1], body
+
+
+def _received(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError("the server closed the connection")
+    return data
