@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection
 from django.utils import timezone
 
-from apps.accruals.models import ArchivePart
-from apps.accruals.operations.archiving import archive_year
 from apps.purchases.queries import counted_records
 from apps.simulator.processes import sweep_command, worker_command
 from bench.memory import peak_mb
@@ -101,14 +99,10 @@ def _lag_p99_s(since: datetime) -> float:
 
 
 def _weigh(bench: "Bench") -> None:
-    """Bytes of a counted purchase: its row, its entry and its share of totals with their indexes; and in Parquet."""
+    """Bytes of a counted purchase: its row, its entry and its share of totals, with their indexes."""
     purchases = _one("SELECT count(*) FROM purchases_purchase")
     on_disk = sum(_one("SELECT pg_total_relation_size(%s::regclass)", f"{table}_{YEAR}") for table in SIZED)
     bench.figures["bytes_per_purchase"] = round(on_disk / purchases)
-    archive_year(YEAR, now=timezone.now())
-    files = [file for part in ArchivePart.objects.all() for file in part.files]
-    entries, in_parquet = (sum(file[name] for file in files) for name in ("entries", "bytes"))
-    bench.figures["parquet_bytes_per_purchase"] = round(in_parquet / entries, 1)
 
 
 def _one(statement: str, *values: str | int | datetime) -> Any:

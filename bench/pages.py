@@ -3,7 +3,8 @@
 import os
 import statistics
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +37,7 @@ OF_THE_HEAVY: Final = 3_000
 TERMINALS: Final = 500
 CONNECTIONS: Final = 4
 PER_S: Final = 20  # requests: what is measured is a page, not a queue
-A_DAY: Final = 24 * 3600
+A_TURN: Final = 40  # requests to one server before it is the other's turn
 
 REGISTER: Final = """
 INSERT INTO residents_resident (ref, mode, resident_from, municipality, language, is_protected)
@@ -76,7 +77,7 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
     Each round asks for other residents' pages. Beside them, the bytes of an entry in a day's file of the archive.
     """
     requests = min(1_000, FEW // A_RESIDENT // rounds)
-    readers = _world(entries // A_RESIDENT, requests * rounds, said)
+    heavy, *readers = _world(entries // A_RESIDENT, requests * rounds, said)
     many = connection.settings_dict["NAME"]
     few = f"{many}_few"
     connection.close()
@@ -85,20 +86,16 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
         said(f"counting {number:,} entries")
         with _on(name):
             _count(number)
-    found: dict[str, list[Sent]] = {few: [], many: []}
-    heavy: dict[str, Sent] = {}
+    p50, p99 = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(_web(folder / "logs" / name, name)) for name in found}
-        for port in ports.values():
-            _ask(port, readers[:20] * 2)  # the processes have read what they keep
+        ports = {name: stack.enter_context(_web(folder / "logs" / name, name)) for name in (few, many)}
+        _by_turns(ports, readers[:A_TURN])  # the processes have read what they keep
         for number in range(rounds):
-            for name, port in ports.items():
-                sent = _ask(port, readers[1 + number * requests : 1 + (number + 1) * requests])
-                found[name].append(sent)
-                said(f"round {number + 1}: {name} p50 {sent.percentile_ms(50)} ms, p99 {sent.percentile_ms(99)} ms")
-        heavy = {name: _ask(port, readers[:1] * 40) for name, port in ports.items()}
-    p99 = {name: [sent.percentile_ms(99) for sent in found[name]] for name in found}
-    p50 = {name: [sent.percentile_ms(50) for sent in found[name]] for name in found}
+            for name, sent in _by_turns(ports, readers[number * requests :][:requests]).items():
+                p50[name].append(sent.percentile_ms(50))
+                p99[name].append(sent.percentile_ms(99))
+                said(f"round {number + 1}: {name} p50 {p50[name][-1]} ms, p99 {p99[name][-1]} ms")
+        of_heavy = _ask(ports[many], [heavy] * A_TURN).percentile_ms(50)
     return {
         "page_entries": entries,
         "page_p99_ms": statistics.median(p99[many]),
@@ -106,9 +103,18 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
         "page_ratio": _ratio(p99[many], p99[few]),
         "page_p50_ms": statistics.median(p50[many]),
         "page_p50_ratio": _ratio(p50[many], p50[few]),
-        "page_p50_ms_3000_purchases": heavy[many].percentile_ms(50),
+        "page_p50_ms_3000_purchases": of_heavy,
         "parquet_bytes_per_purchase": _bytes_in_archive(folder),
     }
+
+
+def _by_turns(ports: Mapping[str, int], sessions: Sequence[str]) -> dict[str, Sent]:
+    """These readers' pages from each server, some at a time by turns, so that both meet the same noise."""
+    sent = {name: Sent() for name in ports}
+    for first in range(0, len(sessions), A_TURN):
+        for name, port in ports.items():
+            sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN]).latencies_s
+    return sent
 
 
 def _ratio(many: Sequence[float], few: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from tests.world import World
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one_machine")]
+pytestmark = pytest.mark.django_db(transaction=True)
 MONTHLY = [
     (UUID(int=1), 2017, 1, 1, "reduced", 1080, 2),
     (UUID(int=1), 2017, 1, 12, "reduced", -80, 0),
@@ -82,7 +82,7 @@ def test_entries_lose_what_follows_from_their_amounts_and_get_it_back(world: Wor
         ("sale", 4, None, 2, ["standard"], [1], [1]),
         ("void", 5, 4, 2, ["standard"], [-1], [-1]),
     ]
-    at = "2017-03-01T00:00:00Z"
+    ref, at = UUID(int=1), "2017-03-01T00:00:00Z"
     new, years = made_of("accruals_entry_2017"), partitions("accruals_entry")
     with migrated("0004_withheld"), connection.cursor() as cursor:
         assert made_of("accruals_entry_2017") != new
@@ -90,7 +90,7 @@ def test_entries_lose_what_follows_from_their_amounts_and_get_it_back(world: Wor
             cursor.execute(
                 f"INSERT INTO accruals_entry ({columns}, amounts_minor, purchases)"
                 " VALUES (%s, %s, %s, %s, %s, 1, 3, %s, %s, %s, %s, %s, %s, %s)",
-                [UUID(int=1), 2017, 7, seq, run, at, kind, of_seq and 7, of_seq, tiers, amounts, purchases],
+                [ref, 2017, 7, seq, run, at, kind, of_seq and 7, of_seq, tiers, amounts, purchases],
             )
     assert rows_of("SELECT seq, kind, of_seq, run, tiers, amounts_minor FROM accruals_entry ORDER BY seq") == [
         (seq, kind, of_seq, run, tiers, amounts) for kind, seq, of_seq, run, tiers, amounts, _ in entries
