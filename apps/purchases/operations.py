@@ -25,7 +25,6 @@ from apps.purchases.queries import MISSING_AT_MOST, rules_of, what_stands
 from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by, read_record
 from apps.purchases.store import Sealed, Sender, State, earlier_seal, lines_between, lock_state, store
-from apps.schemes.queries import ask_started_years
 
 Records = Sequence[Record | Malformed]
 
@@ -68,16 +67,13 @@ def _accept(arrival: _Arrival) -> Answer:
     sender, records = arrival.sender, arrival.records
     named = _named_terminals(sender, records)
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
-        with cursor.connection.pipeline():  # one trip, which the transaction's start shares
-            started = ask_started_years()
-            state = lock_state(cursor, sender)
-        years = rules_of(started())
+        state, years = lock_state(sender)
         again = [r.seq for r in records if r.seq is not None and contains(state.received, r.seq)]
         standing = what_stands(sender.lane, sender.terminal_id, again) if again else {}
         sealed = None
         if sender.public_key:
             sealed = _check_seal(cursor, arrival, state, standing)
-        decided = decide_all(records, Till(sender.terminal_code, named), standing, years, arrival.now)
+        decided = decide_all(records, Till(sender.terminal_code, named), standing, rules_of(years), arrival.now)
         store(cursor, sender, decided, named, batch_id=state.batch_id, sealed=sealed, now=arrival.now)
         raise_alarms(_conflicts(sender, decided), at=arrival.now)
     received = merge(state.received, to_ranges(new_seqs(decided)))

@@ -3,23 +3,45 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Int8Range
-
-from apps.kernel.database import Cursor
+from apps.kernel.arrays import numbers_array, numbers_or_null_array, quoted_array, text_array, times_array
+from apps.kernel.database import Ask, Cursor, Statement, Value, trip
 from apps.purchases.acceptance import Defect
 from apps.purchases.chain import Seal
 from apps.purchases.decisions import Decided, new_seqs
-from apps.purchases.ranges import Ranges, next_number, to_ranges
+from apps.purchases.ranges import Ranges, next_number, ranges_text, read_ranges, to_ranges
 from apps.purchases.records import Malformed, Record, named_by
+from apps.schemes.queries import YEARS, OpenYear, open_years
 
-PURCHASE_COLUMNS: Final = {
-    "lane": "int2", "terminal_id": "int4", "batch_id": "int8", "seq": "int4", "tax_year": "int2", "at": "timestamptz",
-    "kind": "text", "of_terminal_id": "int4", "of_seq": "int4", "amount_minor": "int8", "line": "text",
-}  # fmt: skip
+STATE: Final = Statement(
+    "SELECT received::text, sealed_from, head FROM purchases_terminalstate"
+    " WHERE lane = $1 AND terminal_id = $2 FOR UPDATE"
+)
+NEW_STATE: Final = Statement(
+    "INSERT INTO purchases_terminalstate (lane, terminal_id, received) VALUES ($1, $2, '{}') ON CONFLICT DO NOTHING"
+)
+NUMBER: Final = Statement("SELECT nextval('purchases_batch_id_seq')")
+BATCH: Final = Statement(
+    "INSERT INTO purchases_batch (lane, id, terminal_id, records, software, request_id, received_at)"
+    " OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7)"
+)
+PURCHASES: Final = Statement(
+    "INSERT INTO purchases_purchase (lane, terminal_id, batch_id, seq, tax_year, at, kind, of_terminal_id, of_seq,"
+    " amount_minor, line) SELECT $1::int2, $2::int4, $3::int8, * FROM unnest($4::int4[], $5::int2[], $6::timestamptz[],"
+    " $7::text[], $8::int4[], $9::int4[], $10::int8[], $11::text[])"
+)
+SEAL: Final = Statement(
+    "INSERT INTO purchases_seal (lane, terminal_id, last_seq, head, signature, received_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6)"
+)
+# Adds numbers to those received, and moves the chain's head to the seal's.
+MOVE_ON: Final = Statement(
+    "UPDATE purchases_terminalstate SET received = received + $3::int8multirange,"
+    " head = coalesce($4::bytea, head), sealed_from = coalesce($5::int4, sealed_from)"
+    " WHERE lane = $1 AND terminal_id = $2"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +72,18 @@ class Sender:
     software: str
 
 
-def lock_state(cursor: Cursor, sender: Sender) -> State:
-    """The terminal's state, its row locked, so that its batches come one after another.
+def lock_state(sender: Sender) -> tuple[State, list[OpenYear]]:
+    """The terminal's state, its row locked, so that its batches come one after another; and the started years.
 
     A number for the batch comes with it, drawn under the lock: in the order of their numbers a terminal's batches were
     accepted, and are counted.
     """
-    row = _state_of(cursor, sender)
-    if row is None:
-        cursor.execute(
-            "INSERT INTO purchases_terminalstate (lane, terminal_id, received) VALUES (%s, %s, '{}')"
-            " ON CONFLICT DO NOTHING",
-            (sender.lane, sender.terminal_id),
-        )
-        row = _state_of(cursor, sender)
-    assert row is not None  # noqa: S101 - nobody removes a terminal's state
-    received, sealed_from, head, batch_id = row
-    return State([(r.lower, r.upper) for r in received], batch_id, sealed_from, head)
-
-
-def _state_of(cursor: Cursor, sender: Sender) -> tuple[Any, ...] | None:
-    """Both statements in one trip."""
-    with cursor.connection.pipeline(), Cursor(cursor.connection) as numbers:
-        cursor.execute(
-            "SELECT received, sealed_from, head FROM purchases_terminalstate"
-            " WHERE lane = %s AND terminal_id = %s FOR UPDATE",
-            (sender.lane, sender.terminal_id),
-            prepare=True,
-        )
-        numbers.execute("SELECT nextval('purchases_batch_id_seq')", prepare=True)
-        row, number = cursor.fetchone(), numbers.fetchone()
-    return (*row, *number) if row and number else None
+    place = (sender.lane, sender.terminal_id)
+    years, states, ((batch_id,),) = trip(Ask(YEARS), Ask(STATE, place), Ask(NUMBER))
+    if not states:
+        _, states, ((batch_id,),) = trip(Ask(NEW_STATE, place), Ask(STATE, place), Ask(NUMBER))
+    ((received, sealed_from, head),) = states
+    return State(read_ranges(received), batch_id, sealed_from, head), open_years(years)
 
 
 def lines_between(cursor: Cursor, sender: Sender, first: int, end: int) -> list[str | None]:
@@ -125,71 +128,56 @@ def store(
     sealed: Sealed | None,
     now: datetime,
 ) -> None:
-    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox.
-
-    Accepted records are known to be new while the terminal's state is locked, so they are copied.
-    """
+    """Keep a batch: its accepted records, its refused ones, its seal, and its place in the outbox."""
     seqs = new_seqs(decided)
     new = to_ranges(seqs)
+    asked = []
+    if new:
+        asked.append(Ask(BATCH, _batch(sender, batch_id, len(seqs), now)))
     if decided.accepted:
-        _store_accepted(cursor, sender, batch_id, decided.accepted, of_terminals)
-    with cursor.connection.pipeline():  # all the rest in one trip
-        if new:
-            _store_batch(cursor, sender, batch_id, len(seqs), now)
-        if decided.refused:
-            _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
-        if sealed:
-            _store_seal(cursor, sender, sealed, now)
-        if new or sealed:
-            _move_on(cursor, sender, new, sealed)
+        asked.append(Ask(PURCHASES, _purchases(sender, batch_id, decided.accepted, of_terminals)))
+    if sealed:
+        asked.append(Ask(SEAL, _seal(sender, sealed, now)))
+    if new or sealed:
+        asked.append(Ask(MOVE_ON, _next_state(sender, new, sealed)))
+    trip(*asked)
+    if decided.refused:
+        _store_refused(cursor, sender, batch_id, decided.refused, of_terminals=of_terminals, now=now)
 
 
-def _store_seal(cursor: Cursor, sender: Sender, sealed: Sealed, now: datetime) -> None:
-    cursor.execute(
-        "INSERT INTO purchases_seal (lane, terminal_id, last_seq, head, signature, received_at)"
-        " VALUES (%s, %s, %s, %b, %b, %s)",
-        (sender.lane, sender.terminal_id, sealed.last_seq, sealed.seal.head, sealed.seal.signature, now),
-        prepare=True,
+def _batch(sender: Sender, batch_id: int, records: int, now: datetime) -> Sequence[Value]:
+    place = (sender.lane, batch_id, sender.terminal_id)
+    return *place, records, sender.software, str(sender.request_id), now.isoformat()
+
+
+def _purchases(
+    sender: Sender, batch_id: int, accepted: Sequence[tuple[Record, int]], of_terminals: dict[str, int]
+) -> Sequence[Value]:
+    records = [record for record, _ in accepted]
+    named = [record.of for record in records]
+    return (
+        sender.lane,
+        sender.terminal_id,
+        batch_id,
+        numbers_array([record.seq for record in records]),
+        numbers_array([year for _, year in accepted]),
+        times_array([record.at for record in records]),
+        quoted_array([record.kind for record in records]),
+        numbers_or_null_array([of_terminals[of.terminal] if of else None for of in named]),
+        numbers_or_null_array([of.seq if of else None for of in named]),
+        numbers_array([record.amount_minor for record in records]),
+        text_array([record.line for record in records]),
     )
 
 
-def _move_on(cursor: Cursor, sender: Sender, new: Ranges, sealed: Sealed | None) -> None:
-    """Add numbers to those received, and move the chain's head to the seal's."""
+def _seal(sender: Sender, sealed: Sealed, now: datetime) -> Sequence[Value]:
+    seal = sealed.seal
+    return sender.lane, sender.terminal_id, sealed.last_seq, seal.head, seal.signature, now.isoformat()
+
+
+def _next_state(sender: Sender, new: Ranges, sealed: Sealed | None) -> Sequence[Value]:
     head, sealed_from = (sealed.seal.head, sealed.sealed_from) if sealed else (None, None)
-    cursor.execute(
-        "UPDATE purchases_terminalstate SET received = received + %s::int8multirange,"
-        " head = coalesce(%b::bytea, head), sealed_from = coalesce(%s::int4, sealed_from)"
-        " WHERE lane = %s AND terminal_id = %s",
-        (Multirange([Int8Range(*r) for r in new]), head, sealed_from, sender.lane, sender.terminal_id),
-        prepare=True,
-    )
-
-
-def _store_batch(cursor: Cursor, sender: Sender, batch_id: int, records: int, now: datetime) -> None:
-    cursor.execute(
-        "INSERT INTO purchases_batch (lane, id, terminal_id, records, software, request_id, received_at)"
-        " OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (sender.lane, batch_id, sender.terminal_id, records, sender.software, sender.request_id, now),
-        prepare=True,
-    )
-
-
-def _store_accepted(
-    cursor: Cursor,
-    sender: Sender,
-    batch_id: int,
-    accepted: Sequence[tuple[Record, int]],
-    of_terminals: dict[str, int],
-) -> None:
-    lane, terminal_id = sender.lane, sender.terminal_id
-    with cursor.copy(f"COPY purchases_purchase ({', '.join(PURCHASE_COLUMNS)}) FROM STDIN (FORMAT binary)") as copy:
-        copy.set_types(list(PURCHASE_COLUMNS.values()))
-        for record, year in accepted:
-            of_terminal_id, of_seq = (of_terminals[record.of.terminal], record.of.seq) if record.of else (None, None)
-            copy.write_row(
-                (lane, terminal_id, batch_id, record.seq, year, record.at, record.kind, of_terminal_id, of_seq,
-                 record.amount_minor, record.line)
-            )  # fmt: skip
+    return sender.lane, sender.terminal_id, ranges_text(new), head, sealed_from
 
 
 def _store_refused(

@@ -1,20 +1,22 @@
 """Reading schemes and years."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
-from apps.kernel.database import ask
+from apps.kernel.database import Statement
 from apps.kernel.errors import KanpuError
 from apps.kernel.periods import Period, covers, year_period
 from apps.schemes.document import Scheme
 from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.rates import dated
 
-YEARS: Final = "SELECT year, scheme_version_id, starts_at, ends_at, deadline_at FROM schemes_taxyear ORDER BY year"
+YEARS: Final = Statement(
+    "SELECT year, scheme_version_id, starts_at, ends_at, deadline_at FROM schemes_taxyear ORDER BY year"
+)
 YEAR_LOCK: Final = 20150900  # the class of the advisory locks that are taken by year
 
 
@@ -59,14 +61,13 @@ class LoadedVersion(NamedTuple):
 def started_years() -> list[OpenYear]:
     """All started years, in order: one query."""
     with connection.cursor() as cursor:
-        cursor.execute(YEARS)
-        return [OpenYear(*row) for row in cursor.fetchall()]
+        cursor.execute(YEARS.text.decode())
+        return open_years(cursor.fetchall())
 
 
-def ask_started_years() -> Callable[[], list[OpenYear]]:
-    """The same for who asks with every request: in a pipeline, as `ask` does it."""
-    rows = ask(YEARS)
-    return lambda: [OpenYear(*row) for row in rows()]
+def open_years(rows: Iterable[tuple[Any, ...]]) -> list[OpenYear]:
+    """The years in the rows of YEARS, for who asks with every request, together with something else."""
+    return [OpenYear(*row) for row in rows]
 
 
 def kept_years() -> list[int]:
