@@ -1,5 +1,6 @@
 """A resident's pages read what they show: what others bought, and how many others there are, costs them nothing."""
 
+import json
 import uuid
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.accruals.queries import entries_of_resident
 from apps.residents.models import Membership, Resident
 from tests.pages import YEAR, buy, resident
 
@@ -94,3 +96,14 @@ def test_a_page_reads_no_more_when_there_are_others(reader: Client) -> None:
         rows_now, blocks_now = read_for(reader, path)
         assert rows_now <= rows, path
         assert blocks_now <= blocks + A_LEVEL_DEEPER, path
+
+
+def test_the_newest_purchases_are_found_without_reading_the_others(reader: Client, terminal: int) -> None:
+    ref = Resident.objects.get().ref
+    for month in range(1, 13):
+        buy(ref, terminal, *[{"reduced": 100}] * 60, month=month)
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS)
+        cursor.execute("ANALYZE")
+    (plan,) = json.loads(entries_of_resident(ref, YEAR)[:50].explain(format="json", analyze=True))
+    assert rows_in(plan["Plan"]) <= 2 * 60

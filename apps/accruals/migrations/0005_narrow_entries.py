@@ -1,8 +1,8 @@
 from django.db import migrations, models
 
 # What an entry takes on disk: columns of eight bytes come first, so that none is padded. The key begins with what an
-# entry is found by; a resident's entries are found by an index that keeps equal values once. How many purchases an entry
-# adds was read by nobody: it follows from the amounts.
+# entry is found by; a resident's entries are found, month by month, by an index that keeps equal values once. How many
+# purchases an entry adds was read by nobody: it follows from the amounts.
 CREATE = """
 CREATE TABLE accruals_entry (
     at timestamptz NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE accruals_entry (
         (kind = 'sale') = (of_seq IS NULL) AND (of_seq IS NULL) = (of_terminal_id IS NULL)),
     PRIMARY KEY (terminal_id, seq, resident_ref, tax_year, at)
 ) PARTITION BY LIST (tax_year);
-CREATE INDEX accruals_entry_resident ON accruals_entry (resident_ref, tax_year);
+CREATE INDEX accruals_entry_resident ON accruals_entry (resident_ref, tax_year, month);
 -- Parts follow each other as entries are counted, so a few pages of index find a part.
 CREATE INDEX accruals_entry_part ON accruals_entry USING brin (part);
 """

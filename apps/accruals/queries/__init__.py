@@ -105,7 +105,9 @@ def year_of_resident(resident_ref: UUID, year: int) -> ResidentYear:
 
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
     """One resident's purchases of a year, the newest first."""
-    return Entry.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-at", "terminal_id", "-seq")
+    # By months first, which follow from the times: so their index gives the newest without reading the others.
+    rows = Entry.objects.filter(resident_ref=resident_ref, tax_year=year)
+    return rows.order_by("-month", "-at", "terminal_id", "-seq")
 
 
 def newest_year_of(resident_ref: UUID) -> int | None:
