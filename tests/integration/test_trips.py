@@ -83,8 +83,12 @@ def test_a_connection_that_ends_on_the_way_says_so_and_the_next_trip_has_another
 
 
 def test_other_threads_run_while_the_server_is_at_work() -> None:
+    def wait() -> None:
+        trip(Ask(SLEEP, ["0.5"]))
+        connection.close()
+
     started_s, counted = monotonic(), 0
-    thread = Thread(target=lambda: (trip(Ask(SLEEP, ["0.5"])), connection.close()))
+    thread = Thread(target=wait)
     thread.start()
     while monotonic() - started_s < 0.3:
         counted += 1
