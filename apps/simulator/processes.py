@@ -29,8 +29,8 @@ class ProcessFailed(KanpuError):
 
 def web_command(port: int) -> list[str]:
     """The API and the pages, on loopback."""
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
-    return [str(BIN / "granian"), *options, "--blocking-threads", "2", "--no-ws", "config.wsgi:application"]
+    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "3"]
+    return [str(BIN / "granian"), *options, "--blocking-threads", "1", "--no-ws", "config.wsgi:application"]
 
 
 def worker_command() -> list[str]:
