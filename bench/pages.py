@@ -74,7 +74,8 @@ FROM accruals_entry_2017, unnest(tiers, amounts_minor) u (tier, amount) GROUP BY
 def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], None]) -> dict[str, int | float]:
     """Latencies of the page in ms, medians of the rounds, in which the two databases take turns.
 
-    Each round asks for other residents' pages, PER_S a second. Beside them, the bytes of an entry in a day's file.
+    Each round asks for other residents' pages, PER_S a second. Beside them, the bytes of an entry in a day's file of
+    the archive.
     """
     requests = min(max(entries // 40_000, 100), FEW // A_RESIDENT // rounds)
     heavy, *readers = _world(entries // A_RESIDENT, requests * rounds, said)

@@ -28,7 +28,7 @@ class ProcessFailed(KanpuError):
 
 
 def web_command(port: int) -> list[str]:
-    """The API and the pages, on loopback."""
+    """The API and the pages, on loopback. Threads of one process would wait for each other's interpreter."""
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "3"]
     return [str(BIN / "granian"), *options, "--blocking-threads", "1", "--no-ws", "config.wsgi:application"]
 

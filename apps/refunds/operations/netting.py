@@ -14,7 +14,7 @@ from apps.refunds.netting_rule import netted
 from apps.refunds.operations.steps import check_state, record
 from apps.refunds.queries.settlements import debts_of_those_due, left_of
 
-NETTING_LOCK: Final = 20150903  # the class of the advisory lock that is held while debts are netted
+NETTING_LOCK: Final = 20150904  # the class of the advisory lock that is held while debts are netted
 
 
 class PaidTooMuch(KanpuError):
