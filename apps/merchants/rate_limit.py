@@ -67,14 +67,12 @@ class RateLimiter:
         """This request's place among the key's in a window, or 0 while Redis is away: one of some taken together."""
         with self._taking:
             taken = self._taken.get(key_id)
-            if taken and taken.window == window and taken.used < taken.end:
-                taken.used += 1
-                return taken.used
-        some = max(1, BASE_REQUESTS // PLACES_IN_BASE)
-        end = self._take(f"{key_id}:{window}", some)
-        with self._taking:
-            self._taken[key_id] = _Taken(window, used=end - some + 1, end=end)
-        return max(0, end - some + 1)
+            if not taken or taken.window != window or taken.used == taken.end:
+                some = max(1, BASE_REQUESTS // PLACES_IN_BASE)
+                end = self._take(f"{key_id}:{window}", some)
+                taken = self._taken[key_id] = _Taken(window, used=end - some, end=end)
+            taken.used += 1
+            return max(0, taken.used)
 
     def _take(self, key: str, some: int) -> int:
         """The last of some places in a window, or 0 while Redis is away."""

@@ -7,16 +7,16 @@ that is there.
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple
 
 from apps.kernel.arrays import numbers_array
 from apps.kernel.database import Cursor
 from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original, kind_of
-from apps.purchases.lanes import LANES, lane_of
+from apps.purchases.lanes import ANYWHERE, LANES, NAMED, Place, anywhere, by_lane, lane_of, place_of
 from apps.purchases.outbox import Claim
 from apps.purchases.ranges import to_ranges
 from apps.purchases.records import FOLLOWING, read_line
@@ -24,10 +24,6 @@ from apps.purchases.rulings import OFFICE, Ruling
 
 THREADS_PER_CLAIM: Final = 500
 MOST_HOPS: Final = 10  # of returns that wrongly name returns
-NAMED: Final = "unnest(%(terminals)s::int4[], %(seqs)s::int4[]) AS k (terminal_id, seq)"  # records of one lane
-ANYWHERE: Final = (
-    "unnest(%(lanes)s::int2[], %(terminals)s::int4[], %(seqs)s::int4[]) AS k (lane, terminal_id, seq)"  # of any lanes
-)
 # Statements that lock name their lane, so that each is one shard's; prepared, for planning costs more than they do.
 FILE: Final = """
 INSERT INTO purchases_followup
@@ -164,14 +160,6 @@ class Thread:
         return None
 
 
-class Place(TypedDict):
-    """Records of one lane, as statements name them."""
-
-    lane: int
-    terminals: list[int]
-    seqs: list[int]
-
-
 def file_followups(cursor: Cursor, claim: Claim, *, now: datetime) -> None:
     """File the returns, voids and corrections of the claimed batches, as waiting for what they name."""
     for lane, batch_ids in claim.items():
@@ -185,7 +173,7 @@ def mark_due(cursor: Cursor, keys: Iterable[Key]) -> None:
     """Have the follow-ups that wait for these records looked at."""
     for place in by_lane(keys):
         if named := _named_and_open(cursor, place):
-            cursor.execute(MARK_DUE, _place(named), prepare=True)
+            cursor.execute(MARK_DUE, place_of(named), prepare=True)
 
 
 def _named_and_open(cursor: Cursor, place: Place) -> list[Key]:
@@ -203,7 +191,7 @@ def _named_and_open(cursor: Cursor, place: Place) -> list[Key]:
 def due_keys(cursor: Cursor) -> list[Key]:
     """Some of the records that due follow-ups name, the longest waiting first, that no other worker looks at."""
     due = list(dict.fromkeys(Key(*row) for row in cursor.execute(DUE).fetchall()))
-    rows = cursor.execute(TRY_LOCKS, _place(due) | {"most": THREADS_PER_CLAIM}).fetchall() if due else []
+    rows = cursor.execute(TRY_LOCKS, place_of(due) | {"most": THREADS_PER_CLAIM}).fetchall() if due else []
     return [Key(*row) for row in rows]
 
 
@@ -245,7 +233,7 @@ def settled(cursor: Cursor, threads: Collection[Thread], runs: Mapping[Key, Mapp
         for follower in thread.followers:
             looked_at[lane_of(follower.of.terminal_id)].append((thread, follower))
     for _, some in sorted(looked_at.items()):
-        place = _place([f.of for _, f in some]) | {
+        place = place_of([f.of for _, f in some]) | {
             "by": [f.key.terminal_id for _, f in some],
             "by_seqs": [f.key.seq for _, f in some],
             "waiting": [t.found is None for t, _ in some],
@@ -306,40 +294,13 @@ def mark_all_due(cursor: Cursor, sale: Key) -> None:
     )
 
 
-def _place(keys: Sequence[Key]) -> Place:
-    """Records of one lane, as statements name them."""
-    return {
-        "lane": lane_of(keys[0].terminal_id),
-        "terminals": [key.terminal_id for key in keys],
-        "seqs": [key.seq for key in keys],
-    }
-
-
-def by_lane(keys: Iterable[Key]) -> Iterator[Place]:
-    """Records lane by lane, as statements name them; in the lanes' order, in which locks are taken."""
-    lanes: dict[int, list[Key]] = defaultdict(list)
-    for key in keys:
-        lanes[lane_of(key.terminal_id)].append(key)
-    return (_place(some) for _, some in sorted(lanes.items()))
-
-
-def _anywhere(keys: Iterable[Key]) -> dict[str, object]:
-    """Records of any lanes, as statements that lock nothing name them."""
-    listed = list(keys)
-    return {
-        "lanes": [lane_of(key.terminal_id) for key in listed],
-        "terminals": [key.terminal_id for key in listed],
-        "seqs": [key.seq for key in listed],
-    }
-
-
 def _those(cursor: Cursor, statement: str, keys: Collection[Key]) -> set[Key]:
     """Those of the records that a statement finds."""
-    return {Key(*row) for row in cursor.execute(statement, _anywhere(keys))} if keys else set()
+    return {Key(*row) for row in cursor.execute(statement, anywhere(keys))} if keys else set()
 
 
 def _find(cursor: Cursor, keys: Iterable[Key]) -> dict[Key, Found]:
-    found, named = {}, _anywhere(keys)
+    found, named = {}, anywhere(keys)
     for statement in (FIND, FIND_REFUSED):
         for terminal_id, seq, kind, of_terminal_id, of_seq, *rest in cursor.execute(statement, named):
             of = Key(of_terminal_id, of_seq) if of_seq else None

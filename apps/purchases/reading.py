@@ -14,8 +14,7 @@ from django.db import connection
 from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.acceptance import Defect
 from apps.purchases.following import Key
-from apps.purchases.followups import NAMED, by_lane
-from apps.purchases.lanes import lane_of
+from apps.purchases.lanes import NAMED, by_lane, lane_of
 
 # Statements name their lane, so that each is one shard's; they are prepared, for planning costs more than they do.
 OF_TERMINAL: Final = "lane = %(lane)s AND terminal_id = t.id AND seq > t.after"

@@ -1,4 +1,4 @@
-"""The statements that accepting runs, on psycopg's cursor with binary arrays, inside the caller's transaction."""
+"""The statements that accepting makes inside the caller's transaction: what goes with every batch in two trips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
