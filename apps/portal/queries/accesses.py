@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.core.paginator import Page, Paginator
 from django.db.models import Q
 
 from apps.audit.models import AccessRecord
-from apps.portal.queries.accounts import resident_of
 
 ACCESSES_A_PAGE: Final = 50
 OWN_SHOWN: Final = 20
@@ -24,9 +23,9 @@ class AccessesPage:
     own_count: int
 
 
-def own_accesses(user: User | AnonymousUser, *, page: str | None) -> AccessesPage:
-    """Accesses to the resident's data. Raises NoAccount."""
-    records = AccessRecord.objects.filter(resident_ref=resident_of(user)).order_by("-at", "-pk")
+def own_accesses(ref: UUID, *, page: str | None) -> AccessesPage:
+    """Accesses to the resident's data."""
+    records = AccessRecord.objects.filter(resident_ref=ref).order_by("-at", "-pk")
     is_own = Q(role="resident", purpose=OWN_PURPOSE)
     own = records.filter(is_own)
     return AccessesPage(

@@ -1,4 +1,4 @@
-"""As which resident a user signs in."""
+"""As which resident a user signs in, and whose pages are open."""
 
 from uuid import UUID
 
@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from apps.kernel.errors import KanpuError
 from apps.portal.models import Account
+from apps.portal.viewer import Right, Viewer
 from apps.residents.models import Notice
 
 
@@ -21,6 +22,11 @@ def resident_of(user: User | AnonymousUser) -> UUID:
     if account is None:
         raise NoAccount("This sign-in belongs to no resident.")
     return account.resident_ref
+
+
+def viewer_of(user: User | AnonymousUser, right: Right) -> Viewer:  # noqa: ARG001 - residents have every right to theirs
+    """Who looks at whose pages, with this right. Raises NoAccount."""
+    return Viewer(resident_of(user))
 
 
 def user_of_letter(notice_id: int) -> User | None:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 
-from apps.portal.queries.accounts import resident_of
 from apps.residents.models import CardOrder, CardSuspension
 from apps.residents.queries.card_states import CardState, State, cards_of, open_order_of
 
@@ -29,9 +27,8 @@ class CardsPage:
         return all(card.suspension for card in self.good)
 
 
-def own_cards(user: User | AnonymousUser) -> CardsPage:
-    """The resident's cards now. Raises NoAccount."""
-    ref = resident_of(user)
+def own_cards(ref: UUID) -> CardsPage:
+    """The resident's cards now."""
     return CardsPage(cards_of(ref, now=timezone.now()), open_order_of(ref))
 
 

@@ -1,9 +1,9 @@
 """The resident's own decisions."""
 
-from django.contrib.auth.models import AnonymousUser, User
+from uuid import UUID
+
 from django.utils import timezone
 
-from apps.portal.queries.accounts import resident_of
 from apps.refunds.models import Decision
 from apps.refunds.queries.decisions import (
     DecisionMissing,
@@ -13,15 +13,15 @@ from apps.refunds.queries.decisions import (
 )
 
 
-def own_decisions(user: User | AnonymousUser) -> list[tuple[Decision, str]]:
-    """The resident's decisions with the stage of each, the newest first: two queries. Raises NoAccount."""
+def own_decisions(ref: UUID) -> list[tuple[Decision, str]]:
+    """The resident's decisions with the stage of each, the newest first: two queries."""
     today = timezone.localdate()
-    return [(decision, stage_of(decision, today=today)) for decision in decisions_of_resident(resident_of(user))]
+    return [(decision, stage_of(decision, today=today)) for decision in decisions_of_resident(ref)]
 
 
-def own_decision(user: User | AnonymousUser, decision_id: int) -> Decision:
-    """One of the resident's decisions. Raises NoAccount, and DecisionMissing for another's."""
-    ref, decision = resident_of(user), decision_of(decision_id)
+def own_decision(ref: UUID, decision_id: int) -> Decision:
+    """One of the resident's decisions. Raises DecisionMissing for another's."""
+    decision = decision_of(decision_id)
     if decision.resident_ref != ref:
         raise DecisionMissing(f"There is no decision {decision_id}.")
     return decision

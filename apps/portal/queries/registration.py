@@ -7,14 +7,12 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 from psycopg.types.range import DateRange
 
 from apps.audit.access import Access
 from apps.kernel.periods import Period
 from apps.portal.queries.accesses import OWN_PURPOSE
-from apps.portal.queries.accounts import resident_of
 from apps.residents.models import Membership, RegisterEvent, Resident, VaultRecord
 from apps.residents.queries.vault import read_vault
 from apps.residents.vault.contents import Identity
@@ -47,9 +45,8 @@ class Registration:
     events: list[RegisterEvent]
 
 
-def own_registration(user: User | AnonymousUser) -> Registration:
-    """The resident's own registration. Raises NoAccount, Resident.DoesNotExist and what `read_vault` raises."""
-    ref = resident_of(user)
+def own_registration(ref: UUID) -> Registration:
+    """The resident's own registration. Raises Resident.DoesNotExist and what `read_vault` raises."""
     resident = Resident.objects.get(pk=ref)
     columns = ("person",) if resident.is_protected else ("person", "address")
     identity = read_vault([ref], columns, access=OWN_ACCESS, at=timezone.now()).get(ref)

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from django.contrib.auth.models import AnonymousUser, User
+from uuid import UUID
 
 from apps.portal.parts import Parts
-from apps.portal.queries.accounts import resident_of
 from apps.portal.queries.parts import parts_of_year
 from apps.refunds.queries.proofs import leaf_index
 from apps.refunds.queries.settlements import Balance, balances_of
@@ -28,9 +26,8 @@ class StatementPage:
     parts: Parts | None
 
 
-def statement_page(user: User | AnonymousUser, year: int, number: int) -> StatementPage:
-    """The resident's own statement of a run. Raises NoAccount and StatementMissing."""
-    ref = resident_of(user)
+def statement_page(ref: UUID, year: int, number: int) -> StatementPage:
+    """The resident's own statement of a run. Raises StatementMissing."""
     balance = next((found for found in balances_of(ref, year) if found.run.number == number), None)
     if balance is None or not balance.proved:
         raise StatementMissing(f"There is no verified statement of {year}, run {number}, for this resident yet.")
@@ -40,6 +37,6 @@ def statement_page(user: User | AnonymousUser, year: int, number: int) -> Statem
     return StatementPage(balance, explanation_of(refund), scheme, place, parts_of_year(ref, year, scheme, balance.run))
 
 
-def own_statement(user: User | AnonymousUser, year: int, number: int) -> Mapping[str, Any]:
-    """The same as data, with its proof. Raises NoAccount, RunMissing and StatementMissing."""
-    return statement_of(resident_of(user), year, number)
+def own_statement(ref: UUID, year: int, number: int) -> Mapping[str, Any]:
+    """The same as data, with its proof. Raises RunMissing and StatementMissing."""
+    return statement_of(ref, year, number)

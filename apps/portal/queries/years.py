@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
-
-from django.contrib.auth.models import AnonymousUser, User
+from uuid import UUID
 
 from apps.accruals.queries import ResidentYear, newest_year_of, number_held, year_of_resident
 from apps.accruals.queries.shown import CountedPage, counted_page
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.parts import Parts
-from apps.portal.queries.accounts import resident_of
 from apps.portal.queries.cards import is_suspended
 from apps.portal.queries.parts import parts_of_year
 from apps.refunds.models import Decision, Refund
@@ -118,15 +116,14 @@ class YearPage:
     erased_at: datetime | None
 
 
-def newest_year(user: User | AnonymousUser) -> int | None:
-    """The last year with something counted for the resident, else the last started. Raises NoAccount."""
+def newest_year(ref: UUID) -> int | None:
+    """The last year with something counted for the resident, else the last started."""
     years = [row.year for row in started_years()]
-    return newest_year_of(resident_of(user)) or (years[-1] if years else None)
+    return newest_year_of(ref) or (years[-1] if years else None)
 
 
-def year_page(user: User | AnonymousUser, year: int, *, page: str | None) -> YearPage:
-    """The resident's own year, with one page of purchases. Raises NoAccount, YearNotStarted."""
-    ref = resident_of(user)
+def year_page(ref: UUID, year: int, *, page: str | None) -> YearPage:
+    """The resident's own year, with one page of purchases. Raises YearNotStarted."""
     row = tax_year(year)
     scheme = row.scheme_version.scheme()
     balances = balances_of(ref, year)

@@ -1,22 +1,17 @@
 """Who looked at the data of the resident who signed in."""
 
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.portal.guard import resident_page
 from apps.portal.queries.accesses import own_accesses
-from apps.portal.queries.accounts import NoAccount
+from apps.portal.viewer import Viewer
 
 
 @require_safe
-@never_cache
-@login_required
-def accesses(request: HttpRequest) -> HttpResponse:
+@resident_page()
+def accesses(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Accesses to the resident's data, the newest first."""
-    try:
-        found = own_accesses(request.user, page=request.GET.get("page"))
-    except NoAccount as error:
-        raise Http404(str(error)) from error
+    found = own_accesses(viewer.ref, page=request.GET.get("page"))
     return render(request, "portal/accesses.html", {"found": found})

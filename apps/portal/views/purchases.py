@@ -3,47 +3,45 @@
 from typing import Final
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from apps.accruals.operations.answering import AnswerFinal, TooManyAnswers, purchase_named
 from apps.accruals.operations.withdrawing import PurchaseMissing, TooLateToWithdraw
+from apps.portal.guard import resident_page
 from apps.portal.operations.purchases import answer_own, withdraw_own
-from apps.portal.queries.accounts import NoAccount
 from apps.portal.queries.purchases import PurchaseUnknown, own_held, own_purchase
+from apps.portal.viewer import Right, Viewer
 
 READ_AND_DONE: Final = ["GET", "HEAD", "POST"]
 
 
 @require_http_methods(READ_AND_DONE)
-@never_cache
-@login_required
-def held(request: HttpRequest) -> HttpResponse:
+@resident_page(Right.DISPUTE)
+def held(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Held purchases; an answer for one, or for all on the page."""
     try:
         if request.method == "POST":
-            _answer(request)
+            _answer(request, viewer)
             return redirect("my-held")
-        found = own_held(request.user, page=request.GET.get("page"))
-    except (NoAccount, PurchaseMissing, TooManyAnswers) as error:
+        found = own_held(viewer.ref, page=request.GET.get("page"))
+    except (PurchaseMissing, TooManyAnswers) as error:
         raise Http404(str(error)) from error
     return render(request, "portal/held.html", {"found": found})
 
 
-def _answer(request: HttpRequest) -> None:
+def _answer(request: HttpRequest, viewer: Viewer) -> None:
     confirm = "mine" in request.POST
     names = request.POST.getlist("mine") or request.POST.getlist("not_mine")
     if names == ["all"]:
         names = request.POST.getlist("purchase")
     purchases = [purchase_named(name) for name in names]
     try:
-        answered = answer_own(request.user, purchases, confirm=confirm, at=timezone.now())
+        answered = answer_own(viewer, purchases, confirm=confirm, at=timezone.now())
     except AnswerFinal:
         messages.error(request, _("The time for changing this answer is over."))
         return
@@ -60,19 +58,18 @@ def _answer(request: HttpRequest) -> None:
 
 
 @require_http_methods(READ_AND_DONE)
-@never_cache
-@login_required
-def withdrawal(request: HttpRequest, terminal_id: int, seq: int) -> HttpResponse:
+@resident_page(Right.DISPUTE)
+def withdrawal(request: HttpRequest, viewer: Viewer, terminal_id: int, seq: int) -> HttpResponse:
     """What withdrawing a purchase means; done when it is confirmed."""
     try:
-        found = own_purchase(request.user, terminal_id, seq)
+        found = own_purchase(viewer.ref, terminal_id, seq)
         if request.method == "POST":
-            withdraw_own(request.user, terminal_id, seq, at=timezone.now())
+            withdraw_own(viewer, terminal_id, seq, at=timezone.now())
             messages.success(request, _("The purchase is erased, and its refund given up."))
             return redirect("year", year=found.tax_year)
     except TooLateToWithdraw:
         messages.error(request, _("The year of this purchase is being settled: it can no longer be withdrawn."))
         return redirect("year", year=found.tax_year)
-    except (NoAccount, PurchaseUnknown, PurchaseMissing) as error:
+    except (PurchaseUnknown, PurchaseMissing) as error:
         raise Http404(str(error)) from error
     return render(request, "portal/withdrawal.html", {"found": found})

@@ -1,38 +1,36 @@
 """The resident's statements, as a page and as files, and the program that checks them."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.kernel.errors import KanpuError
+from apps.portal.guard import resident_page
 from apps.portal.queries.statements import own_statement, statement_page
 from apps.portal.verifier import verifier_zip
+from apps.portal.viewer import Viewer
 from apps.refunds.documents.files import File, statement_json_file, statement_pdf_file
 from apps.refunds.downloads import saved
 from apps.refunds.templatetags.kanpu import language
 
 
 @require_safe
-@never_cache
-@login_required
-def statement(request: HttpRequest, year: int, number: int) -> HttpResponse:
+@resident_page()
+def statement(request: HttpRequest, viewer: Viewer, year: int, number: int) -> HttpResponse:
     """The signed-in resident's statement of a run."""
     try:
-        found = statement_page(request.user, year, number)
+        found = statement_page(viewer.ref, year, number)
     except KanpuError as error:
         raise Http404(str(error)) from error
     return render(request, "portal/statement.html", {"found": found})
 
 
 @require_safe
-@never_cache
-@login_required
-def statement_file(request: HttpRequest, year: int, number: int, kind: str) -> HttpResponse:
+@resident_page()
+def statement_file(_request: HttpRequest, viewer: Viewer, year: int, number: int, kind: str) -> HttpResponse:
     """The same as PDF in the page's language, or as JSON with its proof."""
     try:
-        data = own_statement(request.user, year, number)
+        data = own_statement(viewer.ref, year, number)
     except KanpuError as error:
         raise Http404(str(error)) from error
     return saved(statement_json_file(data) if kind == "json" else statement_pdf_file(data, language=language()))

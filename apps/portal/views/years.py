@@ -7,8 +7,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.audit.officers import is_auditor
+from apps.portal.guard import resident_page
 from apps.portal.queries import years
-from apps.portal.queries.accounts import NoAccount
+from apps.portal.queries.accounts import NoAccount, viewer_of
+from apps.portal.viewer import Right, Viewer
 from apps.schemes.queries import YearNotStarted
 
 
@@ -18,21 +20,21 @@ from apps.schemes.queries import YearNotStarted
 def home(request: HttpRequest) -> HttpResponse:
     """A resident's newest year; auditors are shown to the console, others of staff to the office."""
     try:
-        year = years.newest_year(request.user)
+        viewer = viewer_of(request.user, Right.SEE)
     except NoAccount:
         return redirect("console" if is_auditor(request.user) else "office")
+    year = years.newest_year(viewer.ref)
     if year is None:
         raise Http404("No tax year was started.")
     return redirect("year", year=year)
 
 
 @require_safe
-@never_cache
-@login_required
-def year_page(request: HttpRequest, year: int) -> HttpResponse:
+@resident_page()
+def year_page(request: HttpRequest, viewer: Viewer, year: int) -> HttpResponse:
     """The signed-in resident's year."""
     try:
-        found = years.year_page(request.user, year, page=request.GET.get("page"))
-    except (NoAccount, YearNotStarted) as error:
+        found = years.year_page(viewer.ref, year, page=request.GET.get("page"))
+    except YearNotStarted as error:
         raise Http404(str(error)) from error
     return render(request, "portal/year.html", {"found": found})
