@@ -2,6 +2,7 @@
 
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
+from apps.residents.models.messages import Message
 from apps.residents.models.register import (
     Attribute,
     EarlierResidence,
@@ -24,6 +25,7 @@ __all__ = [
     "JudgingDue",
     "KeyFingerprint",
     "Membership",
+    "Message",
     "Notice",
     "PhoneMiss",
     "RecordingPause",
