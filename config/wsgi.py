@@ -1,5 +1,6 @@
 """The WSGI application that granian or gunicorn serves."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -10,3 +11,4 @@ from config.celery import app as celery_app
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 celery_app.set_default()
 application = get_wsgi_application()
+gc.freeze()  # what is loaded stays: no look for cycles goes through it again, in the middle of an answer
