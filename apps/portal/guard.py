@@ -1,4 +1,4 @@
-"""What stands before each page of the portal: a sign-in with two factors, the resident it is for, and the right to it."""
+"""What stands before each page of the portal: a sign-in with two factors, whose page it is, and the right to it."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,0 +1,31 @@
+"""To the government's identity provider and back."""
+
+from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.portal.identity import GovernmentAdapter
+
+
+@require_POST
+@never_cache
+def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Go there, to sign in or (`process=connect`) to connect the identity that one has there."""
+    return _view(OAuth2LoginView, request, provider_id)
+
+
+@require_safe
+@never_cache
+def back(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """What came back."""
+    return _view(OAuth2CallbackView, request, provider_id)
+
+
+def _view(view: type[OAuth2LoginView | OAuth2CallbackView], request: HttpRequest, provider_id: str) -> HttpResponse:
+    try:
+        found: HttpResponse = view.adapter_view(GovernmentAdapter(request, provider_id))(request)
+    except SocialApp.DoesNotExist as error:
+        raise Http404("There is no such identity provider.") from error
+    return found
