@@ -23,6 +23,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -36,6 +37,12 @@ NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - of a request that came through no 
 def address_of(request: HttpRequest) -> str:
     """The other end of the connection. What a proxy says of whom it serves is not believed: anybody can say it."""
     return str(request.META.get("REMOTE_ADDR") or NO_ADDRESS)
+
+
+def counted_name(_request: HttpRequest, credentials: dict[str, Any] | None) -> str:
+    """Under what Axes counts a user name: not in clear, since people type passwords and numbers there."""
+    name = str((credentials or {}).get("username") or "")
+    return salted_hmac("kanpu.guesses", name.lower(), algorithm="sha256").hexdigest()
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]

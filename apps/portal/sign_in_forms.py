@@ -96,7 +96,9 @@ class ProgramForm(ActivateTOTPForm):  # type: ignore[misc]
 class PasskeyNameForm(forms.Form):
     """What its owner calls a passkey."""
 
-    name = forms.CharField(label=_("Name of the passkey"), max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        label=_("Name of the passkey"), max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
 
 
 def _once(user: User, code: str) -> str:

@@ -1,6 +1,7 @@
 """What libraries tell of signing in, for the trail and the session."""
 
 from typing import Any
+from uuid import UUID
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.signals import user_logged_in
@@ -15,8 +16,15 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.portal.operations.sign_in import FACTORS, note, note_stranger
+from apps.portal.operations.sign_in import FACTORS, close_account, note, note_stranger
 from apps.portal.strength import FACTOR, records_of
+from apps.residents.operations.erasing import resident_erased
+
+
+@receiver(resident_erased)
+def forget_sign_in(ref: UUID, **_particulars: Any) -> None:
+    """Who was erased does not sign in any more."""
+    close_account(ref)
 
 
 @receiver(user_logged_in)
@@ -35,10 +43,10 @@ def password_failed(credentials: dict[str, Any], request: Any = None, **_particu
 
 
 @receiver(user_locked_out)
-def locked_out(request: Any, username: str, **_particulars: Any) -> None:
+def locked_out(request: Any, **_particulars: Any) -> None:
     """Once, when it begins: later tries are not counted."""
     if request.axes_failures_since_start is not None:
-        note_stranger("sign_in.locked_out", username, at=timezone.now())
+        note_stranger("sign_in.locked_out", str(request.axes_credentials.get("username", "")), at=timezone.now())
 
 
 @receiver(authentication_failed)

@@ -27,6 +27,8 @@ from apps.portal.models import Account, Counter
 from apps.portal.operations.sign_in import LastFactor, remove_factor
 from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.portal.viewer import Viewer
+from apps.residents.operations.erasing import erase_resident
+from tests.identities import enter
 from tests.pages import PASSWORD, auditor, queries_of, resident, shown
 from tests.signing_in import EN, SECRET, code_of, set_up_program, sign_in
 from tests.world import World
@@ -219,6 +221,7 @@ def test_names_that_are_nobodys_are_in_no_event(client: Client, hanako: User) ->
     for _ in range(5):
         sign_in(client, "983205673214", "wrong")
     assert not Event.objects.filter(action__startswith="sign_in").exists()
+    assert "983205673214" not in str(list(AccessAttempt.objects.values()))
 
 
 def test_codes_are_guessed_five_times_at_most_even_by_many_at_once(client: Client, hanako: User) -> None:
@@ -320,6 +323,15 @@ def test_the_last_factor_stays(client: Client, hanako: User) -> None:
     assert "This is your last factor" in shown(client, "/sign-in")
     assert Authenticator.objects.get() == program
     assert events("sign_in.factor_removed")[0].detail == {"factor": "webauthn"}
+
+
+def test_who_is_erased_does_not_sign_in_any_more(client: Client, hanako: User, world: World) -> None:
+    enter(world.residents[0])
+    client.force_login(hanako)
+    erase_resident(world.residents[0], reason="test", at=timezone.now(), actor="test")
+    assert client.get("/cards").status_code == 302
+    assert not User.objects.filter(username="hanako").exists()
+    assert not Authenticator.objects.exists()
 
 
 def test_two_removals_at_once_leave_one(hanako: User) -> None:

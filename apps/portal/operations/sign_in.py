@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
@@ -119,3 +120,14 @@ def end_other_sessions(user: User, session_key: str, *, at: datetime) -> int:
         session.end()
     note("sign_in.session_ended", user, {"sessions": len(others)}, at=at)
     return len(others)
+
+
+@transaction.atomic
+def close_account(ref: UUID) -> None:
+    """A resident's account, with its user, factors, identity and sessions, is gone for good."""
+    account = Account.objects.select_related("user").filter(resident_ref=ref).first()
+    if account is None:
+        return
+    for session in UserSession.objects.filter(user=account.user):
+        session.end()
+    account.user.delete()
