@@ -119,9 +119,8 @@ class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     def build_totp_svg(self, url: str) -> str:
         """A QR code that stands in the page itself, black on white in the dark as well."""
         drawn = BytesIO()
-        segno.make(url, micro=False).save(
-            drawn, kind="svg", scale=5, border=4, light="#fff", xmldecl=False, svgns=False
-        )
+        plain = {"xmldecl": False, "svgns": False, "svgclass": None, "lineclass": None, "omitsize": True}
+        segno.make(url, micro=False).save(drawn, kind="svg", border=4, light="#fff", **plain)
         return drawn.getvalue().decode()
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002 - allauth's name

@@ -204,6 +204,13 @@ def test_giving_up_there_leads_back(client: Client, hanako: User, provider: str)
     assert "did not sign you in" in shown(client, "/login")
 
 
+def test_a_provider_that_does_not_answer_is_no_error(client: Client, hanako: User, identities: Identities) -> None:
+    identities.start()
+    identities.processes.stop()
+    assert client.post("/login/identity")["Location"] == "/login"
+    assert "sign in another way" in shown(client, "/login")
+
+
 def test_without_a_provider_there_is_no_such_way(client: Client, hanako: User) -> None:
     assert "identity provider" not in shown(client, "/login")
     assert client.post("/login/identity").status_code == 404
