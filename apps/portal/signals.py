@@ -37,7 +37,8 @@ def signed_in(request: HttpRequest, user: User, **_particulars: Any) -> None:
 @receiver(user_login_failed)
 def password_failed(credentials: dict[str, Any], request: Any = None, **_particulars: Any) -> None:
     """A wrong password. Of names that are nobody's there is no event: they may be passwords, or numbers."""
-    if getattr(request, "axes_locked_out", False):  # not looked at any more, and so no failure
+    locked = getattr(request, "axes_locked_out", False)
+    if locked and request.axes_failures_since_start is None:  # it was not looked at any more
         return
     note_stranger("sign_in.failed", str(credentials.get("username", "")), {"with": "password"}, at=timezone.now())
 

@@ -66,6 +66,16 @@ def identities(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
+def client() -> Client:
+    """A browser on this machine: the provider sends nobody anywhere else."""
+    return browser()
+
+
+def browser() -> Client:
+    return Client(headers=EN, SERVER_NAME="localhost")
+
+
+@pytest.fixture
 def provider(identities: Identities) -> str:
     return identities.start()
 
@@ -86,7 +96,7 @@ def go(client: Client, person: str, *, process: str = "login") -> Any:
     assert page.status_code == 200, page.text
     asked = {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)">', page.text)}
     back = httpx.post(there["Location"], data=asked | {"person": person})
-    return client.get(back.headers["Location"].removeprefix("http://testserver"), headers=EN)
+    return client.get(back.headers["Location"].removeprefix("http://localhost"))
 
 
 def connect(client: Client, user: User, person: str) -> None:
@@ -123,7 +133,7 @@ def test_without_two_factors_there_kanpu_asks_for_its_own(
     settings.KANPU_OIDC_ACR = ""  # the operator has not said what is strong: then nothing is
     SocialAccount.objects.all().delete()
     connect(client, hanako, "hanako")
-    assert go(Client(), "hanako")["Location"] == "/login/code"
+    assert go(browser(), "hanako")["Location"] == "/login/code"
 
 
 def test_of_an_identity_no_name_is_kept(client: Client, hanako: User, provider: str) -> None:
@@ -140,14 +150,14 @@ def test_only_a_resident_who_just_signed_in_connects_and_no_one_elses(
 ) -> None:
     connect(client, hanako, "hanako")
     resident("taro")
-    other = Client()
+    other = browser()
     other.force_login(User.objects.get(username="taro"))
     go(other, "hanako", process="connect")
     assert "connected with another account" in shown(other, "/sign-in")
-    officer = Client()
+    officer = browser()
     officer.force_login(User.objects.get(username=auditor()))
     go(officer, "taro", process="connect")
-    go(Client(), "taro", process="connect")
+    go(browser(), "taro", process="connect")
     assert SocialAccount.objects.get().user == hanako
 
 
@@ -177,7 +187,7 @@ def test_a_code_is_bound_to_the_browser_that_asked_for_it(client: Client, hanako
     assert asked["code_challenge_method"] == "S256"
     assert (asked["prompt"], asked["scope"]) == ("login", "openid")
     back = httpx.post(there, data=asked | {"person": "hanako"}).headers["Location"]
-    stolen = Client().get(back.removeprefix("http://testserver"))
+    stolen = browser().get(back.removeprefix("http://localhost"))
     assert stolen["Location"] == "/login"
     code = dict(parse_qsl(urlsplit(back).query))["code"]
     without_verifier = {

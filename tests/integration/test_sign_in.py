@@ -319,7 +319,7 @@ def test_the_last_factor_stays(client: Client, hanako: User) -> None:
     assert client.post(f"/sign-in/factors/{phone.pk}/remove")["Location"] == "/sign-in"
     program = Authenticator.objects.get()
     assert "Remove the program" not in shown(client, "/sign-in")
-    client.post(f"/sign-in/factors/{program.pk}/remove")
+    client.post(f"/sign-in/factors/{program.pk}/remove", headers=EN)
     assert "This is your last factor" in shown(client, "/sign-in")
     assert Authenticator.objects.get() == program
     assert events("sign_in.factor_removed")[0].detail == {"factor": "webauthn"}
