@@ -156,6 +156,8 @@ class Handler(BaseHTTPRequestHandler):
             self._json(self.provider.configuration())
         elif path == "/jwks":
             self._json(self.provider.keys())
+        elif path == "/favicon.ico":  # browsers ask for it
+            self._answer(204, "image/x-icon", b"")
         elif wrong := "no such page" if path != "/authorize" else self.provider.refusal(asked):
             self._answer(400, "text/plain", wrong.encode())
         else:
