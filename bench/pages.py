@@ -3,6 +3,7 @@
 import os
 import statistics
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from apps.accruals.operations.archiving import render_part, scratch_folder
 from apps.accruals.operations.years import start_year
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
+from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.residents.operations import make_keys
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.own_database import make_anew
@@ -145,10 +147,11 @@ def _world(residents: int, readers: int, said: Callable[[str], None]) -> list[st
 
 
 def _session_of(user: User) -> str:
-    """A session as signing in makes it."""
+    """A session as signing in with two factors makes it."""
     session = SessionStore()
-    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
+    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[-1]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session[OWNER], session[RECORDS] = str(user.pk), [{"method": FACTOR, "type": "totp", "at": time.time()}]
     session.create()
     return str(session.session_key)
 

@@ -5,6 +5,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from urllib.parse import urlsplit
 
 from environs import Env
 
@@ -36,6 +37,12 @@ def earlier_secrets(name: str) -> list[str]:
     if path := env.str(f"{name}_FILE", ""):
         return Path(path).read_text().split()
     return [value.strip() for value in env.str(name, "").split(",") if value.strip()]
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _kept(path: Path) -> str:

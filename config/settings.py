@@ -4,22 +4,28 @@ DATABASE_URL, REDIS_URL      the servers (manage.py starts its own when they are
 KANPU_PRODUCTION=1           secrets must be given, cookies are secure, DEBUG is off for good
 KANPU_SECRET_KEY[_FILE]      Django's signing key
 KANPU_SECRET_KEY_FALLBACKS   earlier ones, comma-separated, while sessions and links signed with them are good; or _FILE
+KANPU_FACTOR_KEY[_FILE]      seals secrets of authenticator programs and recovery codes: kept for good, on all hosts
 KANPU_HOSTS                  host names, comma-separated
 KANPU_KEYRING                the file with the private keys: workers and card issuing only, never API servers
 KANPU_VAULT_KEYS             the file with the vault's keys: offices, portal, imports; never API servers or workers
 KANPU_VAULT_KEYS_TEXT        the same keys themselves, where they come from the environment
 KANPU_PORTAL_URL             the portal's address as residents type it: printed in letters
+KANPU_OIDC_ISSUER            the government's identity provider (OpenID Connect), if residents may sign in with it; and
+KANPU_OIDC_CLIENT_ID         Kanpu's name there,
+KANPU_OIDC_CLIENT_SECRET[_FILE]  its secret,
+KANPU_OIDC_ACR               what the provider calls a sign-in with two factors: without it, Kanpu asks for its own too
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from csp.constants import SELF
 
-from config.env import ROOT, earlier_secrets, env, secret
+from config.env import ROOT, earlier_secrets, env, origin_of, secret
 
 BASE_DIR = ROOT
 PRODUCTION = env.bool("KANPU_PRODUCTION", False)
@@ -51,6 +57,13 @@ INSTALLED_APPS = [
     "apps.portal",
     "apps.console",
     "apps.simulator",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "axes",
 ]
 MIDDLEWARE = [
     "apps.merchants.requests.RequestIdMiddleware",
@@ -64,6 +77,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -122,6 +137,15 @@ KANPU_PORTAL_URL = env.str("KANPU_PORTAL_URL", "")
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------
+# Counters of guesses and used codes: in PostgreSQL, the same for all processes. Redis may be emptied at any time.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "portal_counter",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -129,6 +153,56 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login"
+
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "apps.portal.adapters.address_of"
+AXES_USERNAME_CALLABLE = "apps.portal.adapters.counted_name"
+AXES_LOCKOUT_TEMPLATE = "account/locked_out.html"
+AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = AXES_VERBOSE = False
+
+ACCOUNT_ADAPTER = "apps.portal.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+# Guesses of a user's codes, and of a password by who is signed in. Of passwords at the sign-in Axes keeps count.
+ACCOUNT_RATE_LIMITS = {"login_failed": "5/15m/key", "reauthenticate": "10/15m/user", "login": None}
+MFA_ADAPTER = "apps.portal.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "apps.portal.sign_in_forms.FactorForm",
+    "reauthenticate": "apps.portal.sign_in_forms.FactorAgainForm",
+    "activate_totp": "apps.portal.sign_in_forms.ProgramForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RATE_LIMITS = {"webauthn_login": None}  # a signature cannot be guessed
+MFA_REAUTHENTICATION_REQUIRED = False  # our own guard asks again, by one rule for all pages
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 12
+MFA_TOTP_ISSUER = "Kanpu"
+MFA_TOTP_TOLERANCE = 1
+KANPU_FACTOR_KEY = secret("KANPU_FACTOR_KEY", production=PRODUCTION)
+
+KANPU_OIDC_ISSUER = env.str("KANPU_OIDC_ISSUER", "").rstrip("/")
+KANPU_OIDC_ACR = env.str("KANPU_OIDC_ACR", "")
+SOCIALACCOUNT_ADAPTER = "apps.portal.adapters.IdentityAdapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if KANPU_OIDC_ISSUER:
+    _asked = {"prompt": "login", "max_age": "300"} | ({"acr_values": KANPU_OIDC_ACR} if KANPU_OIDC_ACR else {})
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "government",
+                "name": "government",
+                "client_id": env.str("KANPU_OIDC_CLIENT_ID"),
+                "secret": secret("KANPU_OIDC_CLIENT_SECRET", production=True),
+                "settings": {"server_url": KANPU_OIDC_ISSUER, "scope": ["openid"], "auth_params": _asked},
+            }
+        ],
+    }
 
 LANGUAGE_CODE = "ja"
 LANGUAGES = [("ja", "日本語"), ("en", "English")]
@@ -145,7 +219,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "frame-ancestors": ["'none'"],
-        "form-action": [SELF],
+        "form-action": [SELF, *([origin_of(KANPU_OIDC_ISSUER)] if KANPU_OIDC_ISSUER else [])],
         "base-uri": ["'none'"],
         "object-src": ["'none'"],
     }
@@ -185,5 +259,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"httpx": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "httpx")},
 }

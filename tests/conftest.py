@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from datetime import date
 from io import StringIO
@@ -11,16 +12,19 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.management import create_contenttypes
 from django.core.management import call_command
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models.signals import post_migrate
+from django.test import Client
 from django.utils import timezone
 
 from apps.accruals.operations.years import start_year
 from apps.merchants.models import Merchant
 from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.refunds.operations.distributing import is_coordinator
 from apps.residents.models import VaultRecord
 from apps.schemes.models import TaxYear
@@ -102,6 +106,23 @@ def _passwords_hashed_quickly() -> Iterator[None]:
     """A password would take a processor a quarter of a second, hundreds of times. Web servers' processes do as ever."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signed_in_with_two_factors() -> Iterator[None]:
+    """Who is signed in by a test, not by the page, gave a second factor just now, as residents do."""
+    by_password_alone = Client.force_login
+
+    def force_login(client: Client, user: User, backend: str | None = None) -> None:
+        by_password_alone(client, user, backend)
+        session = client.session
+        session[RECORDS] = [{"method": FACTOR, "type": "totp", "at": time.time()}]
+        session[OWNER] = str(user.pk)
+        session.save()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "force_login", force_login)
         yield
 
 

@@ -4,13 +4,11 @@ from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.portal.birth_dates import birth_date_of
 from apps.residents.models import CardOrder
-from apps.residents.numbers import is_individual_number, is_resident_code, plain_digits
 
 
 class CodeForm(forms.Form):
@@ -33,18 +31,6 @@ class CodeForm(forms.Form):
         if found is None:
             raise forms.ValidationError(_("Give year, month and day, as in 1990-04-01."))
         return found
-
-
-class AccountForm(UserCreationForm):  # type: ignore[type-arg]  # generic to mypy alone
-    """User name and password of a new sign-in."""
-
-    def clean_username(self) -> str:
-        """No number of the register: it would stand in clear where user names stand."""
-        name: str = super().clean_username()  # None when it is taken, whatever its type says
-        digits = plain_digits(name or "")
-        if is_individual_number(digits) or is_resident_code(digits):
-            raise forms.ValidationError(_("Do not use your individual number or resident code: choose another name."))
-        return name
 
 
 class LostForm(forms.Form):

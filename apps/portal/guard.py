@@ -1,24 +1,34 @@
-"""What stands before each page of the portal: a sign-in, the resident it is for, and the right to the page."""
+"""What stands before each page of the portal: a sign-in with two factors, whose page it is, and the right to it."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from apps.portal.queries.accounts import NoAccount, viewer_of
+from apps.portal.strength import TO_OPEN, TO_SEND, has_second_factor, is_fresh, records_of
 from apps.portal.viewer import Right, Viewer
 
 P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Page = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
 
 
-def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
-    """A view for who signed in and has the right to it; it gets the viewer after the request. Anybody else: 404."""
+def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], View[P]]:
+    """A view for who signed in with two factors and has the right to it; it gets the viewer after the request.
 
-    def guard(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    Without a second factor it is set up first. Anybody else: 404.
+    """
+
+    def guard(page: Page[P]) -> View[P]:
         @never_cache
         @login_required
         @wraps(page)
@@ -27,8 +37,57 @@ def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], Callable[Conc
                 viewer = viewer_of(request.user, right)
             except NoAccount as error:
                 raise Http404(str(error)) from error
+            if lacks_factor(request):
+                return _on_the_way("second-factor", request)
             return page(request, viewer, *args, **kwargs)
 
         return guarded
 
     return guard
+
+
+def fresh_sign_in(page: Page[P]) -> Page[P]:
+    """Below `resident_page`: asks for the factor again if it was given longer than five minutes ago.
+
+    Afterwards the page is opened anew; a form that was opened in time may take twenty minutes, then what was typed is
+    lost. So a page shows its form by GET, at the address that takes it by POST.
+    """
+
+    @wraps(page)
+    def guarded(request: HttpRequest, viewer: Viewer, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        return _asked_again(request) or page(request, viewer, *args, **kwargs)
+
+    return guarded
+
+
+def fresh_user(view: View[P]) -> View[P]:
+    """The same for pages that officers have as well: whoever signed in, a short while ago."""
+
+    @never_cache
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        return _asked_again(request) or view(request, *args, **kwargs)
+
+    return guarded
+
+
+def lacks_factor(request: HttpRequest) -> bool:
+    """Whether the session was begun without a second factor. The demo's may be."""
+    return not (settings.DEMO or has_second_factor(records_of(request.session, _id(request))))
+
+
+def _asked_again(request: HttpRequest) -> HttpResponse | None:
+    within = TO_SEND if request.method == "POST" else TO_OPEN
+    if settings.DEMO or is_fresh(records_of(request.session, _id(request)), within, at=timezone.now()):
+        return None
+    return _on_the_way("sign-in-again", request)
+
+
+def _on_the_way(name: str, request: HttpRequest) -> HttpResponse:
+    """To another page first. What was sent is not kept: it may be an account number."""
+    return redirect(f"{reverse(name)}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _id(request: HttpRequest) -> int:
+    return request.user.pk or 0

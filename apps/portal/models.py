@@ -12,3 +12,14 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+
+class Counter(models.Model):
+    """Guesses and used codes: the table of Django's cache (its columns), so that all processes count together."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.cache_key

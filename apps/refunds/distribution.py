@@ -106,6 +106,18 @@ LOCAL: Final = (
     Rest(
         (
             "portal_account",
+            "portal_counter",
+            "account_emailaddress",
+            "account_emailconfirmation",
+            "axes_accessattempt",
+            "axes_accessattemptexpiration",
+            "axes_accessfailurelog",
+            "axes_accesslog",
+            "mfa_authenticator",
+            "socialaccount_socialaccount",
+            "socialaccount_socialapp",
+            "socialaccount_socialtoken",
+            "usersessions_usersession",
             "auth_user",
             "auth_group",
             "auth_permission",
@@ -117,6 +129,6 @@ LOCAL: Final = (
             "django_migrations",
             "django_session",
         ),
-        "who signs in, and Django's own",
+        "who signs in, how, and what the libraries for it keep; Django's own",
     ),
 )

@@ -1,6 +1,7 @@
 """The servers of a demo as processes of their own: web, workers, sweep. Stops what it started and nothing else."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from apps.kernel.errors import KanpuError
+from apps.simulator.identity_provider import STRONG
 
 START_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 20
@@ -56,6 +58,21 @@ def beat_command(schedule: Path) -> list[str]:
 def sweep_command() -> list[str]:
     """The sweep of this host."""
     return [sys.executable, "manage.py", "sweep_outbox"]
+
+
+def identity_command(port: int) -> list[str]:
+    """The simulated identity provider, on loopback."""
+    return [sys.executable, "manage.py", "identity_provider", "--port", str(port)]
+
+
+def identity_settings(port: int) -> dict[str, str]:
+    """The environment that it shares with the web server."""
+    return {
+        "KANPU_OIDC_ISSUER": f"http://127.0.0.1:{port}",
+        "KANPU_OIDC_CLIENT_ID": "kanpu",
+        "KANPU_OIDC_CLIENT_SECRET": secrets.token_urlsafe(24),
+        "KANPU_OIDC_ACR": STRONG,
+    }
 
 
 def environment(*, with_keys: bool) -> dict[str, str]:

@@ -29,6 +29,7 @@ from tests.pages import (
     settle,
     shown,
 )
+from tests.signing_in import begin_session
 
 # --- the resident's year ---
 
@@ -138,7 +139,7 @@ def test_what_was_returned_stands_beside_the_purchase(client: Client, terminal: 
         resident_ref=ref, tax_year=YEAR, terminal_id=terminal, seq=2, run=1, part=1, month=sale.month, at=sale.at,
         kind="return", of_terminal_id=terminal, of_seq=1, tiers=["reduced"], amounts_minor=[-400],
     )  # fmt: skip
-    client.login(username="sato", password=PASSWORD)
+    client.force_login(User.objects.get(username="sato"))
     page = client.get(f"/year/{YEAR}", headers={"Accept-Language": "en"}).content.decode()
     assert "Returned goods" in page
     assert "−¥400" in page or "-¥400" in page
@@ -266,7 +267,7 @@ def sign_in(page: Page, address: str, name: str) -> None:
     page.goto(address)
     page.get_by_role("textbox").first.fill(name)
     page.locator("input[type=password]").fill(PASSWORD)
-    page.locator("main button").click()
+    page.get_by_role("button", name=re.compile("^(ログイン|Sign in)$")).click()
 
 
 @pytest.fixture
@@ -278,7 +279,8 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 @pytest.mark.browser
 def test_a_resident_signs_in_and_reads_their_year(live_server: Any, page: Page, terminal: int) -> None:
     buy(resident("hanako"), terminal, *({"reduced": 987_654, "standard": 1_234_567} for _ in range(60)))
-    sign_in(page, live_server.url, "hanako")
+    begin_session(page, live_server.url, "hanako")
+    page.goto(live_server.url)
     expect(page).to_have_url(f"{live_server.url}/year/{YEAR}")
     expect(page.locator(".figure")).to_have_text("4,000円")
     assert_fits_in_both_languages(page)

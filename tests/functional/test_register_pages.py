@@ -19,6 +19,7 @@ from apps.residents.operations import Home, place_in_households
 from tests.identities import enter
 from tests.integration.test_notices import CODE
 from tests.pages import PASSWORD, assert_fits_in_both_languages
+from tests.signing_in import code_of
 from tests.world import YEAR, World
 
 
@@ -58,9 +59,13 @@ def test_from_the_letters_code_to_a_lost_card_and_a_pause(web: str, page: Page, 
     page.get_by_role("button", name="次へ").click()
     assert_fits_in_both_languages(page)
     page.get_by_label("ユーザー名").fill("hanako")
+    page.get_by_role("button", name="パスワードにする").click()
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
-    page.get_by_role("button", name="保存してログイン").click()
+    page.get_by_role("button", name="次へ").click()
+    page.get_by_label("アプリに表示されたコード").fill(code_of(page.locator(".secret").inner_text().replace(" ", "")))
+    page.get_by_role("button", name="次へ").click()
+    page.get_by_role("link", name="控えました。次へ進む").click()
     expect(page.get_by_text("hanakoさん")).to_be_visible()
 
     page.get_by_role("link", name="カード", exact=True).click()

@@ -1,11 +1,15 @@
 """The first sign-in with a letter's code: who gets in, who does not, and what is said."""
 
+import json
+import re
 import threading
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -15,16 +19,17 @@ from apps.audit.models import AccessRecord, Event
 from apps.kernel.errors import KanpuError
 from apps.portal.birth_dates import birth_date_of
 from apps.portal.models import Account
-from apps.portal.operations.activation import BirthDateWrong, check_code, open_account
+from apps.portal.operations.activation import BirthDateWrong, NewSignIn, check_code, next_user_id, open_account
 from apps.residents.models import Notice, VaultRecord
 from apps.residents.operations.notices import TRIES, CodeVoid, draw_codes
 from apps.residents.operations.returned_letters import record_returned
 from tests.identities import BORN, enter
 from tests.pages import PASSWORD, shown
+from tests.signing_in import EN, choose, enter_code, sign_in
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-EN = {"accept-language": "en"}
+DONE = "/sign-in/recovery-codes"
 NO_HINT = "Code and birth date do not belong together."
 
 
@@ -44,32 +49,20 @@ def letter(ref: UUID, folder: Any) -> str:
     return draw_codes([ref], file=folder / "notices.pdf", at=timezone.now())[ref].code
 
 
-def enter_code(client: Client, code: str, born: str = "1990-04-01") -> str:
-    """What the first page says, or where it leads."""
-    response = client.post("/activate", {"code": code, "birth_date": born}, headers=EN)
-    return response["Location"] if response.status_code == 302 else response.content.decode()
-
-
-def choose(client: Client, username: str, password: str = PASSWORD) -> str:
-    given = {"username": username, "password1": password, "password2": password}
-    response = client.post("/activate/account", given, headers=EN)
-    return response["Location"] if response.status_code == 302 else response.content.decode()
-
-
 def test_a_letters_code_and_the_birth_date_open_an_account_that_is_signed_in(
     client: Client, resident: UUID, code: str
 ) -> None:
     typed = f"{code[:4].lower()}-{code[4:8]} {code[8:]}".replace("1", "l").replace("0", "O")
     assert enter_code(client, typed) == "/activate/account"
-    assert choose(client, "hanako") == "/"
+    assert choose(client, "hanako") == DONE
     assert Account.objects.get().resident_ref == resident
     assert "Signed in as hanako" in shown(client, "/cards")
     assert Notice.objects.get().spent_at
     assert Event.objects.get(action="account.activate").subject == f"resident:{resident}"
     record = AccessRecord.objects.get()
     assert (record.actor, record.purpose, record.resident_ref) == ("resident", "activation", resident)
-    client.logout()
-    assert client.login(username="hanako", password=PASSWORD)
+    client.post("/logout")
+    assert sign_in(client, "hanako") == "/login/code"
     assert "no longer good" in enter_code(client, code)
 
 
@@ -125,21 +118,58 @@ def test_old_returned_and_older_letters_say_so(client: Client, resident: UUID, c
     assert "no longer good" in enter_code(client, newest)
 
 
-def test_a_new_letter_mends_a_lost_password_and_ends_other_sign_ins(
+def test_a_new_letter_sets_all_anew_and_ends_other_sign_ins(
     client: Client, resident: UUID, code: str, tmp_path: Any
 ) -> None:
     enter_code(client, code)
     choose(client, "hanako")
+    old = set(Authenticator.objects.values_list("pk", flat=True))
+    SocialAccount.objects.create(user=User.objects.get(), provider="government", uid="somebody's")
     other = Client()
     assert enter_code(other, letter(resident, tmp_path)) == "/activate/account"
-    assert "Your user name is hanako" in shown(other, "/activate/account")
-    new = {"new_password1": "another-long-password", "new_password2": "another-long-password"}
-    assert other.post("/activate/account", new)["Location"] == "/"
+    assert "your user name is hanako" in shown(other, "/activate/account")
+    assert client.get("/cards").status_code == 200  # nothing ends before the last step
+    assert choose(other, "", "another-long-password") == DONE
     assert Account.objects.count() == User.objects.count() == 1
     assert client.get("/cards")["Location"] == "/login?next=/cards"
     assert other.get("/cards").status_code == 200
-    assert Client().login(username="hanako", password="another-long-password")
+    assert not old & set(Authenticator.objects.values_list("pk", flat=True))
+    assert sorted(Authenticator.objects.values_list("type", flat=True)) == ["recovery_codes", "totp"]
+    assert not SocialAccount.objects.exists()
+    assert "correct" in sign_in(Client(), "hanako")
+    assert sign_in(Client(), "hanako", "another-long-password") == "/login/code"
     assert Event.objects.filter(action="account.recover").count() == 1
+
+
+def test_who_breaks_off_has_spent_nothing(client: Client, code: str) -> None:
+    enter_code(client, code)
+    client.post("/activate/account", {"username": "hanako", "password": "1"})
+    client.post("/activate/password", {"new_password1": PASSWORD, "new_password2": PASSWORD})
+    assert "That was not right" in client.post("/activate/program", {"code": "1"}, headers=EN).content.decode()
+    assert not User.objects.exists()
+    assert PASSWORD not in str(dict(client.session))
+    later = Client()
+    assert enter_code(later, code) == "/activate/account"
+    assert choose(later, "hanako") == DONE
+
+
+def test_recovery_codes_are_shown_once_and_kept_sealed(client: Client, code: str) -> None:
+    enter_code(client, code)
+    choose(client, "hanako")
+    first = shown(client, DONE)
+    codes = re.findall(r"\d{4} \d{4} \d{4}", first)
+    assert len(codes) == 10
+    assert codes[0] not in shown(client, DONE)
+    kept = json.dumps(list(Authenticator.objects.values_list("data", flat=True)))
+    assert client.session.get("mfa.totp.secret") is None
+    assert all(piece not in kept for piece in (codes[0].replace(" ", ""), "otpauth"))
+    client.post("/logout")
+    sign_in(client, "hanako")
+    answer = client.post("/login/code", {"code": codes[3]}, headers=EN)
+    assert answer["Location"] == "/"
+    again = Client()
+    sign_in(again, "hanako")
+    assert "That was not right" in again.post("/login/code", {"code": codes[3]}, headers=EN).content.decode()
 
 
 @pytest.mark.parametrize("number", ["983205673214", "９８３２０５６７３２１４", "9832-0567-3214", "12345678901"])
@@ -147,16 +177,16 @@ def test_nobody_signs_in_by_a_number_of_the_register(client: Client, code: str, 
     enter_code(client, code)
     assert "Do not use your individual number" in choose(client, number)
     assert not User.objects.exists()
-    assert choose(client, "hanako1234") == "/"
+    assert choose(client, "hanako1234") == DONE
 
 
 def test_a_taken_name_or_a_weak_password_spends_nothing(client: Client, code: str) -> None:
     User.objects.create_user("hanako")
     enter_code(client, code)
-    assert "already exists" in choose(client, "Hanako")
+    assert "Somebody else has this user name" in choose(client, "Hanako")
     assert "too short" in choose(client, "sato", "short")
     assert not Notice.objects.exclude(spent_at=None).exists()
-    assert choose(client, "sato") == "/"
+    assert choose(client, "sato") == DONE
 
 
 def test_a_code_opens_one_account_whoever_is_first(resident: UUID, code: str) -> None:
@@ -165,7 +195,8 @@ def test_a_code_opens_one_account_whoever_is_first(resident: UUID, code: str) ->
 
     def activate(number: int) -> None:
         try:
-            outcomes.append(open_account(notice.pk, f"user-{number}", PASSWORD, at=timezone.now()).username)
+            new = NewSignIn(next_user_id(), f"user-{number}", password_hash="!", program_secret="A" * 32)
+            outcomes.append(open_account(notice.pk, new, at=timezone.now()).username)
         except KanpuError as error:
             outcomes.append(error.code)
         finally:
@@ -222,5 +253,6 @@ def test_first_years_of_eras_and_nonsense() -> None:
 
 def test_forms_are_refused_without_their_token(resident: UUID, code: str) -> None:
     strict = Client(enforce_csrf_checks=True)
-    for path in ("/activate", "/activate/account"):
+    steps = ("account", "passkey", "password", "program")
+    for path in ("/activate", *(f"/activate/{step}" for step in steps)):
         assert strict.post(path, {"code": code, "birth_date": "1990-04-01"}).status_code == 403

@@ -75,6 +75,7 @@ def hosts(
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("KANPU_ARCHIVE", str(archive))
     monkeypatch.setenv("KANPU_SECRET_KEY", "the same on every host")
+    monkeypatch.setenv("KANPU_FACTOR_KEY", "the same on every host as well")
     for name in ("KANPU_KEYRING", "KANPU_VAULT_KEYS", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
     both = [_host(tmp_path / name, tmp_path / "keyring.json") for name in ("north", "south")]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -21,6 +22,7 @@ from apps.residents.models import Resident
 from apps.residents.operations import make_keys
 from tests.offices import officer
 from tests.pages import YEAR, approve, buy, resident, settle
+from tests.signing_in import SECRET
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +34,25 @@ CLERK: Final = frozenset({Role.CLERK, Role.PROTECTED_OFFICER})  # who is protect
 OFFICES: Final = CLERK | {Role.HELPDESK}
 OPERATOR: Final = frozenset({Role.OPERATOR})
 AUDITOR: Final = frozenset({Role.AUDITOR})
+NOBODY: Final = frozenset({"nobody"})  # as none of them has what it is for
 
 MAY: Final[dict[str, frozenset[str]]] = {
     # everybody's
     "docs": ANYBODY, "first_purchase": ANYBODY, "guide": ANYBODY, "protocol": ANYBODY, "errors": ANYBODY,
     "openapi": ANYBODY, "reference": ANYBODY, "published": ANYBODY, "published-json": ANYBODY, "verifier": ANYBODY,
     "sealing_keys": ANYBODY,
-    "login": ANYBODY, "activate": ANYBODY, "activate-account": ANYBODY, "logout": ANYBODY, "set_language": ANYBODY,
+    "login": ANYBODY, "account_login": ANYBODY, "logout": ANYBODY, "set_language": ANYBODY,
+    "activate": ANYBODY, "activate-account": ANYBODY, "activate-passkey": ANYBODY, "activate-password": ANYBODY,
+    "activate-program": ANYBODY, "openid_connect_login": ANYBODY, "openid_connect_callback": NOBODY,
+    # steps of a sign-in, which lead a stranger back to its beginning
+    "mfa_login_webauthn": SIGNED_IN, "mfa_authenticate": SIGNED_IN,
+    # everybody's own sign-in
+    "sign-in": SIGNED_IN, "mfa_index": SIGNED_IN, "second-factor": SIGNED_IN, "sign-in-again": SIGNED_IN,
+    "account_reauthenticate": SIGNED_IN, "mfa_reauthenticate": SIGNED_IN, "mfa_reauthenticate_webauthn": SIGNED_IN,
+    "password": SIGNED_IN, "mfa_add_webauthn": SIGNED_IN, "mfa_activate_totp": SIGNED_IN,
+    "mfa_generate_recovery_codes": SIGNED_IN, "mfa_view_recovery_codes": NOBODY,
+    "factor-rename": NOBODY, "factor-remove": RESIDENT,
+    "session-end": SIGNED_IN, "sessions-end-others": SIGNED_IN, "identity-disconnect": SIGNED_IN,
     # tills
     "terminals": TILLS, "enrolment_codes": TILLS, "terminal_key": TILLS, "purchases": TILLS, "terminal": TILLS,
     "tiers": TILLS, "test_cards": TILLS,
@@ -88,7 +102,8 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
-        "terminal_id": terminal, "seq": 1,
+        "terminal_id": terminal, "seq": 1, "session_id": 1,
+        "factor_id": TOTP.activate(User.objects.get(username="hanako"), SECRET).instance.pk,
     }  # fmt: skip
 
 
@@ -113,7 +128,7 @@ def may_open(response: Any) -> bool:
 def is_refused(response: Any, who: str, *, is_api: bool = False) -> bool:
     """Whether the page is not there, is asked for in a way that it never answers, or asks to sign in first."""
     if who == "stranger" and response.status_code == 302:
-        return bool(response["Location"].startswith("/login?next="))
+        return bool(response["Location"] == "/login" or response["Location"].startswith("/login?next="))
     return response.status_code in ((401, 405) if is_api else (404, 405))
 
 

@@ -1,10 +1,20 @@
-"""The first sign-in: the code of a letter and the birth date open an account, or give an account another password."""
+"""The first sign-in: the code of a letter and the birth date open an account, or set an account's sign-in anew.
 
+Nothing is spent before all is set up: the letter, the user, the factor and the recovery codes are one transaction.
+"""
+
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.webauthn.internal.auth import WebAuthn
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from apps.audit.access import Access
 from apps.audit.operations import record_event
@@ -31,6 +41,21 @@ class UserNameTaken(KanpuError):
     code = "user_name_taken"
 
 
+@dataclass(frozen=True, slots=True)
+class NewSignIn:
+    """How a resident will sign in: by a passkey, or by a password (its hash) and a program's secret.
+
+    User id (from `next_user_id`) and name are of a new account only.
+    """
+
+    user_id: int = 0
+    username: str = ""
+    password_hash: str = ""
+    program_secret: str = ""
+    passkey: dict[str, Any] = field(default_factory=dict)
+    passkey_name: str = ""
+
+
 def check_code(code: str, birth_date: date, *, at: datetime) -> Notice:
     """The letter whose code and whose resident's birth date these are. Not inside a transaction: the vault is read.
 
@@ -49,34 +74,63 @@ def check_code(code: str, birth_date: date, *, at: datetime) -> Notice:
     raise BirthDateWrong("Code and birth date do not belong together. Check both.")
 
 
-def open_account(notice_id: int, username: str, password: str, *, at: datetime) -> User:
-    """Spend a code that was checked: the resident's sign-in, new, or the one there is with a new password.
+def next_user_id() -> int:
+    """The id of a user to come: a passkey is made for it before there is the user."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('auth_user', 'id'))")
+        return int(cursor.fetchone()[0])
 
-    `username` is for a new one only; name and password are checked by the caller. Raises CodeVoid, CodeExpired and
-    UserNameTaken.
+
+def open_account(notice_id: int, new: NewSignIn, *, at: datetime) -> User:
+    """Spend a code that was checked: the resident's sign-in, new, or the one there is, with nothing left of the old.
+
+    What is in `new` is checked by the caller. Raises CodeVoid, CodeExpired and UserNameTaken.
     """
     try:
         with transaction.atomic():
             notice = spend_code(notice_id, at=at)
             account = Account.objects.select_related("user").filter(resident_ref=notice.resident_id).first()
-            user = _with_password(account.user, password) if account else _new_user(notice, username, password)
+            user = _emptied(account.user, new) if account else _new_user(notice, new)
+            kind = _set_factor(user, new)
             record_event(
                 at=at, actor=ACTOR, action="account.recover" if account else "account.activate",
-                subject=f"resident:{notice.resident_id}", detail={"notice": notice.pk},
+                subject=f"resident:{notice.resident_id}", detail={"notice": notice.pk, "factor": kind},
             )  # fmt: skip
     except IntegrityError as error:
         raise UserNameTaken("Somebody else has this user name. Choose another.") from error
     return user
 
 
-def _with_password(user: User, password: str) -> User:
-    """Whoever is signed in with the old one is not any more."""
-    user.set_password(password)
+def _emptied(user: User, new: NewSignIn) -> User:
+    """Whoever is signed in is not any more, and no old factor or identity signs in."""
+    for session in UserSession.objects.filter(user=user):
+        session.end()
+    Authenticator.objects.filter(user=user).delete()
+    SocialAccount.objects.filter(user=user).delete()
+    _set_password(user, new)  # sessions that are in no list end with the old password
     user.save(update_fields=["password"])
     return user
 
 
-def _new_user(notice: Notice, username: str, password: str) -> User:
-    user = User.objects.create_user(username, password=password)
+def _new_user(notice: Notice, new: NewSignIn) -> User:
+    user = User(pk=new.user_id, username=new.username)
+    _set_password(user, new)
+    user.save(force_insert=True)
     Account.objects.create(user=user, resident_ref=notice.resident_id)
     return user
+
+
+def _set_password(user: User, new: NewSignIn) -> None:
+    if new.password_hash:
+        user.password = new.password_hash
+    else:
+        user.set_unusable_password()
+
+
+def _set_factor(user: User, new: NewSignIn) -> str:
+    if new.passkey:
+        made = WebAuthn.add(user, new.passkey_name, new.passkey).instance
+    else:
+        made = TOTP.activate(user, new.program_secret).instance
+    RecoveryCodes.activate(user)
+    return str(made.type)

@@ -24,6 +24,11 @@ def resident_of(user: User | AnonymousUser) -> UUID:
     return account.resident_ref
 
 
+def is_resident(user: User) -> bool:
+    """Whether the user signs in as a resident."""
+    return Account.objects.filter(user=user).exists()
+
+
 def viewer_of(user: User | AnonymousUser, right: Right) -> Viewer:  # noqa: ARG001 - residents have every right to theirs
     """Who looks at whose pages, with this right. Raises NoAccount."""
     return Viewer(resident_of(user))

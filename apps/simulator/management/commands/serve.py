@@ -10,7 +10,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from honcho.manager import Manager
 
 from apps.simulator.cast import read_logins
-from apps.simulator.processes import beat_command, environment, sweep_command, web_command, worker_command
+from apps.simulator.processes import (
+    beat_command,
+    environment,
+    free_port,
+    identity_command,
+    identity_settings,
+    sweep_command,
+    web_command,
+    worker_command,
+)
 
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -29,17 +38,19 @@ class Command(BaseCommand):
         for login in read_logins(folder / "accounts.json"):
             self.stdout.write(f"  {login.username} / {login.password} ({login.shows})")
         self.stdout.flush()
+        identity_port = free_port()
+        self.identity = identity_settings(identity_port)
         manager = Manager()
         for name, command, with_keys in (
             ("web", web_command(options["port"]), False),
+            ("identity", identity_command(identity_port), False),
             ("worker", worker_command(), True),
             ("sweep", sweep_command(), True),
             ("beat", beat_command(folder / "beat"), False),
         ):
-            manager.add_process(name, "exec " + shlex.join(command), env=_env(with_keys=with_keys))
+            manager.add_process(name, "exec " + shlex.join(command), env=self._env(with_keys=with_keys))
         manager.loop()
         sys.exit(0 if manager.returncode in STOPPED else manager.returncode)
 
-
-def _env(*, with_keys: bool) -> dict[str, str]:
-    return environment(with_keys=with_keys) | {"PYTHONUNBUFFERED": "1", "PWD": os.getcwd()}
+    def _env(self, *, with_keys: bool) -> dict[str, str]:
+        return environment(with_keys=with_keys) | self.identity | {"PYTHONUNBUFFERED": "1", "PWD": os.getcwd()}

@@ -1,0 +1,31 @@
+"""What a session knows of how its owner signed in: with which factors, and how long ago. Pure.
+
+The records are those that django-allauth keeps in a session: a method ("password", "mfa", …) and a time each.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+RECORDS: Final = "account_authentication_methods"
+OWNER: Final = "account_authentication_methods_user"  # whose records they are: another user's count for nothing
+FACTOR: Final = "mfa"  # a passkey, a code of an authenticator program, a recovery code, or a strong identity
+TO_OPEN: Final = timedelta(minutes=5)
+TO_SEND: Final = timedelta(minutes=20)  # a form that was opened in time may be filled in slowly
+
+
+def records_of(session: Mapping[str, Any], user_id: int) -> list[dict[str, Any]]:
+    """How this user signed in, in this session, the oldest first."""
+    return list(session.get(RECORDS, ())) if session.get(OWNER) == str(user_id) else []
+
+
+def has_second_factor(records: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether more than a password was given."""
+    return any(record["method"] == FACTOR for record in records)
+
+
+def is_fresh(records: Iterable[Mapping[str, Any]], within: timedelta, *, at: datetime) -> bool:
+    """Whether a factor was given within this time. Only who has given none yet is taken at the password."""
+    records = list(records)
+    counted = [record for record in records if record["method"] == FACTOR] or records
+    return any(at - datetime.fromtimestamp(record["at"], UTC) < within for record in counted)

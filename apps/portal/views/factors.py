@@ -1,0 +1,104 @@
+"""Passkeys and the authenticator program of who signed in."""
+
+from typing import Any, Final
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import generate_recovery_codes, view_recovery_codes
+from allauth.mfa.totp.views import ActivateTOTPView
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.mfa.webauthn.internal.auth import begin_registration
+from allauth.mfa.webauthn.views import AddWebAuthnView, ReauthenticateWebAuthnView
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from apps.portal.guard import fresh_user
+from apps.portal.operations.sign_in import FactorMissing, LastFactor, remove_factor, rename_factor
+from apps.portal.queries.sign_in import factor_name, passkey_name
+from apps.portal.sign_in_forms import PasskeyNameForm
+
+ACTED: Final = ["GET", "HEAD", "POST"]
+
+
+class AddPasskey(AddWebAuthnView):  # type: ignore[misc]
+    """A passkey signs in by itself: made for that, on a device that asks who uses it."""
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """What the script needs."""
+        shown: dict[str, Any] = super().get_context_data(**given)
+        return shown | {"js_data": {"creation_options": begin_registration(self.request.user, passwordless=True)}}
+
+
+class SetUpProgram(ActivateTOTPView):  # type: ignore[misc]
+    """One program at a time."""
+
+    def dispatch(self, request: HttpRequest, *given: Any, **named: Any) -> HttpResponseBase:
+        """Who has one removes it first."""
+        if is_mfa_enabled(request.user, [Authenticator.Type.TOTP]):
+            return redirect("sign-in")
+        answer: HttpResponseBase = super().dispatch(request, *given, **named)
+        return answer
+
+
+class AgainByPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]
+    """A passkey that was not right can be shown again."""
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        """Back to the same page, which says so."""
+        for said in form.errors.get("credential", []):
+            messages.error(self.request, str(said))
+        return redirect(self.request.get_full_path())
+
+
+again_by_passkey = never_cache(AgainByPasskey.as_view())
+add_passkey = fresh_user(AddPasskey.as_view())
+set_up_program = fresh_user(SetUpProgram.as_view())
+recovery_codes = fresh_user(view_recovery_codes)
+new_recovery_codes = fresh_user(generate_recovery_codes)
+
+
+@require_http_methods(ACTED)
+@fresh_user
+def rename(request: HttpRequest, factor_id: int) -> HttpResponse:
+    """Call a passkey something else."""
+    name = passkey_name(_user(request), factor_id)
+    if name is None:
+        raise Http404("The user has no such passkey.")
+    form = PasskeyNameForm(request.POST or None, initial={"name": name})
+    if request.method == "POST" and form.is_valid():
+        rename_factor(_user(request), factor_id, form.cleaned_data["name"])
+        return redirect("sign-in")
+    return render(request, "mfa/rename.html", {"form": form})
+
+
+@require_http_methods(ACTED)
+@fresh_user
+def remove(request: HttpRequest, factor_id: int) -> HttpResponse:
+    """Ask, then remove a passkey or the program."""
+    name = factor_name(_user(request), factor_id)
+    if name is None:
+        raise Http404("The user has no such factor.")
+    if request.method != "POST":
+        return render(request, "mfa/remove.html", {"name": name})
+    try:
+        remove_factor(_user(request), factor_id, at=timezone.now())
+    except LastFactor:
+        messages.error(request, _("This is your last factor: set up another one first, then remove this one."))
+    except FactorMissing as error:
+        raise Http404(str(error)) from error
+    else:
+        messages.success(request, _("It is removed, and does not sign in any more."))
+    return redirect("sign-in")
+
+
+def _user(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise Http404("Nobody is signed in.")
+    return request.user

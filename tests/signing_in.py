@@ -1,0 +1,86 @@
+"""How residents sign in, in tests: letters, passwords, programs that show codes, and the browser's own passkeys."""
+
+import base64
+import hashlib
+import hmac
+import struct
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import CDPSession, Page
+
+from tests.pages import PASSWORD
+
+EN = {"accept-language": "en"}
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # of a program
+
+
+def code_of(secret: str, *, steps: int = 0) -> str:
+    """The six digits that a program shows now, or so many half minutes later (RFC 6238)."""
+    counter = struct.pack(">Q", int(time.time()) // 30 + steps)
+    digest = hmac.new(base64.b32decode(secret), counter, hashlib.sha1).digest()
+    at = digest[-1] & 0xF
+    return f"{(int.from_bytes(digest[at : at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def enter_code(client: Client, code: str, born: str = "1990-04-01") -> str:
+    """What the first page says of a letter's code, or where it leads."""
+    return _said(client.post("/activate", {"code": code, "birth_date": born}, headers=EN))
+
+
+def choose(client: Client, username: str, password: str = PASSWORD) -> str:
+    """Take a password and a program: where it leads, or what the page says that does not go on."""
+    said = _said(client.post("/activate/account", {"username": username, "password": "1"}, headers=EN))
+    if said == "/activate/password":
+        given = {"new_password1": password, "new_password2": password}
+        said = _said(client.post("/activate/password", given, headers=EN))
+    return set_up_program(client, "/activate/program") if said == "/activate/program" else said
+
+
+def set_up_program(client: Client, path: str) -> str:
+    """Show the program the secret and type what it shows."""
+    client.get(path)
+    code = code_of(client.session["mfa.totp.secret"])
+    return _said(client.post(path, {"code": code}, headers=EN))
+
+
+def sign_in(client: Client, username: str, password: str = PASSWORD, *, following: str = "") -> str:
+    """By password: where it leads, or what the page says."""
+    return _said(client.post("/login", {"username": username, "password": password, "next": following}, headers=EN))
+
+
+def begin_session(page: Page, address: str, username: str) -> None:
+    """The browser is signed in with two factors, without the pages for that."""
+    client = Client()
+    client.force_login(User.objects.get(username=username))
+    name, value = settings.SESSION_COOKIE_NAME, client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": name, "value": value, "url": address}])
+
+
+def on_localhost(address: str) -> str:
+    """The server by the name for which browsers take passkeys without TLS."""
+    return f"http://localhost:{urlsplit(address).port}"
+
+
+def virtual_authenticator(page: Page) -> tuple[CDPSession, str]:
+    """A device that keeps passkeys and says that its owner touched it: the session to it, and its id."""
+    devices = page.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    options: dict[str, Any] = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    made = devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return devices, str(made["authenticatorId"])
+
+
+def _said(response: Any) -> str:
+    return str(response["Location"]) if response.status_code == 302 else str(response.content.decode())
