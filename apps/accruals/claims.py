@@ -23,9 +23,9 @@ class ClaimCodeInvalid(KanpuError):
 
 
 def claim_of(code: str) -> str:
-    """What a till reports of this code: base64url SHA-256 of its 16 bytes. Spaces, dashes, case and width do not matter.
+    """What a till reports of this code: base64url SHA-256 of its 16 bytes.
 
-    Raises ClaimCodeInvalid.
+    Spaces, dashes, case and width do not matter. Raises ClaimCodeInvalid.
     """
     plain = "".join(unicodedata.normalize("NFKC", code).translate(DASHES).split()).translate(MISREAD).upper()
     if len(plain) != LENGTH or not set(plain) <= set(ALPHABET):

@@ -118,8 +118,11 @@ class LatestRow:
     total_minor: int
 
 
-def found_page(resident_ref: UUID, search: Search, years: Sequence[TaxYear], *, page: int) -> FoundPage:
-    """What a search finds in these years, one at least and none erased: what `find_purchases` takes, and the shops."""
+def found_page(resident_ref: UUID, search: Search, years: Sequence[TaxYear], *, scheme: Scheme, page: int) -> FoundPage:
+    """What a search finds in these years, none of them erased: what `find_purchases` takes, and a query for the shops.
+
+    The sum is written as under `scheme`.
+    """
     found = find_purchases(resident_ref, search, years=[year.year for year in years], page=page)
     shops = store_names({row.terminal_id for row in found.rows})
     schemes = {year.year: scheme_of(year.scheme_version_id) for year in years}
@@ -128,7 +131,7 @@ def found_page(resident_ref: UUID, search: Search, years: Sequence[TaxYear], *, 
         for row in found.rows
     )
     pages = Paginator(range(found.number), FOUND_A_PAGE)
-    return FoundPage(rows, pages.get_page(page), found.sum_minor, schemes[max(schemes)])
+    return FoundPage(rows, pages.get_page(page), found.sum_minor, scheme)
 
 
 def _named(scheme: Scheme, row: FoundPurchase) -> tuple[tuple[Words, int], ...]:

@@ -30,7 +30,7 @@ class Happened(NamedTuple):
     """A step: a record of a till, at the time that the till gave it, or a ruling of the refund office.
 
     `tiers` are a record's amounts, in minor units; of `status` and `code` see the protocol: what became of a record, or
-    why a ruling takes the purchase off the account.
+    why a ruling takes the purchase off the account. `of_return`: it voids or corrects a return.
     """
 
     at: datetime
@@ -38,6 +38,7 @@ class Happened(NamedTuple):
     tiers: tuple[tuple[Words, int], ...]
     status: str = ""
     code: str = ""
+    of_return: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ def _steps(thread: Thread, followed: Followed | None, scheme: Scheme, sold_at: d
     if thread.original and followed:
         yield _sent(thread.original.line, followed.fates.get(thread.key), scheme, sold_at)
         for follower in thread.followers:
-            yield _sent(follower.line, followed.fates.get(follower.key), scheme, follower.received_at)
+            step = _sent(follower.line, followed.fates.get(follower.key), scheme, follower.received_at)
+            yield step._replace(of_return=follower.of != thread.key)
     for ruling in thread.rulings:
         yield Happened(ruling.received_at, kind_of(ruling), (), code=ruling.code)
 
