@@ -113,7 +113,7 @@ def story_of(resident_ref: UUID, terminal_id: int, seq: int) -> Story | None:
         steps=tuple(sorted(_steps(thread, followed, scheme, stands.at), key=lambda step: step.at)),
         is_open=bool(followed and stands.standing in ON_ACCOUNT and dict(followed.left) != stands.left),
         asks=bool(kept and kept.code != CARD_CLONED.code and (kept.answer or kept.code in ANSWERABLE)),
-        can_be_withdrawn=sale is not None and sale.run in (TEST_RUN, years[sale.tax_year].open_run),
+        can_be_withdrawn=sale is None or sale.run in (TEST_RUN, years[sale.tax_year].open_run),
     )
 
 

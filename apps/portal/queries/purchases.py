@@ -6,7 +6,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from apps.accruals.queries import newest_year_of
-from apps.accruals.queries.shown import FoundPage, HeldPage, PurchaseRow, found_page, held_page, sale_of_resident
+from apps.accruals.queries.shown import FoundPage, HeldPage, found_page, held_page
 from apps.accruals.queries.stories import Story, story_of
 from apps.accruals.searching import Search
 from apps.kernel.errors import KanpuError
@@ -81,14 +81,6 @@ def own_story(ref: UUID, terminal_id: int, seq: int) -> PurchasePage:
 def own_held(ref: UUID, *, page: str | None) -> HeldPage:
     """The resident's purchases that were held."""
     return held_page(ref, page=page)
-
-
-def own_purchase(ref: UUID, terminal_id: int, seq: int) -> PurchaseRow:
-    """A counted purchase. Raises PurchaseUnknown for another's."""
-    purchase = sale_of_resident(ref, terminal_id, seq)
-    if purchase is None:
-        raise PurchaseUnknown("There is no such purchase.")
-    return purchase
 
 
 def _brings(story: Story) -> Explanation:

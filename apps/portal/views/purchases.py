@@ -20,7 +20,6 @@ from apps.portal.queries.purchases import (
     PurchaseUnknown,
     Searchable,
     own_held,
-    own_purchase,
     own_purchases,
     own_story,
     searchable,
@@ -129,7 +128,7 @@ def _say(request: HttpRequest, viewer: Viewer, purchases: Sequence[tuple[int, in
 def withdrawal(request: HttpRequest, viewer: Viewer, terminal_id: int, seq: int) -> HttpResponse:
     """What withdrawing a purchase means; done when it is confirmed."""
     try:
-        found = own_purchase(viewer.ref, terminal_id, seq)
+        found = own_story(viewer.ref, terminal_id, seq).story
         if request.method == "POST":
             withdraw_own(viewer, terminal_id, seq, at=timezone.now())
             messages.success(request, _("The purchase is erased, and its refund given up."))
