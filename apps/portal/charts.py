@@ -51,11 +51,16 @@ class LastYear:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """All bars, and the size of the drawing."""
+    """All bars, and the size of the drawing.
+
+    `paths` draws each tier's segments at once, by the filling; `last_path` last year's bars, '' without any.
+    """
 
     width: int
     height: int
     bars: tuple[Bar, ...]
+    paths: tuple[tuple[int, str], ...]
+    last_path: str
 
 
 def month_chart(months: Sequence[Sequence[int]], last: Sequence[int] | None = None) -> Chart:
@@ -68,7 +73,21 @@ def month_chart(months: Sequence[Sequence[int]], last: Sequence[int] | None = No
     bars = tuple(
         _bar(index, amounts, longest, last[index] if last else None, row) for index, amounts in enumerate(months)
     )
-    return Chart(WIDTH, row * len(bars), bars)
+    return Chart(WIDTH, row * len(bars), bars, _paths(bars), "".join(_box(bar.last) for bar in bars if bar.last))
+
+
+def _paths(bars: Sequence[Bar]) -> tuple[tuple[int, str], ...]:
+    """Of tiers with the same filling one path."""
+    boxes: dict[int, str] = {}
+    for bar in bars:
+        for part in bar.segments:
+            box = f"M{part.x} {bar.y}h{part.width}v{bar.height}h-{part.width}z"
+            boxes[part.pattern] = boxes.get(part.pattern, "") + box
+    return tuple(sorted(boxes.items()))
+
+
+def _box(last: LastYear) -> str:
+    return f"M{last.x} {last.y}h{last.width}v{last.height}h-{last.width}z" if last.width else ""
 
 
 def pattern_of(series: int) -> int:
