@@ -77,7 +77,7 @@ def purchase(request: HttpRequest, viewer: Viewer, terminal_id: int, seq: int) -
 def answered(request: HttpRequest, viewer: Viewer, terminal_id: int, seq: int) -> HttpResponse:
     """An answer for one held purchase, given on its page."""
     try:
-        _say(request, viewer, [(terminal_id, seq)], confirm="mine" in request.POST)
+        _say(request, viewer, [purchase_named(f"{terminal_id}-{seq}")], confirm="mine" in request.POST)
     except PurchaseMissing as error:
         raise Http404(str(error)) from error
     return redirect("my-purchase", terminal_id=terminal_id, seq=seq)
