@@ -99,7 +99,7 @@ def _bar(index: int, amounts: Sequence[int], longest: int, last_minor: int | Non
     y = index * row + (ROW - BAR) // 2
     segments = _segments(_drawn(amounts), longest)
     end = segments[-1].x + segments[-1].width if segments else LABELS
-    last = None if last_minor is None else _last_year(y + BAR, last_minor, longest)
+    last = None if last_minor is None else _last_year(y + BAR + 1, last_minor, longest)
     return Bar(index + 1, y, BAR, y + BAR // 2, end + 6, sum(amounts), segments, last)
 
 

@@ -74,7 +74,9 @@ def test_last_years_months_are_drawn_below_this_years_on_the_same_scale() -> Non
     ]  # fmt: skip
     assert [part.width for part in chart.bars[0].segments] == [77, 39]
     assert chart.bars[0].last
-    assert chart.bars[0].last.y == chart.bars[0].y + BAR
+    assert chart.bars[0].last.y > chart.bars[0].y + BAR
+    assert chart.bars[0].last.y + BELOW < chart.bars[1].y
+    assert chart.last_path == "M44 24h232v4h-232zM44 56h58v4h-58z"
     assert chart.height == 2 * (ROW + BELOW)
 
 
