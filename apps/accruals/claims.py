@@ -5,12 +5,14 @@ Source of the alphabet: Douglas Crockford, Base 32 (no I, L, O, U; what is misre
 
 import base64
 import hashlib
+import unicodedata
 from typing import Final
 
 from apps.kernel.errors import KanpuError
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH: Final = 26
+DASHES: Final = dict.fromkeys(map(ord, "-‐‑‒–—―−ー"))  # as keyboards write them: none stands in a code
 MISREAD: Final = str.maketrans("OILoil", "011011")
 
 
@@ -21,11 +23,11 @@ class ClaimCodeInvalid(KanpuError):
 
 
 def claim_of(code: str) -> str:
-    """What a till reports of this code: base64url SHA-256 of its 16 bytes. Spaces and hyphens do not matter.
+    """What a till reports of this code: base64url SHA-256 of its 16 bytes.
 
-    Raises ClaimCodeInvalid.
+    Spaces, dashes, case and width do not matter. Raises ClaimCodeInvalid.
     """
-    plain = "".join(code.replace("-", " ").split()).translate(MISREAD).upper()
+    plain = "".join(unicodedata.normalize("NFKC", code).translate(DASHES).split()).translate(MISREAD).upper()
     if len(plain) != LENGTH or not set(plain) <= set(ALPHABET):
         raise ClaimCodeInvalid(f"A code has {LENGTH} letters and digits, without I, L, O and U. Check it again.")
     number = 0

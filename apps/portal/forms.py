@@ -80,3 +80,13 @@ class AppealForm(forms.Form):
     reason = forms.CharField(
         label=_("Why do you disagree?"), max_length=4_000, widget=forms.Textarea(attrs={"rows": 6})
     )
+
+
+class ClaimForm(forms.Form):
+    """The code on a receipt."""
+
+    code = forms.CharField(
+        label=_("Code on the receipt, 26 letters and digits"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )

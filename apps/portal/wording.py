@@ -5,6 +5,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.accruals.searching import Standing
 from apps.audit.officers import Role
 
 EVENTS: Final[dict[str, Promise]] = {
@@ -58,4 +59,52 @@ OPENED: Final[dict[str, Promise]] = {
     "statement": _("statement"),
     "decision": _("decision"),
     "letter": _("letter of a decision"),
+}
+STANDINGS: Final[dict[str, Promise]] = {
+    Standing.COUNTED: _("Counted"),
+    Standing.CORRECTED: _("Corrected"),
+    Standing.HELD: _("Held: is it yours?"),
+    Standing.WAITING: _("Waiting for an office"),
+    Standing.REJECTED: _("Not counted"),
+}
+# Why a purchase does not count, by the protocol's code.
+WHY_NOT: Final[dict[str, Promise]] = {
+    "card_suspended": _(
+        "It was bought with your card while it was reported lost. It counts only if you say that it is yours."
+    ),
+    "card_replaced": _(
+        "It was bought with your old card after another took its place. It counts only if you say that it is yours."
+    ),
+    "card_cloned": _(
+        "The same use of your card came twice, as when a card was copied. An office looks into it: you need do nothing."
+    ),
+    "card_not_valid": _("The card was not valid on that day, or you were not resident."),
+    "denied": _("You said that it is not yours."),
+    "confirmed": _(
+        "You said that it is yours. It still does not count: the card was not valid on that day, or this use of it"
+        " counted before."
+    ),
+}
+WHY_NOT_OTHERWISE: Final = _("The card could not be checked.")
+# What happened to a purchase: by kind, of a return or not, refused or not.
+STEPS: Final[dict[tuple[str, bool, bool], Promise]] = {
+    ("sale", False, False): _("Bought"),
+    ("return", False, False): _("Goods were returned"),
+    ("return", False, True): _("A return was refused: it does not fit what was left"),
+    ("return", True, False): _("Goods were returned"),
+    ("return", True, True): _("A return was refused: it does not fit what was left"),
+    ("void", False, False): _("The shop cancelled the purchase"),
+    ("void", False, True): _("The shop cancelled it again, which changes nothing"),
+    ("void", True, False): _("The shop cancelled a return"),
+    ("void", True, True): _("A cancellation of a return came too late"),
+    ("correction", False, False): _("The shop corrected the purchase to this"),
+    ("correction", False, True): _("A correction by the shop was refused"),
+    ("correction", True, False): _("The shop corrected a return to this"),
+    ("correction", True, True): _("A correction of a return was refused"),
+    ("hold", False, False): _("No longer counted: held"),
+    ("reject", False, False): _("No longer counted"),
+    ("release", False, False): _("Counted again"),
+    ("confirm", False, False): _("You said that it is yours: it counts"),
+    ("deny", False, False): _("You said that it is not yours: it does not count"),
+    ("withdraw", False, False): _("You withdrew it"),
 }

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from apps.kernel.arrays import numbers_array
 from apps.kernel.database import Cursor
@@ -81,10 +81,15 @@ JOIN purchases_rejection p ON p.lane = k.lane AND p.terminal_id = k.terminal_id 
 LEFT JOIN purchases_batch b ON b.lane = p.lane AND b.id = p.batch_id
 """
 LOCK_BATCHES: Final = "SELECT id FROM purchases_batch WHERE lane = %s AND id = ANY(%s::int8[]) ORDER BY id FOR SHARE"
-FOLLOWERS: Final = f"""
+LOCK_FOLLOWERS: Final = f"""
 SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq, f.position, f.received_at, f.line, f.code, f.runs
 FROM purchases_followup f JOIN {NAMED} ON k.terminal_id = f.of_terminal_id AND k.seq = f.of_seq
-WHERE f.of_lane = %(lane)s ORDER BY f.of_terminal_id, f.of_seq, f.terminal_id, f.seq
+WHERE f.of_lane = %(lane)s ORDER BY f.of_terminal_id, f.of_seq, f.terminal_id, f.seq FOR UPDATE OF f
+"""
+READ_FOLLOWERS: Final = f"""
+SELECT f.of_terminal_id, f.of_seq, f.terminal_id, f.seq, f.position, f.received_at, f.line, f.code, f.runs
+FROM {ANYWHERE}
+JOIN purchases_followup f ON f.of_lane = k.lane AND f.of_terminal_id = k.terminal_id AND f.of_seq = k.seq
 """
 HAVE_FOLLOWERS: Final = f"""
 SELECT k.terminal_id, k.seq FROM {ANYWHERE}
@@ -356,12 +361,12 @@ def _lock_batches(cursor: Cursor, found: Mapping[Key, Found]) -> None:
 
 def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bool) -> None:
     """Add what names the threads' records, what names a return among that, and so on; lock it if told to."""
-    statement = f"{FOLLOWERS} FOR UPDATE OF f" if locking else FOLLOWERS
     level, known = dict(threads), set(threads)
     taken_up: list[tuple[int, Thread, Follower]] = []
     for hop in range(MOST_HOPS + 1):
-        named = _those(cursor, HAVE_FOLLOWERS, level) if hop else level  # of returns most have none
-        rows = [row for place in by_lane(named) for row in cursor.execute(statement, place, prepare=True).fetchall()]
+        if not level:
+            break
+        rows = _locked_followers(cursor, level, hop) if locking else _read_followers(cursor, level)
         further: dict[Key, Thread] = {}
         for of_terminal_id, of_seq, terminal_id, seq, position, received_at, line, code, runs in rows:
             keys = Key(terminal_id, seq), Key(of_terminal_id, of_seq)
@@ -373,6 +378,16 @@ def _add_followers(cursor: Cursor, threads: Mapping[Key, Thread], *, locking: bo
         known |= further.keys()
     for _, thread, follower in sorted(taken_up, key=itemgetter(0)):
         (thread.rulings if follower.key.terminal_id == OFFICE else thread.followers).append(follower)
+
+
+def _locked_followers(cursor: Cursor, keys: Iterable[Key], hop: int) -> list[tuple[Any, ...]]:
+    named = _those(cursor, HAVE_FOLLOWERS, list(keys)) if hop else keys  # of returns most have none
+    places = by_lane(named)
+    return [row for p in places for row in cursor.execute(LOCK_FOLLOWERS, p, prepare=True).fetchall()]
+
+
+def _read_followers(cursor: Cursor, keys: Iterable[Key]) -> list[tuple[Any, ...]]:
+    return cursor.execute(READ_FOLLOWERS, anywhere(keys)).fetchall()
 
 
 def _lock_outcomes(cursor: Cursor, keys: Sequence[Key]) -> dict[Key, Fate]:

@@ -15,7 +15,10 @@ from apps.residents.models import Membership, Resident
 from tests.pages import YEAR, buy, resident
 
 pytestmark = pytest.mark.django_db
-PAGES = ("/", f"/year/{YEAR}", f"/year/{YEAR}?page=2", "/held", "/cards", "/choices", "/accesses", "/decisions")
+PAGES = (
+    "/", f"/year/{YEAR}", "/purchases", f"/purchases?first={YEAR}-01-01&last={YEAR}-12-31&page=2&least=1&tier=reduced",
+    "/purchases?first=&shop=shibuya", "/held", "/cards", "/choices", "/accesses", "/decisions",
+)  # fmt: skip
 A_LEVEL_DEEPER = 20  # blocks: an index that grows has more levels, and a page looks into a dozen
 # 500 others, each with what the reader has: a home, a child, a card that was lost, purchases counted and held.
 OTHERS = """
@@ -105,5 +108,5 @@ def test_the_newest_purchases_are_found_without_reading_the_others(reader: Clien
     with connection.cursor() as cursor:
         cursor.execute(OTHERS)
         cursor.execute("ANALYZE")
-    (plan,) = json.loads(entries_of_resident(ref, YEAR)[:50].explain(format="json", analyze=True))
+    (plan,) = json.loads(entries_of_resident(ref, YEAR)[:60].explain(format="json", analyze=True))
     assert rows_in(plan["Plan"]) <= 2 * 60

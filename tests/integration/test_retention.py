@@ -233,8 +233,8 @@ def test_the_pages_of_an_erased_year_say_so(world: World, web: str, old: RawTill
     erase()
     user = User.objects.create_user("haru")
     Account.objects.create(user=user, resident_ref=world.residents[0])
-    found = year_page(user, 2017, page=None)
-    assert (found.erased_at is not None, found.counted.rows, found.spend.total_minor) == (True, (), 109_005)
+    found = year_page(world.residents[0], 2017)
+    assert (found.erased_at is not None, found.latest, found.spend.total_minor) == (True, (), 109_005)
     with translation.override(language):
         page = render_to_string("portal/year.html", {"found": found, "user": user}, RequestFactory().get("/"))
     assert said in page

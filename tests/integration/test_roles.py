@@ -60,6 +60,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "home": SIGNED_IN, "year": RESIDENT, "my-statement": RESIDENT, "my-json": RESIDENT, "my-pdf": RESIDENT,
     "my-decisions": RESIDENT, "my-decision": RESIDENT, "my-letter": RESIDENT, "my-appeal": RESIDENT,
     "my-cards": RESIDENT, "card-lost": RESIDENT, "card-resume": RESIDENT, "card-order": RESIDENT, "my-held": RESIDENT,
+    "my-purchases": RESIDENT, "my-purchase": RESIDENT, "purchase-answer": RESIDENT, "claim-code": RESIDENT,
     "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
     # auditors
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,

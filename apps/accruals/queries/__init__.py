@@ -1,6 +1,6 @@
 """Reading a resident's entries and totals."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -17,7 +17,7 @@ from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
 from apps.kernel.database import Cursor, raw_connection
-from apps.purchases.following import Key, follow
+from apps.purchases.following import Amounts, Key, follow
 from apps.purchases.followups import read_threads
 from apps.purchases.queries import year_rules
 from apps.schemes.document import Scheme
@@ -97,10 +97,11 @@ def lines_by_resident(
         yield ref, (Line((terminal_id, seq), *rest) for _, terminal_id, seq, *rest in of_one)
 
 
-def year_of_resident(resident_ref: UUID, year: int) -> ResidentYear:
-    """One resident's year over all runs, test purchases of a test resident included."""
-    rows = Total.objects.filter(resident_ref=resident_ref, tax_year=year).values_list(*ROW_FIELDS)
-    return _added_up(resident_ref, rows)
+def years_of_resident(resident_ref: UUID, years: Collection[int]) -> dict[int, ResidentYear]:
+    """Each of these years of one resident over all runs, test purchases of a test resident included: one query."""
+    found = Total.objects.filter(resident_ref=resident_ref, tax_year__in=years)
+    rows = list(found.values_list("tax_year", *ROW_FIELDS))
+    return {year: _added_up(resident_ref, (row for of_year, *row in rows if of_year == year)) for year in years}
 
 
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
@@ -166,10 +167,7 @@ def held_of_resident(resident_ref: UUID, *, first: int, most: int) -> list[HeldP
     A query for them, and a few for their amounts, however many they are.
     """
     rows = list(_held(resident_ref).order_by("-at", "terminal_id", "seq")[first : first + most])
-    with connection.cursor(), Cursor(raw_connection()) as cursor:
-        threads = read_threads(cursor, [Key(row.terminal_id, row.seq) for row in rows]) if rows else {}
-    rules = year_rules()
-    left = {key: follow(t.original, t.followers, rules).left for key, t in threads.items() if t.original}
+    left = amounts_left([Key(row.terminal_id, row.seq) for row in rows])
     return [
         HeldPurchase(
             row.terminal_id, row.seq, row.at, left.get(Key(row.terminal_id, row.seq), {}), row.status, row.code,
@@ -177,6 +175,16 @@ def held_of_resident(resident_ref: UUID, *, first: int, most: int) -> list[HeldP
         )
         for row in rows
     ]  # fmt: skip
+
+
+def amounts_left(sales: Sequence[Key]) -> Mapping[Key, Amounts]:
+    """What is left of each of these sales as tills sent them, in minor units by tier: a few queries, none for none."""
+    if not sales:
+        return {}
+    with connection.cursor(), Cursor(raw_connection()) as cursor:
+        threads = read_threads(cursor, sales)
+    rules = year_rules()
+    return {key: follow(t.original, t.followers, rules).left for key, t in threads.items() if t.original}
 
 
 def number_held(resident_ref: UUID, *, unanswered: bool = False) -> int:

@@ -1,6 +1,6 @@
 """A resident's purchases as the portal and offices show them: with shops, and in a scheme's words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,8 @@ from django.utils import timezone
 from apps.accruals.answers import CONFIRMED
 from apps.accruals.models import TEST_RUN, Entry
 from apps.accruals.queries import HeldPurchase, entries_of_resident, held_of_resident, number_held
+from apps.accruals.queries.finding import FOUND_A_PAGE, FoundPurchase, find_purchases
+from apps.accruals.searching import Search
 from apps.merchants.queries import StoreName, store_names
 from apps.purchases.rulings import OFFICE
 from apps.schemes.document import Scheme, Words
@@ -20,6 +22,7 @@ from apps.schemes.queries import scheme_of, started_years, tax_year
 
 HELD_A_PAGE: Final = 50
 PURCHASES_A_PAGE: Final = 50
+LOOKED_AT: Final = 60  # entries, for the newest purchases
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,82 @@ class CountedPage:
 
     rows: tuple[PurchaseRow, ...]
     page: "Page[Entry]"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow:
+    """A purchase as it stands, with what is left of it by tier, in minor units of its year's scheme."""
+
+    purchase: FoundPurchase
+    shop: StoreName | None
+    scheme: Scheme
+    tiers: tuple[tuple[Words, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """A page of purchases, the newest first; `sum_minor` is of all that were found, under `scheme`'s currency."""
+
+    rows: tuple[FoundRow, ...]
+    page: "Page[int]"
+    sum_minor: int
+    scheme: Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class LatestRow:
+    """A counted purchase of which something is left, with its sum in minor units."""
+
+    terminal_id: int
+    seq: int
+    at: datetime
+    shop: StoreName | None
+    total_minor: int
+
+
+def found_page(resident_ref: UUID, search: Search, years: Sequence[TaxYear], *, scheme: Scheme, page: int) -> FoundPage:
+    """What a search finds in these years, none of them erased: what `find_purchases` takes, and a query for the shops.
+
+    The sum is written as under `scheme`.
+    """
+    found = find_purchases(resident_ref, search, years=[year.year for year in years], page=page)
+    shops = store_names({row.terminal_id for row in found.rows})
+    schemes = {year.year: scheme_of(year.scheme_version_id) for year in years}
+    rows = tuple(
+        FoundRow(row, shops.get(row.terminal_id), schemes[row.tax_year], _named(schemes[row.tax_year], row))
+        for row in found.rows
+    )
+    pages = Paginator(range(found.number), FOUND_A_PAGE)
+    return FoundPage(rows, pages.get_page(page), found.sum_minor, scheme)
+
+
+def _named(scheme: Scheme, row: FoundPurchase) -> tuple[tuple[Words, int], ...]:
+    amounts = dict(zip(row.tiers, row.amounts_minor, strict=True))
+    return named_tiers(scheme, amounts)
+
+
+def named_tiers(scheme: Scheme, amounts: Mapping[str, int]) -> tuple[tuple[Words, int], ...]:
+    """Amounts by tier with the tiers' names, in the scheme's order; a tier that it does not know keeps its code."""
+    known = [(tier.name, amounts[tier.code]) for tier in scheme.tiers if amounts.get(tier.code)]
+    codes = {tier.code for tier in scheme.tiers}
+    return (*known, *((Words(code, code), amount) for code, amount in amounts.items() if code not in codes))
+
+
+def latest_purchases(resident_ref: UUID, year: int, *, most: int) -> list[LatestRow]:
+    """The year's newest purchases of which something is left: two queries, which read no more than some entries."""
+    fields = ("terminal_id", "seq", "of_terminal_id", "of_seq", "at", "amounts_minor")
+    rows = list(entries_of_resident(resident_ref, year).values_list(*fields)[:LOOKED_AT])
+    sums: dict[tuple[datetime, int, int], int] = {}
+    for terminal_id, seq, of_terminal_id, of_seq, at, amounts in rows:
+        place = at, of_terminal_id or terminal_id, of_seq or seq
+        sums[place] = sums.get(place, 0) + sum(amounts)
+    whole = [place for place in sums if len(rows) < LOOKED_AT or place[0] > rows[-1][4]]  # of the last, more may follow
+    newest = [place for place in whole if sums[place]][:most]
+    shops = store_names({terminal_id for _, terminal_id, _ in newest}) if newest else {}
+    return [
+        LatestRow(terminal_id, seq, at, shops.get(terminal_id), sums[at, terminal_id, seq])
+        for at, terminal_id, seq in newest
+    ]
 
 
 def held_page(resident_ref: UUID, *, page: str | None) -> HeldPage:

@@ -30,7 +30,7 @@ class Lived(NamedTuple):
 
 
 def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Parts | None:
-    """The resident's parts of a year, None for who is in no register: four queries.
+    """The resident's parts of a year, None for who is in no register: three queries, four with a run.
 
     Households are those of the run that found the refund, as its freeze kept them; without a run, as they are now.
     """
@@ -64,10 +64,10 @@ def _kept(ref: UUID, run: Run, residence: Sequence[Period]) -> Lived:
 
 
 def _now(ref: UUID, year: int, residence: Sequence[Period]) -> Lived:
-    own = list(_in_year(year).filter(resident=ref).order_by("valid"))
-    rows = _in_year(year).filter(household_ref__in={stay.household_ref for stay in own})
-    fields = rows.values_list("household_ref", "resident_id", "valid")
-    stays = ((home, member, Period(valid.lower, valid.upper)) for home, member, valid in fields)
+    homes = _in_year(year).filter(resident=ref).values("household_ref")
+    rows = list(_in_year(year).filter(household_ref__in=homes).order_by("valid"))
+    own = [stay for stay in rows if stay.resident_id == ref]
+    stays = ((row.household_ref, row.resident_id, Period(row.valid.lower, row.valid.upper)) for row in rows)
     periods = [(Period(stay.valid.lower, stay.valid.upper), stay.household_ref) for stay in own]
     has_payee = any(stay.payee_id for stay in own)
     return Lived(stretches(ref, residence, periods, year), has_payee, _by_home(stays))

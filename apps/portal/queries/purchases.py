@@ -1,9 +1,21 @@
-"""The resident's own purchases: which were held, and one of those that were counted."""
+"""The resident's own purchases: found, held, and each by itself."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
-from apps.accruals.queries.shown import HeldPage, PurchaseRow, held_page, sale_of_resident
+from django.utils import timezone
+
+from apps.accruals.queries import newest_year_of
+from apps.accruals.queries.shown import FoundPage, HeldPage, found_page, held_page
+from apps.accruals.queries.stories import Story, story_of
+from apps.accruals.searching import Search
 from apps.kernel.errors import KanpuError
+from apps.refunds.rules import rules_of
+from apps.refunds.words import Explanation, Numbers, explain
+from apps.schemes.document import Scheme, Words
+from apps.schemes.models import TaxYear
+from apps.schemes.purchase_rule import bases_of, shares_of_month
+from apps.schemes.queries import scheme_of
 
 
 class PurchaseUnknown(KanpuError):
@@ -12,14 +24,74 @@ class PurchaseUnknown(KanpuError):
     code = "purchase_unknown"
 
 
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """What can be searched: the started years in order, the one to begin with, and the kinds of goods by code."""
+
+    years: tuple[TaxYear, ...]
+    newest: int
+    tiers: dict[str, Words]
+
+    @property
+    def scheme(self) -> Scheme:
+        """The newest year's."""
+        return scheme_of(self.years[-1].scheme_version_id)
+
+    def within(self, search: Search) -> list[TaxYear]:
+        """The years in which what is searched can lie."""
+        return [
+            year
+            for year in self.years
+            if (search.since is None or search.since < year.ends_at)
+            and (search.before is None or search.before > year.starts_at)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PurchasePage:
+    """A purchase, and what it brings before the year's limits: the lines of `explanation`."""
+
+    story: Story
+    explanation: Explanation
+
+
+def searchable(ref: UUID) -> Searchable | None:
+    """What the resident can search, None before any year was started: two queries."""
+    years = tuple(TaxYear.objects.order_by("year"))
+    if not years:
+        return None
+    tiers = {tier.code: tier.name for year in years for tier in scheme_of(year.scheme_version_id).tiers}
+    return Searchable(years, newest_year_of(ref) or years[-1].year, tiers)
+
+
+def own_purchases(ref: UUID, search: Search, where: Searchable, *, page: int) -> FoundPage:
+    """What a search finds of the resident's purchases; of a year that was erased, nothing."""
+    kept = [year for year in where.within(search) if year.erased_at is None]
+    return found_page(ref, search, kept, scheme=where.scheme, page=page)
+
+
+def own_story(ref: UUID, terminal_id: int, seq: int) -> PurchasePage:
+    """One purchase. Raises PurchaseUnknown for another's."""
+    story = story_of(ref, terminal_id, seq)
+    if story is None:
+        raise PurchaseUnknown("There is no such purchase.")
+    return PurchasePage(story, _brings(story))
+
+
 def own_held(ref: UUID, *, page: str | None) -> HeldPage:
     """The resident's purchases that were held."""
     return held_page(ref, page=page)
 
 
-def own_purchase(ref: UUID, terminal_id: int, seq: int) -> PurchaseRow:
-    """A counted purchase. Raises PurchaseUnknown for another's."""
-    purchase = sale_of_resident(ref, terminal_id, seq)
-    if purchase is None:
-        raise PurchaseUnknown("There is no such purchase.")
-    return purchase
+def _brings(story: Story) -> Explanation:
+    """What is left of a purchase as lines of an assessment, before limits."""
+    rules = rules_of(story.scheme, story.tax_year)
+    month = timezone.localtime(story.at).month
+    lines = {rules.line_of[tier, month]: tier for tier in story.left if (tier, month) in rules.line_of}
+    spend = [story.left.get(lines.get(index, ""), 0) for index in range(len(rules.lines))]
+    bases = None
+    if rule := story.scheme.refund.purchase:
+        shares = shares_of_month(story.scheme, story.tax_year, month)
+        brought = bases_of(rule, shares, story.left)
+        bases = [brought.get(lines.get(index, ""), 0) for index in range(len(rules.lines))]
+    return explain(story.scheme, rules, Numbers(spend, bases, (), 0))

@@ -1,37 +1,48 @@
 """What the resident's page shows, read for the resident who signed in and nobody else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from apps.accruals.queries import ResidentYear, newest_year_of, number_held, year_of_resident
-from apps.accruals.queries.shown import CountedPage, counted_page
+from django.utils import timezone
+
+from apps.accruals.queries import ResidentYear, newest_year_of, number_held, years_of_resident
+from apps.accruals.queries.shown import LatestRow, latest_purchases
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
+from apps.portal.deadlines import Deadline, DeadlineKind, next_deadline
 from apps.portal.parts import Parts
+from apps.portal.projection import projected_refund
 from apps.portal.queries.cards import is_suspended
 from apps.portal.queries.parts import parts_of_year
 from apps.refunds.models import Decision, Refund
-from apps.refunds.queries.decisions import decisions_of_resident
+from apps.refunds.queries.decisions import decisions_of_resident, stage_of
+from apps.refunds.queries.people import person_of
 from apps.refunds.queries.settlements import Balance, balances_of
 from apps.refunds.queries.statements import assessment_so_far, explanation_of
 from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import TaxYear
-from apps.schemes.queries import scheme_of, started_years, tax_year
+from apps.schemes.queries import YearNotStarted, scheme_of
 
 NOTHING: Final = (0,) * 12  # the months of a tier of which nothing was bought
+LATEST: Final = 5  # purchases
 
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """How a year's refund came about: its explanation, the yearly cap in minor units if there is one, the amount."""
+    """How a year's refund came about: its explanation, the yearly cap in minor units if there is one, the amount.
+
+    `projected_minor` is about what it will be at the year's end, if that is more: see `projection`.
+    """
 
     explanation: Explanation
     cap_minor: int | None
     at_cap: bool
     refund_minor: int
+    projected_minor: int | None = None
 
     @property
     def left_minor(self) -> int:
@@ -84,11 +95,12 @@ class MonthRow:
 
 @dataclass(frozen=True, slots=True)
 class SpendTable:
-    """A year's spend by month and tier, as a table and as a chart of it."""
+    """A year's spend by month and tier, as a table and as a chart of it; last year's is None where there was none."""
 
     tiers: tuple[TierSpend, ...]
     months: tuple[MonthRow, ...]
     total_minor: int
+    last_minor: int | None
     chart: Chart
 
 
@@ -112,30 +124,34 @@ class YearPage:
     is_suspended: bool
     held: int
     spend: SpendTable
-    counted: CountedPage
+    latest: tuple[LatestRow, ...]
+    deadline: Deadline | None
     erased_at: datetime | None
 
 
 def newest_year(ref: UUID) -> int | None:
     """The last year with something counted for the resident, else the last started."""
-    years = [row.year for row in started_years()]
+    years = [row.year for row in TaxYear.objects.order_by("year")]
     return newest_year_of(ref) or (years[-1] if years else None)
 
 
-def year_page(ref: UUID, year: int, *, page: str | None) -> YearPage:
-    """The resident's own year, with one page of purchases. Raises YearNotStarted."""
-    row = tax_year(year)
-    scheme = row.scheme_version.scheme()
+def year_page(ref: UUID, year: int) -> YearPage:
+    """The resident's own year. Raises YearNotStarted."""
+    started = {row.year: row for row in TaxYear.objects.order_by("year")}
+    if year not in started:
+        raise YearNotStarted(f"The tax year {year} was not started.")
+    row, today = started[year], timezone.localdate()
+    scheme = scheme_of(row.scheme_version_id)
     balances = balances_of(ref, year)
     refund = balances[0].refund if balances else None
     decisions = decisions_of_resident(ref, year=year)
-    bought = year_of_resident(ref, year)
-    spend = spend_table(bought.spend, scheme, year)
+    bought = years_of_resident(ref, (year - 1, year))
+    spend = spend_table(bought[year].spend, scheme, year, last=bought[year - 1].spend)
     return YearPage(
         year=year,
-        years=tuple(started.year for started in started_years()),
+        years=tuple(started),
         scheme=scheme,
-        calculation=_stored(refund) if refund else _live(bought, scheme, row),
+        calculation=_stored(refund) if refund else _live(bought, scheme, row, today),
         run=_found(balances[0], spend.total_minor) if balances else None,
         balances=tuple(balances),
         decisions=len(decisions),
@@ -144,22 +160,30 @@ def year_page(ref: UUID, year: int, *, page: str | None) -> YearPage:
         is_suspended=is_suspended(ref),
         held=number_held(ref, unanswered=True),
         spend=spend,
-        counted=counted_page(ref, row, page=page),
+        latest=() if row.erased_at else tuple(latest_purchases(ref, year, most=LATEST)),
+        deadline=next_deadline(_deadlines(row, scheme, balances, decisions, today), today),
         erased_at=row.erased_at,
     )
 
 
-def spend_table(spend: Mapping[str, Sequence[int]], scheme: Scheme, year: int) -> SpendTable:
-    """Twelve months by the scheme's tiers, in its order, from each tier's twelve months in minor units."""
+def spend_table(
+    spend: Mapping[str, Sequence[int]], scheme: Scheme, year: int, *, last: Mapping[str, Sequence[int]]
+) -> SpendTable:
+    """Twelve months by the scheme's tiers, in its order, from each tier's twelve months in minor units.
+
+    `last` is the year before, of which only the months' totals are shown, if there are any.
+    """
     cells = list(zip(*(spend.get(tier.code, NOTHING) for tier in scheme.tiers), strict=True))
     sums = [sum(column) for column in zip(*cells, strict=True)]
     tiers = [TierSpend(tier.name, pattern_of(i), sums[i]) for i, tier in enumerate(scheme.tiers)]
-    chart = month_chart(cells)
+    before = [sum(column) for column in zip(*last.values(), strict=True)]
+    has_last = any(before)
+    chart = month_chart(cells, before if has_last else None)
     months = [
         MonthRow(date(year, bar.month, 1), amounts, bar.total_minor, bar)
         for amounts, bar in zip(cells, chart.bars, strict=True)
     ]
-    return SpendTable(tuple(tiers), tuple(months), sum(sums), chart)
+    return SpendTable(tuple(tiers), tuple(months), sum(sums), sum(before) if has_last else None, chart)
 
 
 def _stored(refund: Refund) -> Calculation:
@@ -168,11 +192,30 @@ def _stored(refund: Refund) -> Calculation:
     return Calculation(explanation_of(refund), cap_minor, refund.at_cap, refund.entitled_minor)
 
 
-def _live(bought: ResidentYear, scheme: Scheme, row: TaxYear) -> Calculation:
+def _live(bought: Mapping[int, ResidentYear], scheme: Scheme, row: TaxYear, today: date) -> Calculation:
     """From an assessment made for this page."""
-    rules, found = assessment_so_far(bought, row)
+    rules, found = assessment_so_far(bought[row.year], row)
     numbers = Numbers(found.spend_minor, found.bases_minor, found.cuts, found.refund_minor)
-    return Calculation(explain(scheme, rules, numbers), year_cap_minor(scheme), found.at_cap, found.refund_minor)
+    now, last = person_of(bought[row.year]), person_of(bought[row.year - 1])
+    projected_minor = projected_refund(now, last, rules, today=today)
+    is_more = projected_minor is not None and projected_minor > found.refund_minor
+    return Calculation(
+        explain(scheme, rules, numbers), year_cap_minor(scheme), found.at_cap, found.refund_minor,
+        projected_minor if is_more else None,
+    )  # fmt: skip
+
+
+def _deadlines(
+    row: TaxYear, scheme: Scheme, balances: Sequence[Balance], decisions: Sequence[Decision], today: date
+) -> Iterator[Deadline]:
+    last_moment = row.deadline_at - timedelta(microseconds=1)
+    yield Deadline(DeadlineKind.FILING, last_moment.astimezone(ZoneInfo(scheme.time_zone)).date())
+    for decision in decisions:
+        if decision.appeal_until and stage_of(decision, today=today) == Decision.State.NOTIFIED:
+            yield Deadline(DeadlineKind.APPEAL, decision.appeal_until, decision_id=decision.pk)
+    for balance in balances:
+        if balance.claim_until and balance.left_minor > 0:
+            yield Deadline(DeadlineKind.LAPSE, balance.claim_until, amount_minor=balance.left_minor)
 
 
 def _found(balance: Balance, spent_minor: int) -> Found:

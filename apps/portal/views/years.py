@@ -34,7 +34,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def year_page(request: HttpRequest, viewer: Viewer, year: int) -> HttpResponse:
     """The signed-in resident's year."""
     try:
-        found = years.year_page(viewer.ref, year, page=request.GET.get("page"))
+        found = years.year_page(viewer.ref, year)
     except YearNotStarted as error:
         raise Http404(str(error)) from error
     return render(request, "portal/year.html", {"found": found})

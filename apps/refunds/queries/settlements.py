@@ -96,11 +96,14 @@ class Balance:
 
 
 def balances_of(resident_ref: UUID, year: int) -> list[Balance]:
-    """What became of a resident's refunds of a year, the newest first: three queries, two when there is none."""
+    """What became of a resident's refunds of a year, the newest first: three queries, one when there is none."""
+    refunds = refunds_of(resident_ref, year)
+    if not refunds:
+        return []
     parts = list(
         Settlement.objects.filter(Q(tax_year=year) | Q(against_year=year), resident_ref=resident_ref).order_by("at")
     )
-    return [_balance(refund, run, parts) for refund, run in refunds_of(resident_ref, year)]
+    return [_balance(refund, run, parts) for refund, run in refunds]
 
 
 def _balance(refund: Refund, run: Run, parts: Sequence[Settlement]) -> Balance:

@@ -1,6 +1,7 @@
 """A resident's refunds: the kept numbers, their explanation, and the statement with its proof."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -53,13 +54,19 @@ def numbers_of(refund: Refund) -> Numbers:
 
 def explanation_of(refund: Refund) -> Explanation:
     """A refund in words, under the scheme version it names."""
-    scheme = scheme_of(refund.scheme_version)
-    return explain(scheme, rules_of(scheme, refund.tax_year), numbers_of(refund))
+    rules = rules_under(refund.scheme_version, refund.tax_year)
+    return explain(scheme_of(refund.scheme_version), rules, numbers_of(refund))
+
+
+@lru_cache(maxsize=64)
+def rules_under(scheme_version_id: int, year: int) -> Rules:
+    """The rules of a year under a scheme version. Versions are immutable, so they are made once a process."""
+    return rules_of(scheme_of(scheme_version_id), year)
 
 
 def assessment_so_far(bought: ResidentYear, year: TaxYear) -> tuple[Rules, Assessment]:
     """What a resident would get back if the year ended now, alone: a household's sharing is left out."""
-    rules = rules_of(scheme_of(year.scheme_version_id), year.year)
+    rules = rules_under(year.scheme_version_id, year.year)
     return rules, assess(person_of(bought), rules)
 
 
