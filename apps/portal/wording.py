@@ -58,4 +58,7 @@ OPENED: Final[dict[str, Promise]] = {
     "statement": _("statement"),
     "decision": _("decision"),
     "letter": _("letter of a decision"),
+    "dispute": _("dispute"),
+    "dispute-photo": _("photo of a dispute"),
+    "dispute-letter": _("letter of a dispute"),
 }

@@ -17,9 +17,10 @@ from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
 from apps.kernel.database import Cursor, raw_connection
-from apps.purchases.following import Key, follow
+from apps.purchases.following import Key
 from apps.purchases.followups import read_threads
 from apps.purchases.queries import year_rules
+from apps.purchases.rulings import follow_ruled
 from apps.schemes.document import Scheme
 
 
@@ -169,7 +170,9 @@ def held_of_resident(resident_ref: UUID, *, first: int, most: int) -> list[HeldP
     with connection.cursor(), Cursor(raw_connection()) as cursor:
         threads = read_threads(cursor, [Key(row.terminal_id, row.seq) for row in rows]) if rows else {}
     rules = year_rules()
-    left = {key: follow(t.original, t.followers, rules).left for key, t in threads.items() if t.original}
+    left = {
+        key: follow_ruled(t.original, t.followers, t.rulings, rules).left for key, t in threads.items() if t.original
+    }
     return [
         HeldPurchase(
             row.terminal_id, row.seq, row.at, left.get(Key(row.terminal_id, row.seq), {}), row.status, row.code,

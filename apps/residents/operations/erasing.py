@@ -1,15 +1,21 @@
-"""Erasing a resident: what the vault holds is emptied for good."""
+"""Erasing a resident: what the vault holds is emptied for good.
+
+Other apps that hold what a resident wrote listen to `resident_erased` and empty it in the same transaction.
+"""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import RegisterEvent, VaultRecord
 from apps.residents.vault.contents import COLUMNS
+
+resident_erased = Signal()  # gives `ref` and `at`
 
 
 class NothingToErase(KanpuError):
@@ -38,3 +44,4 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
         actor=actor,
     )  # fmt: skip
     record_event(at=at, actor=actor, action="resident.erase", subject=f"resident:{ref}", detail={"reason": reason})
+    resident_erased.send(sender=None, ref=ref, at=at)
