@@ -1,7 +1,6 @@
 """A picture that a resident sends: read with suspicion, and made anew without anything but what is seen. Pure."""
 
 import io
-import warnings
 from typing import Final
 
 from PIL import Image, ImageOps
@@ -30,18 +29,15 @@ def made_anew(raw: bytes) -> bytes:
     if len(raw) > MOST_BYTES:
         raise PictureRefused(f"The picture is larger than {MOST_BYTES // 2**20} MB. Take one of fewer pixels.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            picture = Image.open(io.BytesIO(raw), formats=FORMATS)
-            if picture.width * picture.height > MOST_PIXELS:
-                raise PictureRefused(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.")
-            picture.draft("RGB", (LONGEST_SIDE_PX, LONGEST_SIDE_PX))
-            upright = ImageOps.exif_transpose(picture)
+        picture = Image.open(io.BytesIO(raw), formats=FORMATS)
+        if picture.width * picture.height > MOST_PIXELS:
+            raise PictureRefused(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.")
+        picture.draft("RGB", (LONGEST_SIDE_PX, LONGEST_SIDE_PX))
+        return _as_jpeg(ImageOps.exif_transpose(picture))
     except PictureRefused:
         raise
     except Exception as error:  # whatever a damaged or hostile file makes a decoder say
         raise PictureRefused("This file is no picture that can be read: send JPEG, PNG or WebP.") from error
-    return _as_jpeg(upright)
 
 
 def _as_jpeg(picture: Image.Image) -> bytes:
