@@ -1,5 +1,6 @@
 """Disputes: each kind to the refund that is put right, in open years and in settled ones; who may do what, when."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.accruals.disputes import Missing
 from apps.accruals.models import Dispute, Entry, Withheld
 from apps.accruals.operations.admitting import NotAdmitted
 from apps.accruals.operations.amending import AmountsInvalid
@@ -16,6 +18,7 @@ from apps.accruals.operations.withdrawing import PurchaseMissing, withdraw
 from apps.accruals.queries.sales import doubles_of
 from apps.accruals.queries.shown import counted_page
 from apps.audit.models import Alarm, Event
+from apps.kernel.errors import KanpuError
 from apps.merchants.models import ApiKey, Merchant, Terminal
 from apps.merchants.operations import MerchantInvalid, enrol_terminal
 from apps.purchases.queries import uncounted
@@ -149,12 +152,14 @@ def test_a_settled_year_gets_the_difference_with_the_next_run_and_old_runs_stay(
     assert dues(1) == {one: (100, 0, 100), two: (100, 0, 100)}
     decide(object_to(one, 2, "wrong_tier", reduced=FOOD))
     decide(report(one, reduced=2 * FOOD))
-    decide(object_to(two, 3))
+    last = decide(object_to(two, 3))
+    assert page_of_dispute(last).waits_for_a_run
     assert replay(one, YEAR, 1).identical
     assert replay(one, YEAR, 1).refund_minor == 100
     run = to_verified()  # both assessments agree
     assert run.differing == 0
     assert dues(2) == {one: (400, 100, 300), two: (0, 100, -100)}
+    assert not page_of_dispute(last).waits_for_a_run
     for resident, refund_minor in ((one, 400), (two, 0)):
         found = replay(resident, YEAR, 2)
         assert found.identical
@@ -174,15 +179,17 @@ def test_a_report_that_came_in_time_is_admitted_after_the_deadline(world: World,
 
 def test_what_cannot_have_been_bought_is_not_taken(world: World, till: RawTill) -> None:
     one = world.residents[0]
-    for at, amounts, error in (
+    impossible: list[tuple[str, dict[str, int], type[KanpuError]]] = [
         ("2012-08-03T10:00:00+09:00", {"reduced": 1}, DayRefused),
         ("2999-08-03T10:00:00+09:00", {"reduced": 1}, DayRefused),
         (on(3), {"unheard_of": 1}, AmountsInvalid),
         (on(3), {"reduced": 0}, AmountsInvalid),
         (on(3), {}, AmountsInvalid),
-    ):
+    ]
+    for at, amounts, error in impossible:
+        told = Missing("Baker", datetime.fromisoformat(at), "", amounts)
         with pytest.raises(error):
-            report(one, at=at, **amounts)
+            disputing.report_missing(one, told, words="", at=timezone.now(), actor="resident")
     TaxYear.objects.filter(year=YEAR).update(starts_at=datetime(2015, 12, 31, 15, tzinfo=UTC))
     with pytest.raises(ClaimNotResident):
         report(one, at="2016-08-03T10:00:00+09:00", reduced=1)
@@ -294,12 +301,13 @@ def test_a_proposal_is_taken_back_and_what_is_decided_is_not_changed(world: Worl
     adjudicating.send_back(dispute.pk, at=timezone.now(), actor=ANN)
     assert Dispute.objects.get().state == "open"
     decide(dispute, uphold=False)
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: propose(dispute),
         lambda: adjudicating.send_back(dispute.pk, at=timezone.now(), actor=ANN),
         lambda: adjudicating.ask(dispute.pk, question="?", wants_photo=False, at=timezone.now(), actor=ANN),
         lambda: disputing.withdraw_dispute(dispute.pk, at=timezone.now(), actor="resident"),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(DisputeClosed):
             act()
 

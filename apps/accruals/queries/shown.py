@@ -108,6 +108,13 @@ def sale_of_resident(resident_ref: UUID, terminal_id: int, seq: int) -> Purchase
     return _counted_rows([entry], tax_year(entry.tax_year))[0] if entry else None
 
 
+def shop_of(resident_ref: UUID, sale: Key) -> StoreName | None:
+    """The shop of one sale of a resident's; of one that the office entered, as the resident named it."""
+    shop = store_names([sale.terminal_id]).get(sale.terminal_id)
+    told = shops_told(resident_ref, [sale]).get(sale) if shop == ENTERED_BY_OFFICE else None
+    return StoreName(told, told) if told else shop
+
+
 def _held_rows(held: Sequence[HeldPurchase]) -> list[HeldRow]:
     shops = store_names({purchase.terminal_id for purchase in held})
     schemes = {year.year: scheme_of(year.scheme_version_id) for year in started_years()}

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from apps.accruals.models import Dispute
 from apps.accruals.queries.sales import SaleSeen, sale_seen
-from apps.merchants.queries import StoreName, store_names
+from apps.accruals.queries.shown import shop_of
+from apps.merchants.queries import StoreName
 from apps.portal.queries.purchases import PurchaseUnknown
 from apps.purchases.following import Key
 from apps.refunds.queries.disputes import (
@@ -68,4 +69,4 @@ def disputable(ref: UUID, terminal_id: int, seq: int) -> Disputable:
     offered = offered_on(timezone.localdate(sale.at))
     if offered is None:
         raise PurchaseUnknown("The year of this purchase is not started.")
-    return Disputable(sale, store_names([terminal_id]).get(terminal_id), offered.scheme, offered.tiers)
+    return Disputable(sale, shop_of(ref, key), offered.scheme, offered.tiers)

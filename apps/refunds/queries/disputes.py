@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Max, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from apps.accruals.models import DECIDED, UNDECIDED, UNFINISHED, Dispute, DisputeState
 from apps.accruals.queries.sales import SaleSeen, sale_seen
+from apps.accruals.queries.shown import shop_of
 from apps.kernel.errors import KanpuError
-from apps.merchants.queries import StoreName, store_names
+from apps.merchants.queries import StoreName
 from apps.purchases.following import Amounts
 from apps.purchases.queries import year_rules
 from apps.refunds.models import Run, RunState
@@ -67,14 +68,14 @@ def disputes_by_stage() -> dict[str, int]:
 class DisputePage:
     """A dispute with its purchase (None for one that is missing, or gone), in the words of its year's scheme.
 
-    `is_frozen`: a run of the year was frozen, so that what is changed comes with the next one.
+    `waits_for_a_run`: the year's runs were frozen before the decision, so that the next one gives the difference.
     """
 
     dispute: Dispute
     scheme: Scheme
     sale: SaleSeen | None
     shop: StoreName | None
-    is_frozen: bool
+    waits_for_a_run: bool
     today: date
 
     @property
@@ -130,11 +131,19 @@ def page_of_dispute(dispute: Dispute) -> DisputePage:
     """A dispute as its reader sees it today: constantly many queries."""
     key = dispute.sale
     sale = sale_seen(dispute.resident_ref, key) if key else None
-    shop = store_names([key.terminal_id]).get(key.terminal_id) if key else None
-    if dispute.shop:
-        shop = StoreName(dispute.shop, dispute.shop)
-    frozen = Run.objects.filter(tax_year_id=dispute.tax_year).exclude(state=RunState.WITHDRAWN).exists()
-    return DisputePage(dispute, scheme_in(dispute.tax_year), sale, shop, frozen, timezone.localdate())
+    shop = StoreName(dispute.shop, dispute.shop) if dispute.shop else None
+    if key and not shop:
+        shop = shop_of(dispute.resident_ref, key)
+    waits = _waits_for_a_run(dispute)
+    return DisputePage(dispute, scheme_in(dispute.tax_year), sale, shop, waits, timezone.localdate())
+
+
+def _waits_for_a_run(dispute: Dispute) -> bool:
+    """Whether the decision came after the newest run of its year was frozen: one query."""
+    decided_at = dispute.appeal_decided_at or dispute.decided_at
+    runs = Run.objects.filter(tax_year_id=dispute.tax_year).exclude(state=RunState.WITHDRAWN)
+    newest_at = runs.aggregate(at=Max("cutoff_at"))["at"]
+    return bool(decided_at and newest_at and newest_at <= decided_at)
 
 
 def scheme_in(year: int) -> Scheme:
