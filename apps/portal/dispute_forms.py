@@ -83,9 +83,9 @@ class PhotoAnswerForm(forms.Form):
     )
     text = _text(_("Your answer (optional with a photo)"), max_length=LONGEST_TEXT, required=False)
 
-    def clean_photo(self) -> UploadedFile[bytes] | None:
+    def clean_photo(self) -> "UploadedFile[bytes] | None":
         """A file that is not too large."""
-        photo: UploadedFile[bytes] | None = self.cleaned_data["photo"]
+        photo: "UploadedFile[bytes] | None" = self.cleaned_data["photo"]
         if photo is not None and (photo.size or 0) > MOST_BYTES:
             raise forms.ValidationError(_("The file is larger than %(most)s MB."), params={"most": MEGABYTES})
         return photo
