@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import translation
 from django.utils.translation import gettext
 from PIL import Image
@@ -39,11 +40,12 @@ def words_of(language: str) -> Words:
     return words
 
 
-def sign_in(page: Page, web: str, name: str, say: Words) -> None:
-    page.goto(f"{web}/login")
-    page.get_by_label(say("Username")).fill(name)
-    page.get_by_label(say("Password"), exact=True).fill(PASSWORD)
-    page.get_by_role("button", name=say("Sign in")).click()
+def sign_in(context: BrowserContext, web: str, name: str) -> Page:
+    """A page of somebody who has signed in."""
+    client = Client()
+    client.force_login(User.objects.get(username=name))
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": web}])
+    return context.new_page()
 
 
 def back_to(page: Page, language: str) -> None:
@@ -56,8 +58,7 @@ def back_to(page: Page, language: str) -> None:
 
 def auditor_page(context: BrowserContext, web: str, name: str, dispute: Dispute, say: Words) -> Page:
     """An auditor who has opened the dispute for a purpose."""
-    page = context.new_page()
-    sign_in(page, web, name, say)
+    page = sign_in(context, web, name)
     page.goto(f"{web}/console/disputes")
     page.get_by_role("link", name=dispute.number).click()
     page.get_by_label(say("Purpose"), exact=True).select_option("dispute")
@@ -83,8 +84,7 @@ def test_from_a_wrong_tier_to_the_corrected_refund(
 ) -> None:
     say = words_of(language)
     contexts: list[Any] = [browser.new_context(locale=LOCALES[language]) for _ in range(3)]
-    page = contexts[0].new_page()
-    sign_in(page, web, "hanako", say)
+    page = sign_in(contexts[0], web, "hanako")
     page.goto(f"{web}/purchases/{key(1)[0]}/1/dispute")
     back_to(page, language)
     page.get_by_role("link", name=say("A wrong tax tier or amount")).click()
@@ -162,8 +162,7 @@ def assert_fits(page: Page) -> None:
 def test_a_missing_purchase_is_reported_without_script(web: str, hanako: RawTill, browser: Browser) -> None:
     say = words_of("ja")
     context = browser.new_context(locale="ja-JP", java_script_enabled=False)
-    page = context.new_page()
-    sign_in(page, web, "hanako", say)
+    page = sign_in(context, web, "hanako")
     page.goto(f"{web}/disputes")
     page.get_by_role("link", name=say("Report a missing purchase")).click()
     page.get_by_label(say("Shop, as on the receipt")).fill("青果 山田")
