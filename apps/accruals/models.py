@@ -5,9 +5,11 @@ Distributed by `resident_ref`; entries and totals are partitioned by tax year, i
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from apps.purchases.following import Key
 from apps.purchases.models import Int8Multirange
+from apps.residents.models import Photo
 
 TEST_RUN = 0  # what test cards buy is counted here, and no run reads it
 
@@ -124,3 +126,167 @@ class ArchivePart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tax_year} run {self.run} part {self.part}"
+
+
+class DisputeState(models.TextChoices):
+    """How far a dispute is. `proposed`: an officer has decided, and a second one looks at it."""
+
+    OPEN = "open"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    PROPOSED = "proposed"
+    UPHELD = "upheld"
+    PARTLY = "partly"
+    REFUSED = "refused"
+    APPEALED = "appealed"
+    WITHDRAWN = "withdrawn"
+
+
+UNDECIDED = (DisputeState.OPEN, DisputeState.ASKED, DisputeState.ANSWERED, DisputeState.PROPOSED)
+DECIDED = (DisputeState.UPHELD, DisputeState.PARTLY, DisputeState.REFUSED)
+UNFINISHED = (*UNDECIDED, DisputeState.APPEALED)
+IN_WORDS = ("shop", "receipt_number", "words", "question", "answer", "reasons", "appeal_words", "appeal_reasons")
+
+
+class Dispute(models.Model):
+    """What a resident says is wrong about a purchase, and what officers made of it.
+
+    `terminal_id` and `seq` name the purchase; of a missing one they are those under which it was admitted, if it was.
+    `amounts` is what the resident says was bought, minor units by tier, `decided_amounts` what was decided. Texts are
+    emptied when the resident is erased; the row goes with the year's purchases, or with the withdrawn purchase.
+    """
+
+    class Kind(models.TextChoices):
+        NOT_MINE = "not_mine"
+        WRONG_TIER = "wrong_tier"
+        MISSING = "missing"
+
+    resident_ref = models.UUIDField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    tax_year = models.SmallIntegerField(help_text="Of the purchase")
+    terminal_id = models.IntegerField(null=True)
+    seq = models.IntegerField(null=True)
+    shop = models.CharField(max_length=200, blank=True, help_text="As the resident typed it, of a missing purchase")
+    bought_at = models.DateTimeField()
+    receipt_number = models.CharField(max_length=60, blank=True)
+    amounts = models.JSONField(default=dict)
+    words = models.TextField(blank=True)
+    state = models.CharField(max_length=9, choices=DisputeState.choices, default=DisputeState.OPEN)
+    opened_at = models.DateTimeField()
+    reply_due_date = models.DateField()
+    asked_at = models.DateTimeField(null=True)
+    question = models.TextField(blank=True)
+    wants_photo = models.BooleanField(default=False)
+    answered_at = models.DateTimeField(null=True)
+    answer = models.TextField(blank=True)
+    photo = models.OneToOneField(Photo, on_delete=models.SET_NULL, null=True, related_name="dispute")
+    office = models.CharField(max_length=150, blank=True, help_text="That decides, or decided")
+    outcome = models.CharField(max_length=9, blank=True, help_text="Proposed or decided")
+    decided_amounts = models.JSONField(default=dict)
+    reasons = models.TextField(blank=True)
+    proposed_by = models.CharField(max_length=150, blank=True)
+    proposed_at = models.DateTimeField(null=True)
+    approved_by = models.CharField(max_length=150, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    appeal_until = models.DateField(null=True)
+    appealed_at = models.DateTimeField(null=True)
+    appeal_words = models.TextField(blank=True)
+    appeal_decided_by = models.CharField(max_length=150, blank=True)
+    appeal_decided_at = models.DateTimeField(null=True)
+    appeal_reasons = models.TextField(blank=True)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["resident_ref", "-opened_at"], name="disputes_of_resident"),
+            models.Index(fields=["state", "reply_due_date"], name="disputes_by_due_date"),
+            models.Index(fields=["terminal_id", "seq"], name="disputes_of_purchase"),
+            models.Index(fields=["tax_year"], name="disputes_of_year"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="dispute_kind", condition=Q(kind__in=("not_mine", "wrong_tier", "missing"))),
+            models.CheckConstraint(name="dispute_state", condition=Q(state__in=DisputeState.values)),
+            models.CheckConstraint(name="dispute_outcome", condition=Q(outcome__in=("", *DECIDED))),
+            models.UniqueConstraint(
+                fields=["terminal_id", "seq", "kind"],
+                condition=Q(state__in=UNFINISHED),
+                name="one_open_dispute_a_purchase_and_kind",
+            ),
+            models.CheckConstraint(
+                name="dispute_names_its_purchase",
+                condition=Q(terminal_id__isnull=False, seq__isnull=False)
+                | (Q(kind="missing", terminal_id=None, seq=None) & ~Q(state__in=("upheld", "partly"))),
+            ),
+            models.CheckConstraint(
+                name="disputed_amounts",
+                condition=Q(kind="not_mine", amounts={}) | (~Q(kind="not_mine") & ~Q(amounts={})),
+            ),
+            models.CheckConstraint(
+                name="asked_with_a_time", condition=~Q(state__in=("asked", "answered")) | Q(asked_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="answered_with_a_time", condition=~Q(state="answered") | Q(answered_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="proposed_by_somebody",
+                condition=Q(state__in=("open", "asked", "answered", "withdrawn"))
+                | (Q(proposed_at__isnull=False) & ~Q(proposed_by="") & ~Q(outcome="") & ~Q(office="")),
+            ),
+            models.CheckConstraint(
+                name="dispute_decided_by_two",
+                condition=Q(state__in=(*UNDECIDED, "withdrawn"), approved_by="", decided_at=None, appeal_until=None)
+                | (
+                    Q(state__in=(*DECIDED, "appealed"), decided_at__isnull=False, appeal_until__isnull=False)
+                    & ~Q(approved_by="")
+                    & ~Q(approved_by=F("proposed_by"))
+                ),
+            ),
+            models.CheckConstraint(
+                name="state_is_the_outcome", condition=~Q(state__in=DECIDED) | Q(state=F("outcome"))
+            ),
+            models.CheckConstraint(
+                name="appealed_with_a_time",
+                condition=(~Q(state="appealed") | Q(appealed_at__isnull=False, appeal_decided_at=None))
+                & (Q(appealed_at=None) | Q(state__in=(*DECIDED, "appealed"))),
+            ),
+            models.CheckConstraint(
+                name="appeal_decided_by_another",
+                condition=Q(appeal_decided_at=None, appeal_decided_by="")
+                | (
+                    Q(appeal_decided_at__isnull=False, appealed_at__isnull=False, state__in=DECIDED)
+                    & ~Q(appeal_decided_by="")
+                    & ~Q(appeal_decided_by=F("proposed_by"))
+                    & ~Q(appeal_decided_by=F("approved_by"))
+                ),
+            ),
+            models.CheckConstraint(
+                name="photo_only_while_undecided", condition=Q(photo=None) | Q(state__in=UNDECIDED, wants_photo=True)
+            ),
+            models.CheckConstraint(
+                name="erased_dispute_is_empty",
+                condition=Q(erased_at=None) | (Q(**dict.fromkeys(IN_WORDS, ""), photo=None) & ~Q(state__in=UNFINISHED)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        """What a letter names the dispute by."""
+        return f"D-{self.tax_year}-{self.pk:06d}"
+
+    @property
+    def sale(self) -> Key | None:
+        """What names the purchase, or None while a missing one is not admitted."""
+        return Key(self.terminal_id, self.seq) if self.terminal_id is not None and self.seq is not None else None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether no decision was made yet: the resident may still withdraw it."""
+        return self.state in UNDECIDED
+
+    @property
+    def can_be_appealed(self) -> bool:
+        """Whether it was decided against the resident, and no appeal was made; the last day is not looked at."""
+        return self.state in (DisputeState.PARTLY, DisputeState.REFUSED) and self.appealed_at is None

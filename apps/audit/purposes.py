@@ -15,6 +15,7 @@ AT_OFFICES: Final[dict[str, Promise]] = {
 }
 OF_AUDITORS: Final[dict[str, Promise]] = {
     "check": _("A check of a refund"),
+    "dispute": _("A dispute about a purchase"),
     "appeal": _("An appeal"),
     "fraud": _("A suspicion of fraud"),
     "complaint": _("A complaint"),

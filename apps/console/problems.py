@@ -53,6 +53,15 @@ PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "decision_closed": _("This decision was appealed against, or its appeal decided, before."),
     "year_not_started": _("This tax year was not started."),
     "year_erased": _("The purchases of this year were erased at its retention date. Totals, refunds and proofs stay."),
+    "dispute_missing": _("There is no such dispute, or the resident withdrew the purchase."),
+    "dispute_closed": _("The dispute is not in the state that this starts from. Look at it again."),
+    "same_officer": _("You had a part in this decision: another officer has to do this."),
+    "proposal_changed": _("The proposal is another one by now. Read it again before you approve it."),
+    "amounts_invalid": _("A sale of that day cannot have these amounts, or its tiers were not in force."),
+    "purchase_not_admitted": _("The purchase is refused like a till's: its day, tiers or amounts are not possible."),
+    "claim_not_resident": _("The resident did not live here on that day: the purchase brings nothing."),
+    "for_named_officers": _("The resident is protected: an officer for protected residents has to look at it."),
+    "photo_missing": _("There is no photo, or it was deleted when the dispute was decided."),
     "document_unprintable": _("The document has a character that cannot be printed. Write that text otherwise."),
 }
 

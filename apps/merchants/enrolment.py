@@ -14,6 +14,8 @@ import msgspec
 from apps.merchants.keys import TERMINAL_CODE, read_public_key
 
 PLACE_STEP: Final = Decimal("0.00001")  # degrees, about a metre
+OFFICE_NAME: Final = "Refund office"  # the merchant that has the office's own terminals
+OFFICE_TERMINALS: Final[Mapping[str, str]] = {"live": "refund-office", "test": "refund-office-test"}  # by mode
 COLUMNS: Final = ("code", "store", "region", "latitude", "longitude", "public_key", "replaces")
 
 FORMS: Final = {
@@ -109,7 +111,7 @@ def defect_of(
     new: NewTerminal, merchant_id: int, known: Mapping[str, Known], *, store_names: Collection[str], limited: bool
 ) -> Defect | None:
     """Why a new terminal of the merchant cannot be enrolled. A `limited` key enrols in the stores of these names."""
-    if new.code in known:
+    if new.code in known or new.code in OFFICE_TERMINALS.values():
         return Defect("terminal_code_taken", param="code", value=new.code)
     if limited and new.store not in store_names:
         return Defect("terminal_invalid", param="store", reason="the key is limited to other stores")

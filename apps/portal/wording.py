@@ -59,6 +59,9 @@ OPENED: Final[dict[str, Promise]] = {
     "statement": _("statement"),
     "decision": _("decision"),
     "letter": _("letter of a decision"),
+    "dispute": _("dispute"),
+    "dispute-photo": _("photo of a dispute"),
+    "dispute-letter": _("letter of a dispute"),
 }
 STANDINGS: Final[dict[str, Promise]] = {
     Standing.COUNTED: _("Counted"),

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from apps.kernel.arrays import numbers_array
 from apps.kernel.database import Cursor
-from apps.purchases.following import MENDABLE_RETURNS, Fate, Follower, Key, Original, kind_of
+from apps.purchases.following import MENDABLE_RETURNS, Amounts, Fate, Follower, Key, Original, kind_of
 from apps.purchases.lanes import ANYWHERE, LANES, NAMED, Place, anywhere, by_lane, lane_of, place_of
 from apps.purchases.outbox import Claim
 from apps.purchases.ranges import to_ranges
@@ -247,10 +247,23 @@ def settled(cursor: Cursor, threads: Collection[Thread], runs: Mapping[Key, Mapp
         cursor.execute(SETTLED, place, prepare=True)
 
 
-def rule(cursor: Cursor, sale: Key, ruling: Ruling, code: str, *, runs: Mapping[str, int], now: datetime) -> Follower:
-    """File a ruling of the refund office about a sale whose thread is locked; `code` says why it is not counted."""
+def rule(
+    cursor: Cursor,
+    sale: Key,
+    ruling: Ruling,
+    code: str,
+    *,
+    runs: Mapping[str, int],
+    now: datetime,
+    amounts: Amounts | None = None,
+) -> Follower:
+    """File a ruling of the refund office about a sale whose thread is locked; `code` says why it is not counted.
+
+    `amounts` are what an amendment says was sold, in minor units by tier.
+    """
     seq = cursor.execute("SELECT nextval('purchases_ruling_seq')::int4").fetchall()[0][0]
-    line = f"{seq}\n{now.isoformat()}\n{ruling}\n-\n-\n"
+    lines = ",".join(f"{tier}={amount}" for tier, amount in (amounts or {}).items())
+    line = f"{seq}\n{now.isoformat()}\n{ruling}\n-\n-\n{lines}"
     cursor.execute(RULE, (lane_of(sale.terminal_id), *sale, seq, now, line, code, json.dumps(runs)))
     return Follower(Key(OFFICE, seq), sale, now, line, code, runs)
 

@@ -9,4 +9,7 @@ from django.utils.translation import gettext_lazy as _
 # `%(…)s` are filled from the message's detail.
 KINDS: Final[Mapping[str, Promise]] = {
     "card_suspended": _("Your card was suspended."),
+    "dispute_received": _("Your dispute %(number)s was received."),
+    "dispute_asked": _("The refund office asks you something about your dispute %(number)s."),
+    "dispute_decided": _("Your dispute %(number)s is decided."),
 }

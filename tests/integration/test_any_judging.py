@@ -1,4 +1,4 @@
-"""Purchases, returns, lost and found cards, moves, answers and withdrawals in any order: the totals are one function.
+"""Purchases, returns, lost cards, moves, answers, withdrawals, office's rulings in any order: totals are one function.
 
 What counts of a sale depends on when it was bought, on when the card was away, on the days of residence and on the
 resident's last answer, and on nothing else: not on when any of it became known.
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.accruals.models import ArchivePart, Entry, Withheld
+from apps.accruals.operations.amending import amend_sale, deny_sale
 from apps.accruals.operations.answering import answer
 from apps.accruals.operations.archiving import archive_year
 from apps.accruals.operations.counting import count_all
@@ -26,6 +27,7 @@ from apps.accruals.operations.withdrawing import PurchaseMissing, TooLateToWithd
 from apps.accruals.operations.years import freeze_run
 from apps.audit.models import Alarm
 from apps.merchants.models import Terminal
+from apps.purchases.following import Key
 from apps.residents.models import Card, CardSuspension, JudgingDue, Resident
 from apps.residents.operations.card_life import resume_card, suspend_cards
 from apps.residents.operations.judging_due import judge_again
@@ -50,6 +52,8 @@ STEPS = st.one_of(
     st.tuples(st.just("confirm"), SALES),
     st.tuples(st.just("deny"), SALES),
     st.tuples(st.just("withdraw"), SALES),
+    st.tuples(st.just("amend"), SALES, st.integers(1, 150)),
+    st.tuples(st.just("object"), SALES),
     st.tuples(st.just("count")),
     st.tuples(st.just("archive")),
     st.tuples(st.just("freeze")),
@@ -62,13 +66,20 @@ def at(day: int) -> datetime:
 
 @dataclass
 class Sold:
-    """A sale of the model: on which day, what is left of it."""
+    """A sale of the model: on which day, what was returned of its 100, whether the shop or the office changed it."""
 
     day: int
-    left: int
+    returned: int = 0
+    voided: bool = False
+    amended: int = 100
     answer: str = ""
     asked: bool = False
     gone: bool = False
+
+    @property
+    def left(self) -> int:
+        """What is left of it."""
+        return 0 if self.voided else max(0, self.amended - self.returned)
 
 
 @dataclass
@@ -109,7 +120,7 @@ class Play:
 
     def step(self, name: str, *what: Any) -> None:
         sold = self.model.sales.get(what[0]) if what else None
-        if name in ("return", "void", "move", "confirm", "deny", "withdraw") and sold is None:
+        if name in ("return", "void", "move", "confirm", "deny", "withdraw", "amend", "object") and not sold:
             return
         getattr(self, f"do_{name}")(*what)
 
@@ -126,29 +137,44 @@ class Play:
     def do_sell(self, number: int) -> None:
         if number not in self.sent:
             day = 5 + 6 * number
-            self.model.sales[number] = Sold(day, 100)
+            self.model.sales[number] = Sold(day)
             self.sent[number] = self.till.sale(self.one, at=at(day).isoformat(), reduced=100)
             send(self.till, self.sent[number])
 
     def do_return(self, number: int, amount: int) -> None:
         sold = self.model.sales[number]
-        if amount <= sold.left:
-            sold.left -= amount
+        if not sold.voided and amount <= 100 - sold.returned:
+            sold.returned += amount
             send(self.till, self.till.give_back(self.sent[number], reduced=amount))
 
     def do_void(self, number: int) -> None:
-        self.model.sales[number].left = 0
+        self.model.sales[number].voided = True
         send(self.till, self.till.void(self.sent[number]))
 
     def do_move(self, number: int, day: int) -> None:
         sold = self.model.sales[number]
-        if sold.left:
+        if not sold.voided:
             sold.day = day
-            back = [
-                r for r in self.till.records if r.get("kind") == "return" and r["of"]["seq"] == self.sent[number]["seq"]
-            ]
-            sold.left = 100 - sum(line["amount"] for record in back for line in record["lines"])
             send(self.till, self.till.correct(self.sent[number], reduced=100, sold_at=at(day).isoformat()))
+
+    def do_amend(self, number: int, amount: int) -> None:
+        """The office says that something else was sold."""
+        try:
+            amend_sale(self.one, self._key(number), {"reduced": amount}, now=timezone.now())
+        except PurchaseMissing:
+            return
+        self.model.sales[number].amended = amount
+
+    def do_object(self, number: int) -> None:
+        """The office says that a counted sale is not the resident's."""
+        try:
+            deny_sale(self.one, self._key(number), now=timezone.now())
+        except PurchaseMissing:
+            return
+        self.model.sales[number].answer = "denied"
+
+    def _key(self, number: int) -> Key:
+        return Key(self.terminal_id, self.sent[number]["seq"])
 
     def do_lose(self, day: int) -> None:
         since, now = at(day), timezone.now()

@@ -15,6 +15,7 @@ from django.db import OperationalError, connection, transaction
 
 from apps.accruals.models import ArchivePart, Entry, Withheld
 from apps.accruals.operations.archiving import lock_year
+from apps.accruals.operations.forgetting import forget_disputes_of_year
 from apps.audit.operations import record_event
 from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.following import Key
@@ -129,6 +130,7 @@ def erase_purchases(year: int, *, now: datetime, actor: str, seen: Callable[[int
         _erase_lane({"lane": lane, "year": year, "starts_at": row.starts_at, "ends_at": row.ends_at}, kept)
         seen(lane + 1, STEPS)
     Withheld.objects.filter(tax_year=year).delete()
+    forget_disputes_of_year(year)
     Claim.objects.filter(tax_year=year).delete()
     Closing.objects.filter(tax_year=year, recorded=None).delete()  # what it would be compared with is gone
     _erase_files(year, now)

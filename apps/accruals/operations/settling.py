@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.accruals.answers import CONFIRMED, DENIED
-from apps.accruals.operations.accounts import Account, accounts_of
+from apps.accruals.operations.accounts import Account, Kept, accounts_of
 from apps.accruals.operations.posting import (
     Change,
     Holder,
@@ -34,10 +34,10 @@ from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
 from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.acceptance import YearRules
-from apps.purchases.following import Fate, Followed, Follower, Key, Original, Version, follow, follow_other
+from apps.purchases.following import Fate, Followed, Follower, Key, Original, Version, follow_other
 from apps.purchases.followups import Thread, due_keys, give_up, lock_threads, record_fates, rule, settled
 from apps.purchases.queries import year_rules
-from apps.purchases.rulings import Ruling, is_withdrawn, takes_off
+from apps.purchases.rulings import Ruling, follow_ruled, is_withdrawn, takes_off
 from apps.residents.judging import CARD_CLONED
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,8 @@ def settle_some(*, now: datetime, only: Key | None = None) -> int:
 class Settling:
     """One transaction's settling. With `again` every sale is judged again, by its card and its holder's days.
 
-    `answers` are what residents say of sales just now, beside what they said before.
+    `answers` are what residents say of sales just now, beside what they said before; `amended` are the amendments that
+    were just filed, by their sales.
     """
 
     cursor: Cursor
@@ -107,6 +108,7 @@ class Settling:
     now: datetime
     again: bool = False
     answers: Mapping[Key, str] = field(default_factory=dict)
+    amended: Mapping[Key, Follower] = field(default_factory=dict)
 
     def settle(self, threads: Sequence[Thread]) -> dict[Key, Account]:
         """Settle locked threads. Returns the sales' accounts as they were left."""
@@ -125,7 +127,7 @@ class Settling:
 
     def _judge_for(self, threads: Sequence[Thread], accounts: Mapping[Key, Account]) -> Judge:
         for key, answer in self.answers.items():
-            if kept := accounts[key].kept:
+            if kept := accounts[key].kept or _kept_if_counted(accounts[key]):
                 accounts[key].kept = kept._replace(answer=answer)
         asked = [accounts[t.key] for t in threads if t.original and (self.again or _is_mended(t, t.original))]
         return Judge(self.cursor, self.years, register_for(asked))
@@ -138,7 +140,7 @@ class Settling:
         if sale is None:
             done.fates.update(follow_other(thread.followers).fates)
             return
-        followed = follow(sale, thread.followers, self.rules)
+        followed = follow_ruled(sale, thread.followers, thread.rulings, self.rules)
         if is_withdrawn(thread.rulings) or (followed.sold and self.years[followed.sold.year].is_erased):
             done.fates.update(_fates(thread, sale, followed, judged=False))
             return
@@ -154,7 +156,7 @@ class Settling:
     def _book(self, matter: "Matter", done: "Settled", *, changed: bool) -> None:
         """Bring entries, what is remembered, and rulings to what the sale's standing asks for."""
         thread, sale, followed, account, judged = matter
-        runs = done.runs[thread.key] = self._runs(followed, account)
+        runs = done.runs[thread.key] = self.runs_of(followed, account)
         is_new = account.holder is None
         if judged and followed.sold:
             if judged.fate is None and judged.holder and account.holder is None:
@@ -196,7 +198,7 @@ class Settling:
             kind = Ruling.DENY if answer == DENIED else Ruling.REJECT
         return rule(self.cursor, thread.key, kind, outcome.code if outcome else "", runs=runs, now=self.now)
 
-    def _runs(self, followed: Followed, account: Account) -> dict[str, int]:
+    def runs_of(self, followed: Followed, account: Account) -> dict[str, int]:
         """The open run of each year that the sale is in, or was."""
         years = {year for year, _ in account.shown} | ({followed.sold.year} if followed.sold else set())
         return {str(year): self.years[year].run for year in sorted(years)}
@@ -210,7 +212,7 @@ class Settling:
         for place in sorted({*account.shown, *wanted}):
             change = Change(*place, account.shown.get(place, {}), wanted.get(place, {}))
             if change.tiers:
-                cause = ruling or _cause(thread, account, change.at)
+                cause = ruling or self.amended.get(thread.key) or _cause(thread, account, change.at)
                 entries.append(change_entry(holder, thread.key, cause, change, self.years[change.tax_year]))
         return entries
 
@@ -240,6 +242,15 @@ class Settled:
 def _cause(thread: Thread, account: Account, at: datetime) -> Follower:
     """The latest follow-up that has no entry at that time yet."""
     return next(f for f in reversed(thread.followers) if (f.key, at) not in account.taken)
+
+
+def _kept_if_counted(account: Account) -> Kept | None:
+    """What would be remembered of a sale that is on an account."""
+    holder = account.holder
+    if holder is None:
+        return None
+    year = max(year for year, _ in account.shown)
+    return Kept(holder.resident_ref, year, holder.card, holder.counter, "counted", "", "")
 
 
 def _is_mended(thread: Thread, sale: Original) -> bool:

@@ -69,7 +69,7 @@ class Judge:
             card = self.register.cards[account.card[0]]
             return self._of_card(Recognised(judge_card(card, sold.at, day), card, account.card[1]), account)
         if account.holder:
-            return self._of_claimed(account.holder, day)
+            return self._of_claimed(account.holder, account, day)
         if line.token:
             return self._of_card(self._open(line.token, sale, sold, day), account)
         return Judged(self._without_card(line, thread, sale, sold))
@@ -89,10 +89,11 @@ class Judge:
         keyring = checked_keyring(settings.KANPU_KEYRING)
         return recognise(keyring, [SealedTap(token, code, sale.key.seq, sold.at, day, mode)])[0]
 
-    def _of_claimed(self, holder: Holder, day: date) -> Judged:
-        """One that was claimed by code: by residence alone."""
+    def _of_claimed(self, holder: Holder, account: Account, day: date) -> Judged:
+        """One that was claimed by code: by residence, and by what its holder says of it."""
         judgement = COUNTED if is_resident(day, *self.register.days[holder.resident_ref]) else CARD_NOT_VALID
-        return Judged(_fate(judgement), holder)
+        answer = account.kept.answer if account.kept else ""
+        return Judged(_fate(verdict(judgement, code="", answer=answer)), holder)
 
     def _without_card(self, line: SentLine, thread: Thread, sale: Original, sold: Version) -> Fate | None:
         """A sale that can be claimed, or that has a card or claim that is none; anything else stays as it is."""

@@ -11,6 +11,7 @@ from django.db.models import F
 
 from apps.accruals.models import TEST_RUN, ArchivePart
 from apps.accruals.operations.accounts import Account, accounts_of, keys_of
+from apps.accruals.operations.forgetting import forget_disputes_about, lock_disputes_about
 from apps.accruals.operations.posting import Change, OpenYear, add_totals, change_entry, hold_years
 from apps.accruals.operations.withholding import forget
 from apps.audit.operations import record_event
@@ -56,8 +57,9 @@ def withdraw(resident_ref: UUID, terminal_id: int, seq: int, *, now: datetime, a
     frozen.
     """
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:
+        lock_disputes_about(Key(terminal_id, seq))  # first, as who decides one does
         years = hold_years(cursor, {rules.year for rules in year_rules()})
-        thread, account = _own(cursor, resident_ref, Key(terminal_id, seq))
+        thread, account = own_sale(cursor, resident_ref, Key(terminal_id, seq))
         if not is_in_open_runs(account, years):
             raise TooLateToWithdraw("The year of this purchase is frozen: it can no longer be withdrawn.")
         ruling = rule(cursor, thread.key, Ruling.WITHDRAW, "", runs={}, now=now)
@@ -67,7 +69,7 @@ def withdraw(resident_ref: UUID, terminal_id: int, seq: int, *, now: datetime, a
         record_event(at=now, actor=actor, action="purchase.withdraw", subject=f"resident:{resident_ref}", detail={})
 
 
-def _own(cursor: Cursor, resident_ref: UUID, key: Key) -> tuple[Thread, Account]:
+def own_sale(cursor: Cursor, resident_ref: UUID, key: Key) -> tuple[Thread, Account]:
     """The locked thread and the account of a sale of the resident's. Raises PurchaseMissing."""
     thread = next((thread for thread in lock_threads(cursor, [key]) if thread.key == key), None)
     account = accounts_of(cursor, [thread])[key] if thread and thread.original else None
@@ -86,8 +88,9 @@ def erase_sale(
 ) -> None:
     """Delete the entries of a sale, take them off the totals, and have files that hold them written anew.
 
-    All are of open runs, and years and thread are locked by the caller; `ruling` is why.
+    All are of open runs, and years and thread are locked by the caller; `ruling` is why. Disputes about it go with it.
     """
+    forget_disputes_about(thread.key)
     if account.holder is None:
         return
     changes = [Change(*place, amounts, {}) for place, amounts in account.shown.items()]

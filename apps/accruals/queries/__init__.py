@@ -17,9 +17,10 @@ from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
 from apps.kernel.database import Cursor, raw_connection
-from apps.purchases.following import Amounts, Key, follow
+from apps.purchases.following import Amounts, Key
 from apps.purchases.followups import read_threads
 from apps.purchases.queries import year_rules
+from apps.purchases.rulings import follow_ruled
 from apps.schemes.document import Scheme
 
 
@@ -184,7 +185,9 @@ def amounts_left(sales: Sequence[Key]) -> Mapping[Key, Amounts]:
     with connection.cursor(), Cursor(raw_connection()) as cursor:
         threads = read_threads(cursor, sales)
     rules = year_rules()
-    return {key: follow(t.original, t.followers, rules).left for key, t in threads.items() if t.original}
+    return {
+        key: follow_ruled(t.original, t.followers, t.rulings, rules).left for key, t in threads.items() if t.original
+    }
 
 
 def number_held(resident_ref: UUID, *, unanswered: bool = False) -> int:

@@ -13,8 +13,11 @@ from apps.accruals.answers import CONFIRMED
 from apps.accruals.models import TEST_RUN, Entry
 from apps.accruals.queries import HeldPurchase, entries_of_resident, held_of_resident, number_held
 from apps.accruals.queries.finding import FOUND_A_PAGE, FoundPurchase, find_purchases
+from apps.accruals.queries.sales import shops_told
 from apps.accruals.searching import Search
+from apps.merchants.enrolment import OFFICE_NAME
 from apps.merchants.queries import StoreName, store_names
+from apps.purchases.following import Key
 from apps.purchases.rulings import OFFICE
 from apps.schemes.document import Scheme, Words
 from apps.schemes.models import TaxYear
@@ -23,6 +26,7 @@ from apps.schemes.queries import scheme_of, started_years, tax_year
 HELD_A_PAGE: Final = 50
 PURCHASES_A_PAGE: Final = 50
 LOOKED_AT: Final = 60  # entries, for the newest purchases
+ENTERED_BY_OFFICE: Final = StoreName(OFFICE_NAME, OFFICE_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,13 @@ def sale_of_resident(resident_ref: UUID, terminal_id: int, seq: int) -> Purchase
     return _counted_rows([entry], tax_year(entry.tax_year))[0] if entry else None
 
 
+def shop_of(resident_ref: UUID, sale: Key) -> StoreName | None:
+    """The shop of one sale of a resident's; of one that the office entered, as the resident named it."""
+    shop = store_names([sale.terminal_id]).get(sale.terminal_id)
+    told = shops_told(resident_ref, [sale]).get(sale) if shop == ENTERED_BY_OFFICE else None
+    return StoreName(told, told) if told else shop
+
+
 def _held_rows(held: Sequence[HeldPurchase]) -> list[HeldRow]:
     shops = store_names({purchase.terminal_id for purchase in held})
     schemes = {year.year: scheme_of(year.scheme_version_id) for year in started_years()}
@@ -198,7 +209,7 @@ def _held_row(purchase: HeldPurchase, shop: StoreName | None, scheme: Scheme) ->
 
 
 def _counted_rows(entries: Sequence[Entry], year: TaxYear) -> tuple[PurchaseRow, ...]:
-    shops = store_names({_shop_of(entry) for entry in entries})
+    shops = _shops(entries)
     scheme = scheme_of(year.scheme_version_id)
     names = {tier.code: tier.name for tier in scheme.tiers}
     return tuple(
@@ -206,7 +217,7 @@ def _counted_rows(entries: Sequence[Entry], year: TaxYear) -> tuple[PurchaseRow,
             entry.tax_year,
             entry.kind,
             entry.at,
-            shops.get(_shop_of(entry)),
+            shops.get(_sale_of(entry)),
             scheme,
             tuple((names[t], amount) for t, amount in zip(entry.tiers, entry.amounts_minor, strict=True)),
             terminal_id=entry.terminal_id,
@@ -215,6 +226,25 @@ def _counted_rows(entries: Sequence[Entry], year: TaxYear) -> tuple[PurchaseRow,
         )
         for entry in entries
     )
+
+
+def _shops(entries: Sequence[Entry]) -> dict[Key, StoreName]:
+    """The shop of each entry's sale: one query, and one more where the office entered a missing purchase."""
+    sales = {_sale_of(entry): entry for entry in entries}
+    names = store_names({_shop_of(entry) for entry in entries})
+    shops = {key: names[_shop_of(entry)] for key, entry in sales.items() if _shop_of(entry) in names}
+    entered = [key for key, shop in shops.items() if shop == ENTERED_BY_OFFICE]
+    if entered:
+        told = shops_told(entries[0].resident_ref, entered)
+        shops |= {key: StoreName(shop, shop) for key, shop in told.items()}
+    return shops
+
+
+def _sale_of(entry: Entry) -> Key:
+    """What names the sale that an entry is about."""
+    if entry.of_terminal_id is None or entry.of_seq is None:
+        return Key(entry.terminal_id, entry.seq)
+    return Key(entry.of_terminal_id, entry.of_seq)
 
 
 def _shop_of(entry: Entry) -> int:

@@ -122,7 +122,7 @@ def _followed(thread: Thread, years: Sequence[TaxYear]) -> Followed | None:
     if thread.original is None:
         return None
     rows = [(y.year, y.scheme_version_id, y.starts_at, y.ends_at, y.deadline_at) for y in years]
-    return follow(thread.original, thread.followers, rules_of(open_years(rows)))
+    return follow_ruled(thread.original, thread.followers, thread.rulings, rules_of(open_years(rows)))
 
 
 def _entries(resident_ref: UUID, thread: Thread) -> list[Booked]:

@@ -147,16 +147,17 @@ def letter_of(decision: Decision, *, sent_on: date | None = None) -> Mapping[str
         "amount_minor": decision.amount_minor,
         "currency": scheme.currency,
         "minor_unit_digits": scheme.minor_unit_digits,
-        "reasons": [_both(words) for words in found.why],
-        "legal_basis": _both(found.legal_basis),
+        "reasons": [both(words) for words in found.why],
+        "legal_basis": both(found.legal_basis),
         "decided_date": timezone.localdate(decision.decided_at).isoformat(),
         "appeal_until": until and until.isoformat(),
         "appeal_within_months": scheme.appeal.within_months,
-        "appeal_to": _both(scheme.appeal.to),
-        "appeal_basis": _both(scheme.appeal.basis),
+        "appeal_to": both(scheme.appeal.to),
+        "appeal_basis": both(scheme.appeal.basis),
         "addressee": None,
     }
 
 
-def _both(words: Words) -> dict[str, str]:
+def both(words: Words) -> dict[str, str]:
+    """A text in both languages, as documents take it."""
     return {"ja": words.ja, "en": words.en}

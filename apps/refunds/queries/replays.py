@@ -10,10 +10,10 @@ from django.db.models.functions import Coalesce
 from apps.accruals.models import Entry
 from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import terminal_names
-from apps.purchases.following import Follower, Key, follow
+from apps.purchases.following import Follower, Key
 from apps.purchases.followups import Thread, lock_threads
 from apps.purchases.queries import year_rules
-from apps.purchases.rulings import takes_off
+from apps.purchases.rulings import follow_ruled, takes_off
 from apps.refunds.assessment import assess_group
 from apps.refunds.models import Refund, Run
 from apps.refunds.queries.people import group_of
@@ -101,7 +101,7 @@ def _left(resident_ref: UUID, thread: Thread, run: Run, terminal: str) -> Left |
     if thread.original is None:
         return None
     followers, rulings = _known(thread.followers, run), _known(thread.rulings, run)
-    followed = follow(thread.original, followers, year_rules())
+    followed = follow_ruled(thread.original, followers, rulings, year_rules())
     if followed.sold is None or followed.sold.year != run.tax_year_id:
         return None
     amounts = {} if takes_off(rulings) else followed.left

@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('residents', '0002_test_cards'),
+        ('schemes', '0001_initial'),  # has the extension for exclusion constraints
     ]
 
     operations = [

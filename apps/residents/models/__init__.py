@@ -12,7 +12,7 @@ from apps.residents.models.register import (
     RegisterEvent,
     Resident,
 )
-from apps.residents.models.vault import HouseholdIndex, VaultRecord
+from apps.residents.models.vault import HouseholdIndex, Photo, VaultRecord
 
 __all__ = [
     "Attribute",
@@ -28,6 +28,7 @@ __all__ = [
     "Message",
     "Notice",
     "PhoneMiss",
+    "Photo",
     "RecordingPause",
     "RegisterEvent",
     "Resident",

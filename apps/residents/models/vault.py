@@ -55,3 +55,16 @@ class HouseholdIndex(models.Model):
 
     def __str__(self) -> str:
         return f"household {self.household_ref}"
+
+
+class Photo(models.Model):
+    """A picture that a resident was asked for, sealed; without metadata, and gone once what it was for is decided."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="photos")
+    picture = models.BinaryField(help_text="JPEG")
+    key_version = models.PositiveSmallIntegerField(help_text="Under which it is sealed")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"photo {self.pk}"

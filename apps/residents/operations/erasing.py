@@ -1,4 +1,7 @@
-"""Erasing a resident: what the vault holds is emptied for good."""
+"""Erasing a resident: what the vault holds is emptied for good.
+
+Other apps that hold what a resident wrote listen to `resident_erased` and empty it in the same transaction.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -13,7 +16,7 @@ from apps.kernel.errors import KanpuError
 from apps.residents.models import RegisterEvent, VaultRecord
 from apps.residents.vault.contents import COLUMNS
 
-resident_erased: Final = Signal()  # in the transaction, with `ref`: what other apps hold of a person goes as well
+resident_erased: Final = Signal()  # gives `ref` and `at`, in the same transaction
 
 
 class NothingToErase(KanpuError):
@@ -42,4 +45,4 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
         actor=actor,
     )  # fmt: skip
     record_event(at=at, actor=actor, action="resident.erase", subject=f"resident:{ref}", detail={"reason": reason})
-    resident_erased.send(sender=None, ref=ref)
+    resident_erased.send(sender=None, ref=ref, at=at)

@@ -18,10 +18,10 @@ from psycopg import sql
 from apps.kernel.progress import Seen, nothing_seen
 from apps.residents.key_documents import Kind
 from apps.residents.keyring import Keyring, KeyringMissing
-from apps.residents.models import Card, HouseholdIndex, TestCard, VaultRecord
+from apps.residents.models import Card, HouseholdIndex, Photo, TestCard, VaultRecord
 from apps.residents.queries.vault import opened
 from apps.residents.tokens import card_index
-from apps.residents.vault.contents import CARD_TABLE, COLUMNS, HOUSEHOLD_TABLE, TABLE, person_key
+from apps.residents.vault.contents import CARD_TABLE, COLUMNS, HOUSEHOLD_TABLE, PHOTO_TABLE, TABLE, person_key
 from apps.residents.vault.keys import VaultKeys, VaultKeysMissing
 from apps.residents.vault.sealing import Place, VaultDamaged, keyed_index, seal, unseal
 
@@ -112,6 +112,12 @@ def resealed_household(keys: Keys, row: Row) -> Row:
     return {"number": seal(vault, place, unseal(vault, place, bytes(row["number"])))}
 
 
+def resealed_photo(keys: Keys, row: Row) -> Row:
+    """A resident's picture under the newest vault key."""
+    vault, place = keys.of_vault(), Place(PHOTO_TABLE, "picture", str(row["pk"]))
+    return {"picture": seal(vault, place, unseal(vault, place, bytes(row["picture"])))}
+
+
 def reindexed_household(keys: Keys, row: Row) -> Row:
     """What a household is found by, under the newest index key."""
     vault = keys.of_vault()
@@ -135,6 +141,7 @@ HOLDINGS: Final[Mapping[Kind, Sequence[Holding]]] = {
         Holding(VaultRecord, "key_version", COLUMNS, resealed_record),
         Holding(Card, "key_version", ("sealed_card_id",), resealed_card),
         Holding(HouseholdIndex, "key_version", ("number",), resealed_household),
+        Holding(Photo, "key_version", ("picture",), resealed_photo),
     ),
     Kind.VAULT_INDEX: (
         Holding(VaultRecord, "index_version", (*FOUND_BY, *INDEXES, "content_mac"), reindexed_record),

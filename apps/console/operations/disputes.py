@@ -1,0 +1,59 @@
+"""Looking at disputes: written down before anything is shown."""
+
+from typing import Final
+
+from django.utils import timezone
+
+from apps.accruals.models import Dispute
+from apps.audit.access import Access
+from apps.audit.operations import record_accesses
+from apps.console.queries.disputes import Examined, examined
+from apps.console.queries.office import is_protected
+from apps.kernel.documents.render import Language
+from apps.kernel.errors import KanpuError
+from apps.refunds.documents.files import File, letter_file
+from apps.refunds.queries.disputes import letter_of_dispute, page_of_dispute
+from apps.residents.operations.photos import open_photo
+
+REFUSED: Final = "refused: protected"
+
+
+class ForNamedOfficers(KanpuError):
+    """The resident is protected: shops and times are for named officers only."""
+
+    code = "for_named_officers"
+
+
+class PhotoMissing(KanpuError):
+    """There is no photo, or it is deleted."""
+
+    code = "photo_missing"
+
+
+def look_at_dispute(dispute: Dispute, *, access: Access, opens_protected: bool) -> Examined:
+    """A dispute with its purchase. Raises ForNamedOfficers."""
+    _looked(dispute, f"dispute {dispute.number}", access, opens_protected=opens_protected)
+    return examined(dispute)
+
+
+def look_at_photo(dispute: Dispute, *, access: Access, opens_protected: bool) -> bytes:
+    """The photo of a dispute as JPEG. Raises ForNamedOfficers, PhotoMissing and what opening the vault raises."""
+    what = f"dispute-photo {dispute.number}"
+    if dispute.photo is None:
+        raise PhotoMissing("There is no photo: none was sent, or it is deleted since the dispute is decided.")
+    if not opens_protected and is_protected(dispute.resident_ref):
+        _looked(dispute, what, access, opens_protected=False)
+    return open_photo(dispute.photo, what=what, access=access, at=timezone.now())
+
+
+def read_dispute_letter(dispute: Dispute, *, language: Language, access: Access, opens_protected: bool) -> File:
+    """The letter of a decided dispute. Raises ForNamedOfficers, DocumentUnprintable."""
+    _looked(dispute, f"dispute-letter {dispute.number}", access, opens_protected=opens_protected)
+    return letter_file(letter_of_dispute(page_of_dispute(dispute)), language=language)
+
+
+def _looked(dispute: Dispute, what: str, access: Access, *, opens_protected: bool) -> None:
+    is_refused = not opens_protected and is_protected(dispute.resident_ref)
+    record_accesses(access, [dispute.resident_ref], what=REFUSED if is_refused else what, at=timezone.now())
+    if is_refused:
+        raise ForNamedOfficers("The resident is protected: an officer for protected residents has to look at it.")
