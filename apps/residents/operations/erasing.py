@@ -1,4 +1,4 @@
-"""Erasing a resident: what the vault holds is emptied for good."""
+"""Erasing a resident: what the vault holds is emptied for good, accounts with it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import RegisterEvent, VaultRecord
+from apps.residents.operations.accounts import erase_accounts
 from apps.residents.vault.contents import COLUMNS
 
 
@@ -20,9 +21,9 @@ class NothingToErase(KanpuError):
 
 @transaction.atomic
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
-    """Empty the vault's row of a resident for good. Purchases, totals and refunds stay, under the reference.
+    """Empty the vault's row of a resident for good, and every account.
 
-    Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
+    Purchases, totals and refunds stay, under the reference. Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
     NothingToErase.
     """
     record = VaultRecord.objects.select_for_update().filter(pk=ref, erased_at=None).first()
@@ -33,6 +34,7 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
         setattr(record, column, None)
     record.erased_at = at
     record.save()
+    erase_accounts(ref, at=at)
     RegisterEvent.objects.create(
         resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
         actor=actor,

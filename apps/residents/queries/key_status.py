@@ -10,7 +10,7 @@ from django.db.models import Count, Model
 from apps.merchants.models import Mode
 from apps.residents.key_documents import BY_MODE, OF_THE_VAULT, Kind, key_name
 from apps.residents.keyring import KeyringMissing, load_keyring
-from apps.residents.models import Card, HouseholdIndex, KeyFingerprint, SealingKey, VaultRecord
+from apps.residents.models import Card, HouseholdIndex, KeyFingerprint, PaymentAccount, SealingKey, VaultRecord
 from apps.residents.queries.keys import known_keys
 from apps.residents.queries.vault import given_vault_keys
 from apps.residents.vault.keys import VaultKeysMissing
@@ -18,7 +18,12 @@ from apps.residents.vault.keys import VaultKeysMissing
 # Tables whose rows say under which version of a kind of key they stand.
 TABLES: Final[Mapping[Kind, tuple[tuple[type[Model], str], ...]]] = {
     Kind.CARD_INDEX: ((Card, "index_version"),),
-    Kind.VAULT: ((VaultRecord, "key_version"), (Card, "key_version"), (HouseholdIndex, "key_version")),
+    Kind.VAULT: (
+        (VaultRecord, "key_version"),
+        (Card, "key_version"),
+        (HouseholdIndex, "key_version"),
+        (PaymentAccount, "key_version"),
+    ),
     Kind.VAULT_INDEX: ((VaultRecord, "index_version"), (HouseholdIndex, "index_version")),
 }
 Ring = KeyFingerprint.Ring
