@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "csp",
+    "django_htmx",
     "drf_spectacular_sidecar",
     "pgtrigger",
     "rest_framework",

@@ -3,6 +3,7 @@ from django.urls import path
 from apps.console.views import (
     accesses,
     decisions,
+    office_accounts,
     office_acts,
     office_home,
     office_import,
@@ -52,6 +53,15 @@ urlpatterns = [
     path("office/lost", office_lost.lost, name="office-lost"),
     path("office/returned", office_letters.returned, name="office-returned"),
     path("office/open", office_opening.open_resident, name="office-open"),
+    path("office/accounts", office_accounts.waiting, name="office-accounts"),
+    path("office/accounts/<uuid:account_id>/open", office_accounts.open_waiting, name="office-account-open"),
+    path("office/resident/<uuid:ref>/account", office_accounts.account, name="office-account"),
+    path("office/resident/<uuid:ref>/account/enter", office_accounts.enter, name="office-account-enter"),
+    path(
+        "office/resident/<uuid:ref>/account/<uuid:account_id>/review",
+        office_accounts.review,
+        name="office-account-review",
+    ),
     path("office/resident/<uuid:ref>/close", office_opening.close_resident, name="office-close"),
     path("office/resident/<uuid:ref>/person", office_residents.person, name="office-person"),
     path("office/resident/<uuid:ref>/cards", office_residents.cards, name="office-cards"),

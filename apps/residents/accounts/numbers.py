@@ -1,7 +1,7 @@
 """Numbers of accounts, and the Japan Post Bank's 記号・番号 as other banks need them. Pure.
 
-Sources: 全銀協 規定フォーマット (types, seven digits); Japan Post Bank, 記号番号から振込用の店名・預金種目・口座番号への
-変換 (https://www.jp-bank.japanpost.jp/kojin/sokin/koza/kj_sk_kz_furikomi_ksk.html). The bank does not publish how the
+Sources: 全銀協 規定フォーマット (types, seven digits); Japan Post Bank, 記号番号から振込用の口座番号への変換
+(https://www.jp-bank.japanpost.jp/kojin/sokin/koza/kj_sk_kz_furikomi_ksk.html). The bank does not publish how the
 fourth digit of a 記号 is reckoned; the rule here was worked out from real accounts by others
 (https://github.com/sanmai/jpb-account-converter), and some printed samples do not keep it. So a digit that does not
 fit is a reason to look again, not to refuse.

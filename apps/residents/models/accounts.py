@@ -14,6 +14,7 @@ from apps.residents.models.register import Resident
 
 REVIEWED = (HolderCheck.REVIEWED_OK, HolderCheck.REVIEWED_BAD)
 CHANNELS = (CardSuspension.Channel.PORTAL, CardSuspension.Channel.WINDOW, CardSuspension.Channel.LETTER)
+DOUBTS = ("other_person", "unclear")  # for which a clerk refuses an account; for the other reasons it is accepted
 STANDING = Q(withdrawn_at=None) & ~Q(holder_check=HolderCheck.REVIEWED_BAD)
 
 
@@ -90,10 +91,13 @@ class PaymentAccount(models.Model):
             models.CheckConstraint(
                 name="account_reviewed_by_another",
                 condition=(
-                    Q(holder_check__in=REVIEWED, reviewed_at__isnull=False)
+                    Q(reviewed_at__isnull=False)
                     & ~Q(reviewed_by="")
                     & ~Q(reviewed_by=F("requested_by"))
-                    & ~Q(review_reason="")
+                    & (
+                        Q(holder_check=HolderCheck.REVIEWED_BAD, review_reason__in=DOUBTS)
+                        | Q(holder_check=HolderCheck.REVIEWED_OK, review_reason__in=("document", "spelling"))
+                    )
                 )
                 | (~Q(holder_check__in=REVIEWED) & Q(reviewed_at=None, reviewed_by="", review_reason="")),
             ),

@@ -16,7 +16,7 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.accounts.holder import HolderCheck, holder_check
 from apps.residents.models import PaymentAccount, Resident, VaultRecord
-from apps.residents.models.accounts import STANDING
+from apps.residents.models.accounts import DOUBTS, STANDING
 from apps.residents.operations.holding import held_vault_keys
 from apps.residents.operations.messages import tell
 from apps.residents.queries.vault import opened
@@ -108,11 +108,12 @@ def withdraw_consent(ref: UUID, *, at: datetime, actor: str) -> PaymentAccount:
 
 @transaction.atomic
 def review_account(
-    ref: UUID, account_id: UUID, *, accept: bool, reason: PaymentAccount.Reason, at: datetime, actor: str
+    ref: UUID, account_id: UUID, *, reason: PaymentAccount.Reason, at: datetime, actor: str
 ) -> PaymentAccount:
-    """A clerk says whether the holder is the resident in spite of another name. A refused account never was.
+    """A clerk says why the holder is the resident in spite of another name, or that it is not (one of DOUBTS).
 
-    Raises NotUnderReview, also for another resident's, and ReviewedByAsker: two people are needed.
+    A refused account never was: the one before it goes on. Raises NotUnderReview, also for another resident's, and
+    ReviewedByAsker: two people are needed.
     """
     _lock(ref)
     row = PaymentAccount.objects.filter(
@@ -123,10 +124,10 @@ def review_account(
     if row.requested_by == actor:
         raise ReviewedByAsker("You entered this account: another clerk must review it.")
     verdict = {"reviewed_at": at, "reviewed_by": actor, "review_reason": reason}
-    if accept:
-        _change(row, holder_check=HolderCheck.REVIEWED_OK, **verdict)
-    else:
+    if reason in DOUBTS:
         _take_back(row, holder_check=HolderCheck.REVIEWED_BAD, **verdict)
+    else:
+        _change(row, holder_check=HolderCheck.REVIEWED_OK, **verdict)
     _announce(row, "account.review", at=at, actor=actor, told="account_reviewed")
     return row
 

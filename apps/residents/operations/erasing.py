@@ -23,8 +23,8 @@ class NothingToErase(KanpuError):
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
     """Empty the vault's row of a resident for good, and every account.
 
-    Purchases, totals and refunds stay, under the reference. Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
-    NothingToErase.
+    Purchases, totals and refunds stay, under the reference. Whoever is registered with the same number later is another
+    resident. `reason` goes to the trail. Raises NothingToErase.
     """
     record = VaultRecord.objects.select_for_update().filter(pk=ref, erased_at=None).first()
     if record is None:

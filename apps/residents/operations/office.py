@@ -82,9 +82,9 @@ def name_account_for(by: Acting, account: Account) -> None:
 
 
 @transaction.atomic
-def review(by: Acting, account_id: UUID, *, accept: bool, reason: PaymentAccount.Reason) -> None:
+def review(by: Acting, account_id: UUID, *, reason: PaymentAccount.Reason) -> None:
     """Say whether the holder of an account is the resident. Raises NotUnderReview and ReviewedByAsker."""
-    review_account(by.resident_ref, account_id, accept=accept, reason=reason, at=by.at, actor=by.actor)
+    review_account(by.resident_ref, account_id, reason=reason, at=by.at, actor=by.actor)
     record_act(by, "account.review")
 
 

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import msgspec
 from django.core.paginator import Page, Paginator
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.audit.access import Access
 from apps.audit.operations import record_accesses
 from apps.residents.accounts.holder import HolderCheck
+from apps.residents.accounts.shown import Shown, shown
 from apps.residents.models import PaymentAccount
 from apps.residents.models.accounts import STANDING
 from apps.residents.queries.vault import checked_vault_keys
@@ -22,6 +23,7 @@ from apps.residents.vault.keys import VaultKeys
 from apps.residents.vault.sealing import Place, unseal
 
 A_PAGE: Final = 50
+EARLIER_SHOWN: Final = 5
 State = PaymentAccount.State
 Kind = PaymentAccount.Kind
 
@@ -53,11 +55,52 @@ class Accounts:
     rows: tuple[PaymentAccount, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row with its account in names: None for a consent, and for what was erased or is over."""
+
+    row: PaymentAccount
+    state: State
+    shown: Shown | None
+
+    @property
+    def under_review(self) -> bool:
+        """Whether a clerk compares the holder's name first."""
+        return self.row.holder_check == HolderCheck.DIFFERS
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsShown:
+    """The account in force, the change that waits, and the newest of what was before."""
+
+    current: Entry | None
+    pending: Entry | None
+    earlier: tuple[Entry, ...]
+
+    @property
+    def to_review(self) -> tuple[Entry, ...]:
+        """Those of the first two whose holder's name a clerk compares."""
+        return tuple(entry for entry in (self.current, self.pending) if entry and entry.under_review)
+
+
 def accounts_of(resident_ref: UUID, *, at: datetime) -> Accounts:
     """A resident's accounts, without what is sealed of them: one query."""
     rows = tuple(PaymentAccount.objects.filter(resident=resident_ref).defer("content").order_by("-requested_at", "-pk"))
     by_state = {row.state_at(at): row for row in reversed(rows)}
     return Accounts(by_state.get(State.ACTIVE), by_state.get(State.PENDING), rows)
+
+
+def look_at_accounts(resident_ref: UUID, *, access: Access, at: datetime) -> AccountsShown:
+    """A resident's accounts as pages show them; that somebody looks is on record. Raises what `read_vault` raises."""
+    found = accounts_of(resident_ref, at=at)
+    sealed = [row.pk for row in (found.current, found.pending) if row and row.key_version]
+    opened = open_accounts(sealed, access=access, at=at) if sealed else {}
+    entries = {
+        row.pk: Entry(row, row.state_at(at), shown(opened[row.pk]) if row.pk in opened else None) for row in found.rows
+    }
+    current = entries.pop(found.current.pk) if found.current else None
+    pending = entries.pop(found.pending.pk) if found.pending else None
+    return AccountsShown(current, pending, tuple(entries.values())[:EARLIER_SHOWN])
 
 
 def account_for_payment(refs: Collection[UUID], at: datetime) -> dict[UUID, Payable]:
@@ -91,8 +134,17 @@ def opened_account(keys: VaultKeys, account_id: UUID, content: bytes | memoryvie
     return msgspec.json.decode(plain, type=Account)
 
 
+def waiting_account(account_id: UUID) -> PaymentAccount | None:
+    """An account that waits for a review, by its id: one query."""
+    return _waiting().filter(pk=account_id).first()
+
+
 def accounts_to_review(*, at: datetime, page: str | None) -> "Page[PaymentAccount]":
     """Accounts whose holder's name differs and that no other took the place of, the oldest first: two queries."""
-    waiting = PaymentAccount.objects.filter(holder_check=HolderCheck.DIFFERS, withdrawn_at=None, content__isnull=False)
-    standing = waiting.filter(Q(valid__upper_inf=True) | Q(valid__endswith__gt=at)).defer("content")
+    standing = _waiting().filter(Q(valid__upper_inf=True) | Q(valid__endswith__gt=at))
     return Paginator(standing.order_by("requested_at", "pk"), A_PAGE).get_page(page)
+
+
+def _waiting() -> "QuerySet[PaymentAccount]":
+    waiting = PaymentAccount.objects.filter(holder_check=HolderCheck.DIFFERS, withdrawn_at=None, content__isnull=False)
+    return waiting.defer("content")
