@@ -49,7 +49,6 @@ def hanako(world: World, client: Client) -> UUID:
     for username, ref in (("hanako", one), ("taro", two)):
         SignIn.objects.create(user=User.objects.create_user(username), resident_ref=ref)
     client.force_login(User.objects.get(username="hanako"))
-    client.headers = {"accept-language": "en"}  # type: ignore[attr-defined]
     return one
 
 
