@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 # `%(…)s` are filled from the message's detail.
 KINDS: Final[Mapping[str, Promise]] = {
-    "account_changed": _("Where your refund is paid was changed, or is to change. If it was not you: look at Payment."),
-    "account_reviewed": _("The name of your account's holder was compared with the register. See Payment."),
+    "account_changed": _("The account for your refund was changed."),
+    "account_reviewed": _("A clerk compared the name on your account with the register."),
     "card_suspended": _("Your card was suspended."),
 }

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.audit.access import Access
-from apps.portal.queries.accesses import OWN_PURPOSE
+from apps.portal.queries.registration import OWN_ACCESS
 from apps.portal.viewer import Viewer
 from apps.refunds.queries.settlements import Balance, all_balances_of
 from apps.residents.accounts.holder import HolderCheck, holder_check
@@ -45,9 +45,10 @@ class PaymentPage:
 
 
 def access_of(viewer: Viewer) -> Access:
-    """The resident looks at their own data; a proxy is named as who looks."""
-    role = "resident" if viewer.actor == "resident" else "proxy"
-    return Access(actor=viewer.actor, role=role, office="", purpose=OWN_PURPOSE)
+    """The resident looks at their own data; who acts for them is named as who looks."""
+    if viewer.actor == OWN_ACCESS.actor:
+        return OWN_ACCESS
+    return Access(actor=viewer.actor, role="proxy", office="", purpose="acting")
 
 
 def own_payment(viewer: Viewer, *, at: datetime) -> PaymentPage:
