@@ -62,7 +62,7 @@ class AccountForm(HolderForm):
     number = forms.CharField(
         label=_("Account number, up to seven digits"), max_length=20, widget=forms.TextInput(attrs=DIGITS)
     )
-    field_order = ["bank", "branch", "type", "number", "holder"]
+    field_order = ["type", "number", "holder"]
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, bank: str = "", branch: str = "") -> None:
         super().__init__(data)
@@ -110,7 +110,7 @@ class PostAccountForm(HolderForm):
                 self.add_error("number", _("A 番号 ends with 1. If the 記号 begins with 0, it has up to six digits."))
             else:
                 given["found"] = found
-                self.notes.update(set() if found.fits else {"unlikely"})
+                self.notes |= set() if found.fits else {"unlikely"}
         return given
 
     @property

@@ -35,6 +35,7 @@ from apps.residents.operations.accounts import ResidentErased
 
 LISTED_AT_ONCE: Final = 30  # a list of no more is shown whole
 FOUND_AT_MOST: Final = 100
+LONGEST_ASKED: Final = 60
 READ_AND_DONE: Final = ["GET", "HEAD", "POST"]
 
 
@@ -91,7 +92,7 @@ def _search(
     request: HttpRequest, template: str, listed: tuple[Listed, ...], context: dict[str, object]
 ) -> HttpResponse:
     """The page of a list, or the list alone for a script that asks while somebody types."""
-    text, kana = request.GET.get("q", "").strip(), request.GET.get("kana", "")
+    text, kana = request.GET.get("q", "").strip()[:LONGEST_ASKED], request.GET.get("kana", "")
     found = find(listed, text) if text else of_first_kana(listed, kana) if kana else _few(listed)
     shown_ones = {
         "q": text, "kana": kana, "found": found[:FOUND_AT_MOST], "more": len(found) > FOUND_AT_MOST,
