@@ -52,7 +52,8 @@ MARIA = Person("DA SILVA MARIA", "ダ・シルヴァ マリア", "DA SILVA MARIA
         ("Mizuho Bank", "0001"), ("0001", "0001"), ("０００１", "0001"), ("三菱UFJ", "0005"),
         ("三菱ＵＦＪ銀行", "0005"),
         ("ソニー", "0035"), ("ソニ-", "0035"), ("ろーそん", "0042"), ("東京信用金庫", "1349"), ("ゆうちょ銀行", "9900"),
-        ("ユウチョ", "9900"),
+        ("ユウチョ", "9900"), ("yucho", "9900"), 
+        ("Sumitomo Mitsui", "0009"), ("みずほ　信託", "0289"), ("tokyo", "0526"),
     ],
 )  # fmt: skip
 def test_a_bank_is_found_as_people_write_it(typed: str, code: str) -> None:
@@ -63,6 +64,11 @@ def test_what_is_named_exactly_comes_first_then_what_begins_with_it() -> None:
     assert [bank.name for bank in find(banks(), "みずほ")] == ["みずほ", "みずほ信託", "埼玉みずほ農協"]
     assert {bank.code[:3] for bank in find(banks(), "000")} == {"000"}
     assert find(banks(), "") == find(banks(), "・") == find(banks(), "そんな名の所はない") == []
+
+
+def test_words_may_stand_in_kana_latin_letters_and_any_order() -> None:
+    assert {"0005", "0288"} == {bank.code for bank in find(banks(), "Mitsubishi UFJ")}
+    assert [bank.code for bank in find(banks(), "UFJ ミツビシ 信託")] == ["0288"]
 
 
 def test_a_branch_is_found_within_its_bank() -> None:

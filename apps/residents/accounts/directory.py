@@ -4,6 +4,7 @@ The package reads 31,000 branches when it is imported; here its files are read w
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,6 +17,7 @@ from apps.residents.accounts.holder import comparable
 
 POST_BANK: Final = "9900"
 BANKS_KEPT: Final = 64  # whose branches stay in memory
+NOT_MEANT: Final = 3
 FIRST_KANA: Final = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワ"
 SHORT: Final = {
     "信用金庫": "信金", "信用組合": "信組", "農業協同組合": "農協", "漁業協同組合": "漁協", "労働金庫": "労金",
@@ -61,12 +63,16 @@ def branch_of(bank: str, code: str) -> Listed:
 
 
 def find(listed: Sequence[Listed], text: str) -> list[Listed]:
-    """Those that a text may mean: what it names exactly comes first, then what begins with it, then what has it within.
+    """Those that a text may mean: named exactly, then beginning with it, then having all of its words somewhere.
 
-    Width, kind and size of kana, long marks and spaces do not matter, nor do words such as 銀行 and 支店.
+    Width, kind and size of kana, long marks and spaces do not matter, nor how Latin letters spell kana, nor words such
+    as 銀行 and 支店.
     """
-    asked = {comparable(text), _shortened(comparable(text))} - {""}
-    ranked = ((min(_rank(each, one) for one in asked), each) for each in listed) if asked else ()
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if plain.isdigit() and plain.isascii():
+        return [each for each in listed if each.code.startswith(plain)]
+    asked = _asked(plain)
+    ranked = ((_rank(each, asked), each) for each in listed) if asked.words else ()
     return [each for rank, each in sorted(ranked) if rank < NOT_MEANT]
 
 
@@ -81,23 +87,40 @@ def first_kana(listed: Sequence[Listed]) -> str:
     return "".join(kana for kana in FIRST_KANA if kana in begun)
 
 
-NOT_MEANT: Final = 3
+class Asked(NamedTuple):
+    """A text in the ways that it is compared: as a whole, with and without what lists leave out, and word by word."""
+
+    whole: tuple[str, ...]
+    words: tuple[str, ...]
 
 
-def _rank(each: Listed, asked: str) -> int:
-    if asked.isdigit() and asked.isascii():
-        return 0 if each.code == asked else 1 if each.code.startswith(asked) else NOT_MEANT
+def _asked(text: str) -> Asked:
+    ways = {_spelt(comparable(text)), _spelt(_shortened(comparable(text)))}
+    words = (_spelt(_shortened(comparable(word))) for word in text.split() if comparable(word) not in SHORT)
+    return Asked(tuple(ways - {""}), tuple(word for word in words if word))
+
+
+def _rank(each: Listed, asked: Asked) -> int:
     spellings = _spellings(each)
-    if asked in spellings:
+    if any(way in spellings for way in asked.whole):
         return 0
-    if any(spelling.startswith(asked) for spelling in spellings):
+    if any(spelling.startswith(asked.whole) for spelling in spellings):
         return 1
-    return 2 if asked in spellings[0] else NOT_MEANT
+    return 2 if all(any(word in spelling for spelling in spellings) for word in asked.words) else NOT_MEANT
 
 
 @lru_cache(maxsize=4096)
-def _spellings(each: Listed) -> tuple[str, str, str]:
-    return _shortened(comparable(each.name)), comparable(each.kana), each.roma.upper()
+def _spellings(each: Listed) -> tuple[str, ...]:
+    roma = each.roma.upper()
+    return _spelt(_shortened(comparable(each.name))), comparable(each.kana), _spelt(roma), roma
+
+
+def _spelt(text: str) -> str:
+    """Latin letters as one of many ways to spell them: TOUKIYOU is TOKYO, CHIYO is CHO."""
+    if not text.isascii():
+        return text
+    text = re.sub(r"(SH|CH|J)IY", r"\1", text.replace("-", ""))
+    return re.sub(r"OU|([AEIOU])\1", lambda found: found[0][0], re.sub(r"([KNHMRGBP])IY", r"\1Y", text))
 
 
 def _shortened(text: str) -> str:
