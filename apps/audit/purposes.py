@@ -9,6 +9,7 @@ OTHER: Final = "other"  # in the trail stands what was typed instead
 AT_OFFICES: Final[dict[str, Promise]] = {
     "card": _("The card"),
     "notice": _("The letter with the code"),
+    "account": _("The account for the refund"),
     "household": _("A question about the household"),
     "correction": _("A correction"),
     "complaint": _("A complaint"),

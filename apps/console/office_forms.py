@@ -13,12 +13,13 @@ from apps.accruals.answers import CONFIRMED, DENIED
 from apps.audit.access import PURPOSE_LENGTH
 from apps.audit.purposes import AT_OFFICES, OF_AUDITORS, OTHER
 from apps.console.forms import DayInput, not_to_come
-from apps.residents.models import CardOrder, CardSuspension
+from apps.residents.models import CardOrder, CardSuspension, PaymentAccount
 from apps.residents.notice_codes import noticed_pk
 from apps.residents.numbers import is_individual_number, is_resident_code, plain_digits
 from apps.residents.operations.card_life import OTHER_DOCUMENTS, PHOTO_DOCUMENTS
 
 Channel = CardSuspension.Channel
+Reason = PaymentAccount.Reason
 CASE_LENGTH: Final = 60
 QUIET: Final = {"autocomplete": "off", "spellcheck": "false"}
 MINUTES: Final = "%Y-%m-%dT%H:%M"
@@ -226,6 +227,21 @@ class HandOverForm(forms.Form):
         if not cleaned.get("photo") and len(cleaned.get("others", [])) < 2:
             self.add_error("photo", _("Check one document with a photo, or two others."))
         return cleaned
+
+
+class ReviewForm(forms.Form):
+    """What a clerk finds who compares an account's holder with the register."""
+
+    reason = forms.ChoiceField(
+        label=_("What do you find?"),
+        choices=[
+            (Reason.SPELLING, _("The same person: only the spelling differs. Accept it.")),
+            (Reason.DOCUMENT, _("The same person: a document shows it (alias, former name, marriage). Accept it.")),
+            (Reason.OTHER_PERSON, _("Somebody else's account. Refuse it.")),
+            (Reason.UNCLEAR, _("It is not clear whose it is. Refuse it.")),
+        ],
+        widget=forms.RadioSelect,
+    )
 
 
 class ReturnedForm(forms.Form):

@@ -24,6 +24,9 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "answer_final": _("The filing deadline of the purchase's year is over: the answer can no longer be changed."),
     "too_many_answers": _("Too many purchases at once. Answer for those of one page."),
     "too_late_to_withdraw": _("The year of this purchase is frozen: it can no longer be withdrawn."),
+    "account_not_under_review": _("This account does not wait for a review any more. Look at the list again."),
+    "account_reviewed_by_asker": _("You entered this account yourself: another clerk must compare the names."),
+    "resident_erased": _("The resident's data was erased: no account can be named."),
     "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
     "notice_returned": _("It is on record already that this letter came back."),
 }

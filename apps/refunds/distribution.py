@@ -85,6 +85,7 @@ LOCAL: Final = (
             "residents_judgingdue",
             "residents_vaultrecord",
             "residents_householdindex",
+            "residents_paymentaccount",
             "residents_card",
             "residents_cardsuspension",
             "residents_cardorder",

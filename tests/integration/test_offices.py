@@ -182,7 +182,7 @@ def test_each_page_of_a_resident_is_on_record(ref: UUID) -> None:
         assert client.get(f"/office/resident/{ref}/{page}").status_code == 200
     assert list(AccessRecord.objects.order_by("pk").values_list("what", flat=True)) == [
         "vault:person", "vault:person,address", "page:cards", "page:letters", "page:purchases",
-        "page:household", "page:choices", "vault:person",
+        "page:household", "page:choices", "page:account", "vault:person",
     ]  # fmt: skip
 
 
@@ -290,7 +290,9 @@ def test_pages_of_offices_cost_the_same_for_any_number_of_rows(ref: UUID, world:
         open_resident(clerk)
         costs.append({page: queries_of(clerk, f"/office/resident/{who}/{page}") for page in PAGES})
     assert costs[0] == costs[1]
-    assert costs[0] == {"person": 10, "cards": 10, "letters": 8, "purchases": 16, "household": 10, "choices": 8}
+    assert costs[0] == {
+        "person": 10, "cards": 10, "letters": 8, "purchases": 16, "household": 10, "choices": 8, "account": 8,
+    }  # fmt: skip
     card = Card.objects.get(resident=few)
     assert queries_of(clerk, f"/office/resident/{few}/cards/{card.pk}/hand-over") == 12
     for path in ("", "open", "lost", "returned", "import", "password"):

@@ -62,6 +62,8 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "my-cards": RESIDENT, "card-lost": RESIDENT, "card-resume": RESIDENT, "card-order": RESIDENT, "my-held": RESIDENT,
     "my-purchases": RESIDENT, "my-purchase": RESIDENT, "purchase-answer": RESIDENT, "claim-code": RESIDENT,
     "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
+    "my-payment": RESIDENT, "payment-undo": RESIDENT, "payment-public": RESIDENT, "payment-public-withdraw": RESIDENT,
+    "payment-change": RESIDENT, "payment-branch": RESIDENT, "payment-account": RESIDENT, "payment-post-bank": RESIDENT,
     # auditors
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
@@ -76,6 +78,8 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "office-resume": CLERK, "office-order": CLERK, "office-hand-over": CLERK, "office-came-back": CLERK,
     "office-pause": CLERK, "office-unpause": CLERK, "office-import": CLERK,
     "office-purchases": CLERK, "office-answer": CLERK, "office-withdraw": CLERK,
+    "office-accounts": CLERK, "office-account-open": CLERK, "office-account": CLERK, "office-account-enter": CLERK,
+    "office-account-review": CLERK,
 }  # fmt: skip
 API: Final = {name for name, may in MAY.items() if may == TILLS}
 
@@ -103,8 +107,9 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
-        "terminal_id": terminal, "seq": 1, "session_id": 1,
+        "session_id": 1,
         "factor_id": TOTP.activate(User.objects.get(username="hanako"), SECRET).instance.pk,
+        "terminal_id": terminal, "seq": 1, "account_id": uuid.uuid4(), "bank": "0001", "branch": "001",
     }  # fmt: skip
 
 

@@ -14,10 +14,11 @@ from apps.accruals.queries.shown import named_tiers
 from apps.accruals.searching import Booked, Folded, Standing, folded, withheld_standing
 from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import StoreName, store_names
-from apps.purchases.following import Amounts, Fate, Followed, Key, follow, kind_of
+from apps.purchases.following import Amounts, Fate, Followed, Key, kind_of
 from apps.purchases.followups import Thread, read_threads
 from apps.purchases.queries import rules_of
 from apps.purchases.records import instant_of, read_line
+from apps.purchases.rulings import follow_ruled
 from apps.residents.judging import CARD_CLONED
 from apps.schemes.document import Scheme, Words
 from apps.schemes.models import TaxYear

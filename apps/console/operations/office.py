@@ -8,6 +8,7 @@ from apps.accruals.queries.shown import PurchaseRow, sale_of_resident
 from apps.audit.access import Access
 from apps.audit.operations import record_accesses
 from apps.console.queries.office import (
+    AccountPage,
     CardsPage,
     ChoicesPage,
     HandOverPage,
@@ -19,6 +20,7 @@ from apps.console.queries.office import (
 )
 from apps.console.queries.office_purchases import PurchasesPage, purchases_page
 from apps.residents.models import Notice
+from apps.residents.queries.accounts import look_at_accounts
 from apps.residents.queries.histories import notices_of
 from apps.residents.queries.vault import read_vault
 from apps.residents.vault.contents import Identity
@@ -39,6 +41,16 @@ def look_to_hand_over(resident_ref: UUID, card_id: int, *, access: Access, at: d
     """Who must be before the clerk to be given this card. Raises CardMissing and what read_vault raises."""
     identity = read_vault([resident_ref], ["person"], access=access, at=at).get(resident_ref)
     return hand_over_page(resident_ref, card_id, identity.person if identity else None, now=at)
+
+
+def look_at_account(resident_ref: UUID, *, access: Access, at: datetime) -> AccountPage:
+    """Where refunds go, and the registered names where they are to be compared. Raises what read_vault raises."""
+    record_accesses(access, [resident_ref], what="page:account", at=at)
+    accounts = look_at_accounts(resident_ref, access=access, at=at)
+    if not accounts.to_review:
+        return AccountPage(accounts, None)
+    identity = read_vault([resident_ref], ["person"], access=access, at=at).get(resident_ref)
+    return AccountPage(accounts, identity.person if identity else None)
 
 
 def look_at_letters(resident_ref: UUID, *, access: Access, at: datetime) -> list[Notice]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.residents.models import CardOrder, RegisterEvent, Resident
 from apps.residents.operations.card_life import CardMissing
+from apps.residents.queries.accounts import AccountsShown
 from apps.residents.queries.card_states import CardState, State, cards_of, open_order_of
 from apps.residents.queries.histories import Home, homes_of, paused_since, register_events_of
 from apps.residents.vault.contents import Person
@@ -51,6 +52,14 @@ class HandOverPage:
     card: CardState
     person: Person | None
     ends_another: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Where refunds go; the registered names, if a holder's name is to be compared with them."""
+
+    accounts: AccountsShown
+    person: Person | None
 
 
 @dataclass(frozen=True, slots=True)

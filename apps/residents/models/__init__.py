@@ -1,5 +1,6 @@
 """Residents, known by a random reference; the vault, which alone knows who they are; households, cards, public keys."""
 
+from apps.residents.models.accounts import PaymentAccount
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
 from apps.residents.models.messages import Message
@@ -27,6 +28,7 @@ __all__ = [
     "Membership",
     "Message",
     "Notice",
+    "PaymentAccount",
     "PhoneMiss",
     "Photo",
     "RecordingPause",

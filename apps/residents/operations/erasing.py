@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import RegisterEvent, VaultRecord
+from apps.residents.operations.accounts import erase_accounts
 from apps.residents.vault.contents import COLUMNS
 
 resident_erased: Final = Signal()  # gives `ref` and `at`, in the same transaction
@@ -27,10 +28,10 @@ class NothingToErase(KanpuError):
 
 @transaction.atomic
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
-    """Empty the vault's row of a resident for good. Purchases, totals and refunds stay, under the reference.
+    """Empty the vault's row of a resident for good, and every account.
 
-    Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
-    NothingToErase.
+    Purchases, totals and refunds stay, under the reference. Whoever is registered with the same number later is another
+    resident. `reason` goes to the trail. Raises NothingToErase.
     """
     record = VaultRecord.objects.select_for_update().filter(pk=ref, erased_at=None).first()
     if record is None:
@@ -40,6 +41,7 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
         setattr(record, column, None)
     record.erased_at = at
     record.save()
+    erase_accounts(ref, at=at)
     RegisterEvent.objects.create(
         resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
         actor=actor,

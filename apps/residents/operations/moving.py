@@ -18,10 +18,18 @@ from psycopg import sql
 from apps.kernel.progress import Seen, nothing_seen
 from apps.residents.key_documents import Kind
 from apps.residents.keyring import Keyring, KeyringMissing
-from apps.residents.models import Card, HouseholdIndex, Photo, TestCard, VaultRecord
+from apps.residents.models import Card, HouseholdIndex, PaymentAccount, Photo, TestCard, VaultRecord
 from apps.residents.queries.vault import opened
 from apps.residents.tokens import card_index
-from apps.residents.vault.contents import CARD_TABLE, COLUMNS, HOUSEHOLD_TABLE, PHOTO_TABLE, TABLE, person_key
+from apps.residents.vault.contents import (
+    ACCOUNT_TABLE,
+    CARD_TABLE,
+    COLUMNS,
+    HOUSEHOLD_TABLE,
+    PHOTO_TABLE,
+    TABLE,
+    person_key,
+)
 from apps.residents.vault.keys import VaultKeys, VaultKeysMissing
 from apps.residents.vault.sealing import Place, VaultDamaged, keyed_index, seal, unseal
 
@@ -129,6 +137,12 @@ def _household_place(row: Row) -> Place:
     return Place(HOUSEHOLD_TABLE, "number", str(row["pk"]))
 
 
+def resealed_account(keys: Keys, row: Row) -> Row:
+    """An account that a refund is or was paid to, under the newest vault key."""
+    vault, place = keys.of_vault(), Place(ACCOUNT_TABLE, "content", str(row["pk"]))
+    return {"content": seal(vault, place, unseal(vault, place, bytes(row["content"])))}
+
+
 INDEXES: Final = ("individual_number_index", "resident_code_index", "person_index")
 FOUND_BY: Final = ("individual_number", "resident_code", "person")
 HOLDINGS: Final[Mapping[Kind, Sequence[Holding]]] = {
@@ -142,6 +156,7 @@ HOLDINGS: Final[Mapping[Kind, Sequence[Holding]]] = {
         Holding(Card, "key_version", ("sealed_card_id",), resealed_card),
         Holding(HouseholdIndex, "key_version", ("number",), resealed_household),
         Holding(Photo, "key_version", ("picture",), resealed_photo),
+        Holding(PaymentAccount, "key_version", ("content",), resealed_account),
     ),
     Kind.VAULT_INDEX: (
         Holding(VaultRecord, "index_version", (*FOUND_BY, *INDEXES, "content_mac"), reindexed_record),

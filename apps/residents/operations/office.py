@@ -11,9 +11,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.audit.operations import record_event
-from apps.residents.models import Card, CardOrder, CardSuspension
+from apps.residents.models import Card, CardOrder, CardSuspension, PaymentAccount
+from apps.residents.operations.accounts import name_account, review_account
 from apps.residents.operations.card_life import CardMissing, hand_over, order_card, resume_card, suspend_cards
 from apps.residents.operations.recording import pause_recording, resume_recording
+from apps.residents.vault.contents import Account
 
 Channel = CardSuspension.Channel
 
@@ -70,6 +72,20 @@ def unpause(by: Acting) -> None:
     """Record purchases again."""
     resume_recording(by.resident_ref, at=by.at, actor=by.actor)
     record_act(by, "recording.resume")
+
+
+@transaction.atomic
+def name_account_for(by: Acting, account: Account) -> None:
+    """Let the resident's refunds go to this account. Raises what `name_account` raises."""
+    name_account(by.resident_ref, account, channel=by.channel, at=by.at, actor=by.actor)
+    record_act(by, "account.name")
+
+
+@transaction.atomic
+def review(by: Acting, account_id: UUID, *, reason: PaymentAccount.Reason) -> None:
+    """Say whether the holder of an account is the resident. Raises NotUnderReview and ReviewedByAsker."""
+    review_account(by.resident_ref, account_id, reason=reason, at=by.at, actor=by.actor)
+    record_act(by, "account.review")
 
 
 def _check_own(by: Acting, card_id: int) -> None:

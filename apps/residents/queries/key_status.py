@@ -10,7 +10,15 @@ from django.db.models import Count, Model
 from apps.merchants.models import Mode
 from apps.residents.key_documents import BY_MODE, OF_THE_VAULT, Kind, key_name
 from apps.residents.keyring import KeyringMissing, load_keyring
-from apps.residents.models import Card, HouseholdIndex, KeyFingerprint, Photo, SealingKey, VaultRecord
+from apps.residents.models import (
+    Card,
+    HouseholdIndex,
+    KeyFingerprint,
+    PaymentAccount,
+    Photo,
+    SealingKey,
+    VaultRecord,
+)
 from apps.residents.queries.keys import known_keys
 from apps.residents.queries.vault import given_vault_keys
 from apps.residents.vault.keys import VaultKeysMissing
@@ -23,6 +31,7 @@ TABLES: Final[Mapping[Kind, tuple[tuple[type[Model], str], ...]]] = {
         (Card, "key_version"),
         (HouseholdIndex, "key_version"),
         (Photo, "key_version"),
+        (PaymentAccount, "key_version"),
     ),
     Kind.VAULT_INDEX: ((VaultRecord, "index_version"), (HouseholdIndex, "index_version")),
 }

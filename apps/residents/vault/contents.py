@@ -10,6 +10,7 @@ TABLE: Final = "residents_vaultrecord"
 CARD_TABLE: Final = "residents_card"
 HOUSEHOLD_TABLE: Final = "residents_householdindex"
 PHOTO_TABLE: Final = "residents_photo"
+ACCOUNT_TABLE: Final = "residents_paymentaccount"
 KATAKANA: Final = {code: code + 0x60 for code in range(ord("ぁ"), ord("ゖ") + 1)}
 
 
