@@ -24,6 +24,13 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "answer_final": _("The filing deadline of the purchase's year is over: the answer can no longer be changed."),
     "too_many_answers": _("Too many purchases at once. Answer for those of one page."),
     "too_late_to_withdraw": _("The year of this purchase is frozen: it can no longer be withdrawn."),
+    "proxy_code_unknown": _("Nobody has this code, or it is no longer good. Have a new one made."),
+    "own_proxy": _("This is the resident's own code: it is for being named by somebody else."),
+    "proxy_missing": _("There is no such proxy, or it has ended already. Look again."),
+    "proxy_too_long": _("The last day is over already, or too far away."),
+    "no_household": _("No household is registered for the resident now."),
+    "child_does_not_consent": _("The share is paid to the registered parent, who sees it anyway. The others do not."),
+    "protected_stays_hidden": _("A protected resident stays hidden from the household."),
     "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
     "notice_returned": _("It is on record already that this letter came back."),
 }

@@ -47,6 +47,9 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "my-decisions": RESIDENT, "my-decision": RESIDENT, "my-letter": RESIDENT, "my-appeal": RESIDENT,
     "my-cards": RESIDENT, "card-lost": RESIDENT, "card-resume": RESIDENT, "card-order": RESIDENT, "my-held": RESIDENT,
     "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
+    "my-household": RESIDENT, "household-consent": RESIDENT, "my-proxies": RESIDENT, "proxy-name": RESIDENT,
+    "proxy-renew": RESIDENT, "proxy-end": RESIDENT, "acting": RESIDENT, "acting-stop": RESIDENT,
+    "acting-code": RESIDENT, "acting-give-up": RESIDENT,
     # auditors
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
@@ -61,6 +64,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "office-resume": CLERK, "office-order": CLERK, "office-hand-over": CLERK, "office-came-back": CLERK,
     "office-pause": CLERK, "office-unpause": CLERK, "office-import": CLERK,
     "office-purchases": CLERK, "office-answer": CLERK, "office-withdraw": CLERK,
+    "office-proxies": CLERK, "office-proxy-name": CLERK, "office-proxy-end": CLERK, "office-consent": CLERK,
 }  # fmt: skip
 API: Final = {name for name, may in MAY.items() if may == TILLS}
 
@@ -87,7 +91,7 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     approve()
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
-        "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
+        "language": "ja", "card_id": 1, "notice_id": 1, "proxy_id": 1, "code": "till-1",
         "terminal_id": terminal, "seq": 1,
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
 from apps.residents.models.messages import Message
+from apps.residents.models.proxies import HouseholdConsent, Proxy, ProxyCode, ProxyCodeMiss, ProxyDay
 from apps.residents.models.register import (
     Attribute,
     EarlierResidence,
@@ -21,6 +22,7 @@ __all__ = [
     "CardSuspension",
     "EarlierResidence",
     "HandOver",
+    "HouseholdConsent",
     "HouseholdIndex",
     "JudgingDue",
     "KeyFingerprint",
@@ -28,6 +30,10 @@ __all__ = [
     "Message",
     "Notice",
     "PhoneMiss",
+    "Proxy",
+    "ProxyCode",
+    "ProxyCodeMiss",
+    "ProxyDay",
     "RecordingPause",
     "RegisterEvent",
     "Resident",

@@ -9,6 +9,8 @@ from django.utils import timezone
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import RegisterEvent, VaultRecord
+from apps.residents.operations.household_consent import forget_consents
+from apps.residents.operations.proxies import forget_acting
 from apps.residents.vault.contents import COLUMNS
 
 
@@ -22,6 +24,7 @@ class NothingToErase(KanpuError):
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
     """Empty the vault's row of a resident for good. Purchases, totals and refunds stay, under the reference.
 
+    For whom the resident acted, who acted for them and to what they consented is forgotten.
     Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
     NothingToErase.
     """
@@ -33,6 +36,8 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
         setattr(record, column, None)
     record.erased_at = at
     record.save()
+    forget_acting(ref)
+    forget_consents(ref)
     RegisterEvent.objects.create(
         resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
         actor=actor,
