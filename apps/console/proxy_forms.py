@@ -30,12 +30,12 @@ class GuardianForm(NameProxyForm):
     document = forms.ChoiceField(label=_("Document"), choices=DOCUMENTS)
     document_date = forms.DateField(label=_("Its date"), widget=DayInput(), validators=[not_to_come])
     channel = forms.ChoiceField(label=_("Asked for"), choices=CHANNELS)
-    shows_name = None
     longest = GUARDIAN_YEARS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["rights"].initial = list(RIGHTS)
+        del self.fields["shows_name"]  # a guardian knows whom the court named
 
     def terms(self) -> Terms:
         """The same, with the document."""

@@ -65,7 +65,6 @@ OPENED: Final[dict[str, Promise]] = {
     "statement": _("statement"),
     "decision": _("decision"),
     "letter": _("letter of a decision"),
-    "household": _("spend and refund, on the page of the household"),
 }
 PORTAL: Final = "portal:"  # what somebody opened who acts for the resident, by the name of its address
 PAGES: Final[dict[str, Promise]] = {
