@@ -18,6 +18,7 @@ from tests.till import RawTill, send
 from tests.world import YEAR, World
 
 pytestmark = pytest.mark.browser
+NAMES = ("hanako", "taro")
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def residents(world: World, web: str) -> list[UUID]:
         world.residents, (110_000, 55_000), strict=True
     )))  # fmt: skip
     count_all()
-    for ref, name, login in zip(world.residents, ("山田 花子", "佐藤 太郎"), ("hanako", "taro"), strict=True):
+    for ref, name, login in zip(world.residents, ("山田 花子", "佐藤 太郎"), NAMES, strict=True):
         enter(ref, name=name)
         Account.objects.create(user=User.objects.create_user(login, password=PASSWORD), resident_ref=ref)
     return world.residents
@@ -52,9 +53,7 @@ def sign_in(page: Page, web: str, name: str) -> Page:
 def test_a_proxy_is_named_acts_is_seen_and_ended(
     web: str, residents: list[UUID], browser: Browser, browser_context_args: dict[str, Any]
 ) -> None:
-    hers, his = (
-        sign_in(browser.new_context(**browser_context_args).new_page(), web, who) for who in ("hanako", "taro")
-    )
+    hers, his = (sign_in(browser.new_context(**browser_context_args).new_page(), web, who) for who in NAMES)
     his.goto(f"{web}/acting")
     assert_fits_in_both_languages(his)
     his.get_by_role("button", name="コードを発行する").click()
@@ -110,9 +109,7 @@ def test_a_household_sees_what_each_adult_lets_it_see(
     web: str, residents: list[UUID], browser: Browser, browser_context_args: dict[str, Any]
 ) -> None:
     live_together(*residents, start=date(2017, 1, 1))
-    hers, his = (
-        sign_in(browser.new_context(**browser_context_args).new_page(), web, who) for who in ("hanako", "taro")
-    )
+    hers, his = (sign_in(browser.new_context(**browser_context_args).new_page(), web, who) for who in NAMES)
     hers.goto(f"{web}/household?year={YEAR}")
     expect(hers.get_by_text("ほかの世帯員1人の情報は表示されていません。")).to_be_visible()
     his.goto(f"{web}/household")
