@@ -104,7 +104,7 @@ def test_a_proxy_opens_the_pages_of_the_given_right_and_no_other(
     client = act(browser("taro"), named(hanako, taro, *given))
     found = paths(terminal)
     assert set(found) == set(NEEDS), "an address is missing in the table, or gone"
-    wrong = []
+    wrong: list[tuple[str, object]] = []
     for name, path in found.items():
         need = NEEDS[name]
         got = client.get(path).status_code
@@ -312,7 +312,7 @@ def test_the_other_parent_acts_for_no_child_of_whom_they_are_not_payee(child: UU
 
 
 def test_a_guardian_has_what_was_recorded_and_knows_the_ward(hanako: UUID, taro: UUID) -> None:
-    papers = {"document": "register", "document_date": date(2026, 1, 5)}
+    papers: dict[str, Any] = {"document": "register", "document_date": date(2026, 1, 5)}
     client = act(browser("taro"), named(hanako, taro, SEE, DISPUTE, PAYMENT, asked=AT_WINDOW, **papers))
     assert client.get("/held").status_code == 200
     assert "You act for 山田 花子." in banner(client, "/cards")

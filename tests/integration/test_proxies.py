@@ -269,7 +269,11 @@ def test_nobody_else_ends_or_renews_it(hanako: UUID, taro: UUID, world: World) -
 
 
 def test_a_guardian_is_not_ended_in_the_portal(hanako: UUID, taro: UUID) -> None:
-    terms = {"document": "court", "document_date": date(2026, 1, 5), "until": timezone.now() + timedelta(days=1500)}
+    terms: dict[str, Any] = {
+        "document": "court",
+        "document_date": date(2026, 1, 5),
+        "until": timezone.now() + timedelta(days=1500),
+    }
     proxy = named(hanako, taro, SEE, DISPUTE, PAYMENT, asked=AT_WINDOW, **terms)
     assert proxy.kind == "guardian"
     for who, path in ((hanako, f"/proxies/{proxy.pk}/end"), (taro, f"/acting/{proxy.pk}/give-up")):

@@ -23,7 +23,8 @@ def stays(draw: st.DrawFn) -> list[Period]:
     kept = draw(st.lists(st.booleans(), min_size=len(cuts) - 1, max_size=len(cuts) - 1))
     spans = [(start, end) for start, end, keep in zip(cuts[:-1], cuts[1:], kept, strict=True) if keep]
     found = [Period(day(start), day(end)) for start, end in spans]
-    if found and draw(st.booleans()):
+    is_open: bool = draw(st.booleans())
+    if found and is_open:
         found[-1] = Period(found[-1].start)
     return draw(st.permutations(found))
 
