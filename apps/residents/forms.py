@@ -40,11 +40,18 @@ class NameProxyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose at least one.")},
     )
-    payment_confirmed = forms.BooleanField(
-        label=_("Payment too: I know that they can change the account that the refund is paid to."), required=False
+    payment_confirmed = forms.MultipleChoiceField(
+        label=_("If payment is among it"),
+        choices=[("yes", _("I know that they can change the account that the refund is paid to."))],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
-    shows_name = forms.BooleanField(
-        label=_("They are shown the name of whom they act for."), required=False, initial=True
+    shows_name = forms.MultipleChoiceField(
+        label=_("Name"),
+        choices=[("yes", _("They are shown the name of whom they act for."))],
+        initial=["yes"],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
     until = forms.DateField(
         label=_("Last day"),
@@ -78,7 +85,7 @@ class NameProxyForm(forms.Form):
     def terms(self) -> Terms:
         """What was chosen."""
         given = self.cleaned_data
-        return Terms(frozenset(given["rights"]), _end_of(given["until"]), given.get("shows_name", True))
+        return Terms(frozenset(given["rights"]), _end_of(given["until"]), "yes" in given.get("shows_name", ["yes"]))
 
 
 def _end_of(day: date) -> datetime:

@@ -68,7 +68,7 @@ def test_a_guardian_is_recorded_on_a_document_and_ended_at_a_window(ref: UUID, t
     code = code_of(taro)
     asked = text(client.post(f"{path}/name", {"code": code, "kind": "guardian"}))
     assert "Compare this name with the document" in asked
-    guardian = form(code, kind="guardian", rights=["see", "payment"], payment_confirmed="on", document="court")
+    guardian = form(code, kind="guardian", rights=["see", "payment"], payment_confirmed="yes", document="court")
     tomorrow = (timezone.localdate() + timedelta(days=1)).isoformat()
     for wrong in ({}, {"document_date": tomorrow}, {"document_date": "2026-01-05", "document": "letter"}):
         client.post(f"{path}/name", {**guardian, **wrong})

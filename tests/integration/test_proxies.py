@@ -103,7 +103,7 @@ def test_payment_is_off_until_it_is_said_twice(hanako: UUID, taro: UUID) -> None
     assert 'value="see" id="id_rights_0" checked>' in first
     assert "Tick this too" in hers.post("/proxies/name", form).content.decode()
     assert not Proxy.objects.exists()
-    hers.post("/proxies/name", {**form, "payment_confirmed": "on"})
+    hers.post("/proxies/name", {**form, "payment_confirmed": "yes"})
     assert Proxy.objects.get().may_pay
     assert who_may_pay(hanako, at=timezone.now()) == {taro}
     assert who_may_pay(taro, at=timezone.now()) == set()
