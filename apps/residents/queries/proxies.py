@@ -90,14 +90,6 @@ def who_may_pay(resident_ref: UUID, *, at: datetime) -> set[UUID]:
     return set(in_force(at).filter(resident=resident_ref, may_pay=True).values_list("proxy_id", flat=True))
 
 
-def acts_for(agent_ref: UUID, resident_ref: UUID, *, at: datetime) -> bool:
-    """Whether one resident acts for another now, as named proxy, guardian or parent: at most two queries."""
-    return (
-        in_force(at).filter(proxy=agent_ref, resident=resident_ref).exists()
-        or _children(agent_ref, at).filter(resident=resident_ref).exists()
-    )
-
-
 def _children(parent_ref: UUID, at: datetime) -> "QuerySet[Membership]":
     """Whose share is paid to this parent today. A protected child is hidden from the household, parents too."""
     stays = Membership.objects.filter(payee=parent_ref, valid__contains=timezone.localdate(at))
