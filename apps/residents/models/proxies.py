@@ -88,7 +88,8 @@ class Proxy(models.Model):
             ),
             models.CheckConstraint(
                 name="proxy_ended_by_somebody",
-                condition=Q(ended_at=None, ended_by="") | (Q(valid__endswith=F("ended_at")) & ~Q(ended_by="")),
+                condition=Q(ended_at=None, ended_by="")
+                | (Q(ended_at__isnull=False, valid__endswith=F("ended_at")) & ~Q(ended_by="")),
             ),
         ]
 

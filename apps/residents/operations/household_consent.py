@@ -38,7 +38,7 @@ def give_consent(ref: UUID, *, asked: Asked, at: datetime) -> HouseholdConsent:
 
     Raises NoHousehold, ChildDoesNotConsent and ProtectedStaysHidden.
     """
-    resident = Resident.objects.select_for_update().get(pk=ref)  # one at a time
+    resident = Resident.objects.select_for_update(no_key=True).get(pk=ref)  # one at a time
     stay = Membership.objects.filter(resident=ref, valid__contains=timezone.localdate(at)).first()
     if stay is None:
         raise NoHousehold("No household is registered for the resident now.")
@@ -59,7 +59,7 @@ def give_consent(ref: UUID, *, asked: Asked, at: datetime) -> HouseholdConsent:
 @transaction.atomic
 def withdraw_consent(ref: UUID, *, asked: Asked, at: datetime) -> None:
     """Nobody of the household sees anything from now on; where nobody does, it stays so."""
-    Resident.objects.select_for_update().get(pk=ref)
+    Resident.objects.select_for_update(no_key=True).get(pk=ref)
     is_given = False
     for given in HouseholdConsent.objects.filter(resident=ref, valid__upper_inf=True):
         _close(given, at=at, actor=asked.actor)

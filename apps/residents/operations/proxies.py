@@ -74,7 +74,7 @@ class Asked:
 @transaction.atomic
 def make_code(agent_ref: UUID, *, at: datetime, actor: str) -> Made:
     """A one-time code of somebody who wants to act for another. An earlier one is void."""
-    Resident.objects.select_for_update().get(pk=agent_ref)  # one code at a time
+    Resident.objects.select_for_update(no_key=True).get(pk=agent_ref)  # one code at a time
     ProxyCode.objects.filter(proxy=agent_ref, spent_at=None).update(spent_at=at)
     made = Made(new_code(), at + CODE_FOR)
     ProxyCode.objects.create(
@@ -110,7 +110,7 @@ def name_proxy(resident_ref: UUID, code: str, terms: Terms, *, asked: Asked, see
     if not at < terms.until <= at + longest:
         raise ProxyTooLong(f"Choose an end that is to come, and within {longest.days} days.")
     with transaction.atomic():
-        Resident.objects.select_for_update().get(pk=resident_ref)  # one naming at a time
+        Resident.objects.select_for_update(no_key=True).get(pk=resident_ref)  # one naming at a time; the other may be naming as well
         agent_ref = _spend(code, at)
         for before in Proxy.objects.filter(resident=resident_ref, proxy=agent_ref, valid__contains=at):
             _end(before, at=at, actor=asked.actor)
@@ -123,7 +123,7 @@ def name_proxy(resident_ref: UUID, code: str, terms: Terms, *, asked: Asked, see
 @transaction.atomic
 def renew_proxy(resident_ref: UUID, proxy_id: int, *, asked: Asked, at: datetime) -> Proxy:
     """Have a proxy go on for another year from now, with the same rights. Raises ProxyMissing; guardians' as well."""
-    Resident.objects.select_for_update().get(pk=resident_ref)
+    Resident.objects.select_for_update(no_key=True).get(pk=resident_ref)
     found = in_force(at).filter(pk=proxy_id, resident=resident_ref, kind=Proxy.Kind.NAMED).first()
     if found is None:
         raise ProxyMissing("There is no such proxy, or it has ended. Name it again with a new code.")
@@ -153,9 +153,11 @@ def end_proxy(party_ref: UUID, proxy_id: int, *, asked: Asked, at: datetime) -> 
 
 def note_acting(agent_ref: UUID, grant: Grant, *, at: datetime) -> None:
     """Tell a resident, once a day for each who does, that somebody acts for them today: one query where told before."""
-    day = timezone.localdate(at)
+    day = {"resident_id": grant.resident_ref, "proxy_id": agent_ref, "day": timezone.localdate(at)}
+    if ProxyDay.objects.filter(**day).exists():
+        return
     with transaction.atomic():
-        _, is_new = ProxyDay.objects.get_or_create(resident_id=grant.resident_ref, proxy_id=agent_ref, day=day)
+        _, is_new = ProxyDay.objects.get_or_create(**day)
         if is_new:
             tell([grant.resident_ref], "proxy_used", at=at, relation=grant.relation)
 
