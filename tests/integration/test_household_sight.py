@@ -64,8 +64,7 @@ def consent(*refs: UUID) -> None:
         give_consent(ref, asked=IN_PORTAL, at=timezone.now())
 
 
-def sell(world: World, *sales: tuple[UUID, int]) -> None:
-    till = RawTill(world)
+def sell(till: RawTill, *sales: tuple[UUID, int]) -> None:
     send(till, *(till.sale(ref, at="2017-04-03T12:00:00+09:00", reduced=yen) for ref, yen in sales))
     count_all()
 
@@ -77,10 +76,10 @@ def page_of(client: Client, **more: Any) -> str:
 # --- consent ---
 
 
-def test_only_who_consented_is_seen_and_only_the_sums(world: World, family: list[UUID]) -> None:
+def test_only_who_consented_is_seen_and_only_the_sums(till: RawTill, family: list[UUID]) -> None:
     one, two, three, _ = family
     live_together(one, two, three)
-    sell(world, (one, 110_000), (two, 55_000), (three, 33_000))
+    sell(till, (one, 110_000), (two, 55_000), (three, 33_000))
     hers, his = signed_up("one", one), signed_up("two", two)
     before = page_of(hers)
     assert "佐藤" not in before
@@ -180,12 +179,14 @@ def test_the_database_refuses_what_no_consent_can_be(family: list[UUID]) -> None
 # --- protection ---
 
 
-def test_a_protected_member_changes_no_word_and_no_number_that_the_others_see(world: World, family: list[UUID]) -> None:
+def test_a_protected_member_changes_no_word_and_no_number_that_the_others_see(
+    till: RawTill, family: list[UUID]
+) -> None:
     """The same pages with and without the protected one, whatever that one buys: nothing can be subtracted."""
     one, two, hidden, _ = family
     home = live_together(one, two)
     consent(one, two)
-    sell(world, (one, 330_000), (two, 55_000))
+    sell(till, (one, 330_000), (two, 55_000))
     browsers = [signed_up("one", one), signed_up("two", two)]
     paths = [f"/household?year={YEAR}", "/registration", f"/year/{YEAR}"]
 
@@ -201,7 +202,7 @@ def test_a_protected_member_changes_no_word_and_no_number_that_the_others_see(wo
         resident_id=hidden, household_ref=home, valid=TimestamptzRange(timezone.now(), None), channel="portal",
         given_by="x",
     )  # fmt: skip
-    sell(world, (hidden, 440_000))
+    sell(till, (hidden, 440_000))
     assert pages() == without
     freeze(YEAR, actor="test")
     assess_run(YEAR, actor="test")
@@ -216,7 +217,7 @@ def test_a_protected_member_changes_no_word_and_no_number_that_the_others_see(wo
         assert "3 members" not in page
 
 
-def test_a_protected_resident_sees_the_own_page_and_nobody_of_the_household(world: World, family: list[UUID]) -> None:
+def test_a_protected_resident_sees_the_own_page_and_nobody_of_the_household(till: RawTill, family: list[UUID]) -> None:
     one, hidden, child, _ = family
     live_together(one, hidden, child, payees={child: hidden})
     consent(one, hidden)
@@ -246,10 +247,10 @@ def test_a_protected_child_is_hidden_from_the_parent_who_is_paid(family: list[UU
 # --- sums ---
 
 
-def test_sums_are_of_those_shown_alone(world: World, family: list[UUID]) -> None:
+def test_sums_are_of_those_shown_alone(till: RawTill, family: list[UUID]) -> None:
     one, two, three, _ = family
     live_together(one, two, three)
-    sell(world, (one, 110_000), (two, 55_000), (three, 165_000))
+    sell(till, (one, 110_000), (two, 55_000), (three, 165_000))
     client = signed_up("one", one)
     alone = page_of(client)
     assert "Of the limit of ¥4,000 that those above bring together" in alone
@@ -258,7 +259,7 @@ def test_sums_are_of_those_shown_alone(world: World, family: list[UUID]) -> None
     both = page_of(client)
     assert "Of the limit of ¥8,000 that those above bring together" in both
     assert "Those above use ¥3,000." in both
-    sell(world, (three, 220_000))
+    sell(till, (three, 220_000))
     assert page_of(client) == both  # what is not shown is in no sum
 
 
@@ -272,12 +273,12 @@ def test_who_moved_in_the_year_brings_a_part_by_months(family: list[UUID]) -> No
     assert "July 1, 2017" in page
 
 
-def test_a_year_before_they_lived_together_shows_nothing_of_the_other(world: World, family: list[UUID]) -> None:
+def test_a_year_before_they_lived_together_shows_nothing_of_the_other(till: RawTill, family: list[UUID]) -> None:
     one, two, *_ = family
     home = live_together(one)
     Membership.objects.create(resident_id=two, household_ref=home, valid=DateRange(date(2018, 1, 1), None))
     consent(two)
-    sell(world, (two, 55_000))
+    sell(till, (two, 55_000))
     page = page_of(signed_up("one", one))
     assert "佐藤" not in page
     assert "55,000" not in page
@@ -291,7 +292,7 @@ def test_who_lives_alone_is_told_so(family: list[UUID]) -> None:
     assert client.get("/household?year=x").status_code == 200
 
 
-def test_the_page_costs_a_fixed_number_of_queries(world: World, family: list[UUID]) -> None:
+def test_the_page_costs_a_fixed_number_of_queries(till: RawTill, family: list[UUID]) -> None:
     one, two, *_ = family
     home = live_together(one, two)
     consent(two)
@@ -301,5 +302,5 @@ def test_the_page_costs_a_fixed_number_of_queries(world: World, family: list[UUI
         enter(ref)
         Membership.objects.create(resident_id=ref, household_ref=home, valid=DateRange(date(2017, 1, 1), None))
         consent(ref)
-    sell(world, (one, 5_500), (two, 5_500))
+    sell(till, (one, 5_500), (two, 5_500))
     assert queries_of(client, f"/household?year={YEAR}") == few

@@ -110,7 +110,9 @@ def name_proxy(resident_ref: UUID, code: str, terms: Terms, *, asked: Asked, see
     if not at < terms.until <= at + longest:
         raise ProxyTooLong(f"Choose an end that is to come, and within {longest.days} days.")
     with transaction.atomic():
-        Resident.objects.select_for_update(no_key=True).get(pk=resident_ref)  # one naming at a time; the other may be naming as well
+        Resident.objects.select_for_update(no_key=True).get(
+            pk=resident_ref
+        )  # one naming at a time; the other may be naming as well
         agent_ref = _spend(code, at)
         for before in Proxy.objects.filter(resident=resident_ref, proxy=agent_ref, valid__contains=at):
             _end(before, at=at, actor=asked.actor)
