@@ -217,6 +217,20 @@ def test_a_protected_member_changes_no_word_and_no_number_that_the_others_see(
         assert "3 members" not in page
 
 
+def test_who_is_protected_after_a_freeze_is_not_counted_where_the_run_had_them(
+    till: RawTill, family: list[UUID]
+) -> None:
+    one, two, hidden, _ = family
+    live_together(one, two, hidden)
+    sell(till, (one, 330_000), (hidden, 55_000))
+    freeze(YEAR, actor="test")
+    assess_run(YEAR, actor="test")
+    client = signed_up("one", one)
+    assert "household A, 3 members" in shown(client, f"/year/{YEAR}")
+    Resident.objects.filter(pk=hidden).update(is_protected=True)
+    assert "household A, 2 members" in shown(client, f"/year/{YEAR}")
+
+
 def test_a_protected_resident_sees_the_own_page_and_nobody_of_the_household(till: RawTill, family: list[UUID]) -> None:
     one, hidden, child, _ = family
     live_together(one, hidden, child, payees={child: hidden})
