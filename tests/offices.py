@@ -22,7 +22,8 @@ CODE = "12345678901"
 BORN = date(1984, 2, 29)
 HANAKO = Person("𠮷田 花子", "ヨシダ ハナコ", "YOSHIDA Hanako", BORN, "高橋 花子", "髙橋 花子")
 HOME = Address("154-0017", "東京都世田谷区世田谷４丁目２１番２７号")
-PAGES = ("person", "cards", "letters", "purchases", "household", "choices", "account")  # of an opened resident
+# of an opened resident
+PAGES = ("person", "cards", "letters", "purchases", "household", "choices", "account", "proxies")
 SECRETS = (NUMBER, CODE, HANAKO.name, HANAKO.name_kana, HANAKO.name_latin, HOME.address, HOME.postal_code)
 
 

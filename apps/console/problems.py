@@ -27,6 +27,13 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "account_not_under_review": _("This account does not wait for a review any more. Look at the list again."),
     "account_reviewed_by_asker": _("You entered this account yourself: another clerk must compare the names."),
     "resident_erased": _("The resident's data was erased: no account can be named."),
+    "proxy_code_unknown": _("Nobody has this code, or it is no longer good. Have a new one made."),
+    "own_proxy": _("This is the resident's own code: it is for being named by somebody else."),
+    "proxy_missing": _("There is no such proxy, or it has ended already. Look again."),
+    "proxy_too_long": _("The last day is over already, or too far away."),
+    "no_household": _("No household is registered for the resident now."),
+    "child_does_not_consent": _("The share is paid to the registered parent, who sees it anyway. The others do not."),
+    "protected_stays_hidden": _("A protected resident stays hidden from the household."),
     "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
     "notice_returned": _("It is on record already that this letter came back."),
 }

@@ -13,17 +13,20 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
+from apps.portal.operations.acting import note_use
 from apps.portal.queries.accounts import NoAccount, viewer_of
 from apps.portal.strength import TO_OPEN, TO_SEND, has_second_factor, is_fresh, records_of
-from apps.portal.viewer import Right, Viewer
+from apps.portal.viewer import ACTING, VIEWER, Right, Viewer
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Page = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
 
 
-def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], View[P]]:
+def resident_page(right: Right = Right.SEE, *, as_oneself: bool = False) -> Callable[[Page[P]], View[P]]:
     """A view for who signed in with two factors and has the right to it; it gets the viewer after the request.
+
+    Who acts for a resident gets that resident's page, put on record first; `as_oneself`: the own page even then.
 
     Without a second factor it is set up first. Anybody else: 404.
     """
@@ -34,11 +37,15 @@ def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], View[P]]:
         @wraps(page)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
-                viewer = viewer_of(request.user, right)
+                acting = "" if as_oneself else request.session.get(ACTING, "")
+                viewer = viewer_of(request.user, right, acting=acting)
             except NoAccount as error:
                 raise Http404(str(error)) from error
             if lacks_factor(request):
                 return _on_the_way("second-factor", request)
+            if viewer.grant and request.resolver_match:
+                note_use(viewer, str(request.resolver_match.url_name), at=timezone.now())
+            request.META[VIEWER] = viewer
             return page(request, viewer, *args, **kwargs)
 
         return guarded

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
+
+from apps.residents.acting import Grant
+
+ACTING: Final = "acting"  # of the session: by which of the own grants the user acts, the empty text for oneself
+VIEWER: Final = "kanpu.viewer"  # of a request's META, once its guard has let it through
 
 
 class Right(StrEnum):
@@ -16,7 +22,31 @@ class Right(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whose pages are open (`ref`), and as whom the trail names the one who opened them."""
+    """Whose pages are open (`ref`), and as whom the trail names the one who opened them.
+
+    Who acts for the resident is the resident `agent_ref`, by a `grant`; None for oneself.
+    """
 
     ref: UUID
     actor: str = "resident"
+    agent_ref: UUID | None = None
+    grant: Grant | None = None
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether somebody else than the resident looks: a proxy, a guardian or a parent."""
+        return self.grant is not None
+
+    @property
+    def proxy_id(self) -> int | None:
+        """Which proxy looks; None for oneself, and for parents."""
+        return self.grant.proxy_id if self.grant else None
+
+    def may(self, right: Right) -> bool:
+        """Whether a page that asks for this right is open."""
+        return self.grant is None or right in self.grant.rights
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """All rights of who looks, for pages that leave out what is not allowed."""
+        return frozenset(right.value for right in Right if self.may(right))

@@ -28,6 +28,9 @@ EVENTS: Final[dict[str, Promise]] = {
 }
 ROLES: Final[dict[str, Promise]] = {
     "resident": _("You, or who had your letter"),
+    "proxy": _("Somebody who acts for you"),
+    "namer": _("A resident for whom you act, or who named you"),
+    "household": _("A member of your household"),
     Role.AUDITOR: _("Auditor"),
     Role.CLERK: _("Registry clerk"),
     Role.HELPDESK: _("Telephone helpdesk"),
@@ -36,6 +39,9 @@ ROLES: Final[dict[str, Promise]] = {
 }
 PURPOSES: Final[dict[str, Promise]] = {
     "own page": _("To show it to you"),
+    "acting": _("To act for you"),
+    "naming": _("To see who acts for them"),
+    "household page": _("To show what you let the household see"),
     "activation": _("To check a letter's code with the birth date"),
     "card notices": _("To print the letter about your card"),
     "decision letters": _("To print the letter of a decision"),
@@ -53,6 +59,7 @@ OPENED: Final[dict[str, Promise]] = {
     "page:choices": _("whether purchases are recorded"),
     "page:household": _("household"),
     "page:purchases": _("purchases"),
+    "page:acting": _("who acts for you, and what the household sees"),
     "refused: protected": _("nothing: you are protected, so it was refused"),
     "refund": _("refund"),
     "replay": _("refund, computed again"),
@@ -110,4 +117,20 @@ STEPS: Final[dict[tuple[str, bool, bool], Promise]] = {
     ("confirm", False, False): _("You said that it is yours: it counts"),
     ("deny", False, False): _("You said that it is not yours: it does not count"),
     ("withdraw", False, False): _("You withdrew it"),
+}
+PORTAL: Final = "portal:"  # what somebody opened who acts for the resident, by the name of its address
+PAGES: Final[dict[str, Promise]] = {
+    "year": _("refund and purchases of a year"),
+    "my-purchases": _("purchases"),
+    "my-held": _("held purchases"),
+    "withdraw": _("withdrawal of a purchase"),
+    "my-statement": _("statement"),
+    "my-json": _("statement"),
+    "my-pdf": _("statement"),
+    "my-decisions": _("decisions"),
+    "my-decision": _("decision"),
+    "my-letter": _("letter of a decision"),
+    "my-appeal": _("appeal"),
+    "my-cards": _("cards"),
+    "my-accesses": _("who looked at your data"),
 }

@@ -1,4 +1,4 @@
-"""The one-time codes of letters, and the numbers by which letters that came back are known. Pure."""
+"""The one-time codes of letters and of proxies, and the numbers by which letters that came back are known. Pure."""
 
 import hashlib
 import secrets
@@ -32,6 +32,11 @@ def typed(text: str) -> str:
 def code_hash(code: str) -> bytes:
     """What is kept of a code: SHA-256, 32 bytes. 80 random bits cannot be guessed, so it needs no salt."""
     return hashlib.sha256(f"kanpu notice code v1\n{code}".encode()).digest()
+
+
+def proxy_code_hash(code: str) -> bytes:
+    """The same of a code by which somebody is named as proxy: SHA-256, 32 bytes."""
+    return hashlib.sha256(f"kanpu proxy code v1\n{code}".encode()).digest()
 
 
 def notice_number(pk: int) -> str:

@@ -182,7 +182,7 @@ def test_each_page_of_a_resident_is_on_record(ref: UUID) -> None:
         assert client.get(f"/office/resident/{ref}/{page}").status_code == 200
     assert list(AccessRecord.objects.order_by("pk").values_list("what", flat=True)) == [
         "vault:person", "vault:person,address", "page:cards", "page:letters", "page:purchases",
-        "page:household", "page:choices", "page:account", "vault:person",
+        "page:household", "page:choices", "page:account", "page:acting", "vault:person",
     ]  # fmt: skip
 
 
@@ -229,10 +229,11 @@ def test_the_helpdesk_sees_how_cards_and_letters_stand_and_nothing_else(ref: UUI
     assert "Its code can be used until" in page
     for secret in (*SECRETS, "Hand it over", "came back"):
         assert secret not in page
-    for path in ("person", "purchases", "household", "choices"):
+    for path in ("person", "purchases", "household", "choices", "proxies"):
         assert client.get(f"/office/resident/{ref}/{path}").status_code == 404
     resume = f"cards/{Card.objects.get(resident=ref).pk}/resume"
-    for act in ("cards/suspend", "cards/order", "choices/pause", "purchases/answer", resume):
+    acts = ("cards/suspend", "cards/order", "choices/pause", "purchases/answer", "proxies/name", "consent", resume)
+    for act in acts:
         assert client.post(f"/office/resident/{ref}/{act}", {"channel": "window"}).status_code == 404
 
 

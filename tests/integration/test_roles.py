@@ -64,6 +64,9 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
     "my-payment": RESIDENT, "payment-undo": RESIDENT, "payment-public": RESIDENT, "payment-public-withdraw": RESIDENT,
     "payment-change": RESIDENT, "payment-branch": RESIDENT, "payment-account": RESIDENT, "payment-post-bank": RESIDENT,
+    "my-household": RESIDENT, "household-consent": RESIDENT, "my-proxies": RESIDENT, "proxy-name": RESIDENT,
+    "proxy-renew": RESIDENT, "proxy-end": RESIDENT, "acting": RESIDENT, "acting-stop": RESIDENT,
+    "acting-code": RESIDENT, "acting-give-up": RESIDENT,
     # auditors
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
@@ -80,6 +83,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "office-purchases": CLERK, "office-answer": CLERK, "office-withdraw": CLERK,
     "office-accounts": CLERK, "office-account-open": CLERK, "office-account": CLERK, "office-account-enter": CLERK,
     "office-account-review": CLERK,
+    "office-proxies": CLERK, "office-proxy-name": CLERK, "office-proxy-end": CLERK, "office-consent": CLERK,
 }  # fmt: skip
 API: Final = {name for name, may in MAY.items() if may == TILLS}
 
@@ -106,8 +110,7 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     approve()
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
-        "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
-        "session_id": 1,
+        "language": "ja", "card_id": 1, "notice_id": 1, "proxy_id": 1, "code": "till-1", "session_id": 1,
         "factor_id": TOTP.activate(User.objects.get(username="hanako"), SECRET).instance.pk,
         "terminal_id": terminal, "seq": 1, "account_id": uuid.uuid4(), "bank": "0001", "branch": "001",
     }  # fmt: skip

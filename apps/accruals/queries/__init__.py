@@ -105,6 +105,12 @@ def years_of_resident(resident_ref: UUID, years: Collection[int]) -> dict[int, R
     return {year: _added_up(resident_ref, (row for of_year, *row in rows if of_year == year)) for year in years}
 
 
+def year_of_residents(refs: Collection[UUID], year: int) -> dict[UUID, ResidentYear]:
+    """The same of some residents, those of whom something was counted: one query."""
+    rows = Total.objects.filter(resident_ref__in=refs, tax_year=year).order_by("resident_ref").values_list(*ROW_FIELDS)
+    return {found.resident_ref: found for found in _by_resident(rows)}
+
+
 def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
     """One resident's purchases of a year, the newest first."""
     # By months first, which follow from the times: so their index gives the newest without reading the others.

@@ -12,7 +12,7 @@ from apps.audit.models import AccessRecord
 
 ACTORS: Final = 200  # of a day, those who opened the most residents
 ACCESSES_A_PAGE: Final = 50
-RESIDENT: Final = "resident"  # who looks at their own data in the portal
+RESIDENTS: Final = ("resident", "proxy", "namer", "household")  # who looks in the portal, at the own data or another's
 
 
 class ActorDay(NamedTuple):
@@ -65,4 +65,4 @@ def actor_page(day: date, actor: str, *, page: str | None) -> ActorPage:
 def _of_day(day: date) -> "QuerySet[AccessRecord, Any]":
     start = datetime.combine(day, time(), timezone.get_current_timezone())
     of_day = AccessRecord.objects.filter(at__gte=start, at__lt=start + timedelta(days=1))
-    return of_day.exclude(role=RESIDENT)
+    return of_day.exclude(role__in=RESIDENTS)

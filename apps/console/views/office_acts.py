@@ -46,7 +46,7 @@ def suspend(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
 @of_opened
 def resume(request: HttpRequest, access: Access, ref: UUID, card_id: int) -> HttpResponse:
     """The holder stands at the window with the card."""
-    by = _acting(request, access, ref, Channel.WINDOW)
+    by = acting_in(request, access, ref, Channel.WINDOW)
     said = _("The card is good again. What was bought meanwhile is held until the resident confirms or denies it.")
     return done(request, lambda: office.resume(by, card_id), said, redirect("office-cards", ref=ref))
 
@@ -69,7 +69,7 @@ def hand_over(request: HttpRequest, access: Access, ref: UUID, card_id: int) -> 
     """Ask for the documents that were checked; a POST hands the card over, which cannot be undone."""
     form = HandOverForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        by = _acting(request, access, ref, Channel.WINDOW)
+        by = acting_in(request, access, ref, Channel.WINDOW)
         return done(
             request,
             lambda: office.give(by, card_id, documents=form.cleaned_data["documents"]),
@@ -137,7 +137,7 @@ def withdraw(request: HttpRequest, access: Access, ref: UUID, terminal_id: int, 
     """Ask whether a purchase shall be withdrawn; a POST erases it, which cannot be undone."""
     form = WithdrawForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        by = _acting(request, access, ref, Channel(form.cleaned_data["channel"]))
+        by = acting_in(request, access, ref, Channel(form.cleaned_data["channel"]))
         back = reverse("office-purchases", args=[ref], query={"year": form.cleaned_data["year"]})
         said = _("The purchase is erased, and its refund given up.")
         return done(request, lambda: withdraw_for(by, terminal_id, seq), said, redirect(back))
@@ -145,7 +145,8 @@ def withdraw(request: HttpRequest, access: Access, ref: UUID, terminal_id: int, 
     return resident_page(request, "withdrawal.html", access, ref, here="purchases", found=found, form=form)
 
 
-def _acting(request: HttpRequest, access: Access, ref: UUID, channel: Channel) -> Acting:
+def acting_in(request: HttpRequest, access: Access, ref: UUID, channel: Channel) -> Acting:
+    """As whom a clerk does something for an opened resident."""
     return Acting(ref, access.actor, standing_in(request).office, channel, timezone.now())
 
 
@@ -164,5 +165,5 @@ def _act(
         for name, errors in form.errors.items():
             messages.error(request, f"{form.fields[name].label}: {' '.join(map(str, errors))}")
         return redirect(then, ref=ref)
-    by = _acting(request, access, ref, Channel(form.cleaned_data["channel"]))
+    by = acting_in(request, access, ref, Channel(form.cleaned_data["channel"]))
     return done(request, lambda: work(by, form.cleaned_data), said, redirect(then, ref=ref))

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from psycopg.types.range import DateRange
 
 from apps.kernel.periods import Period, year_period
@@ -16,8 +16,10 @@ from apps.refunds.models import Member, Run
 from apps.residents.models import Membership
 from apps.residents.months import Stretch, stretches
 from apps.residents.queries import days_of_residents
+from apps.residents.queries.register import protected_among
 from apps.schemes.document import Scheme
 
+SEEN: Final = Q(resident__is_protected=False)
 Homes = dict[UUID, list[tuple[UUID, Period]]]
 
 
@@ -30,9 +32,10 @@ class Lived(NamedTuple):
 
 
 def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Parts | None:
-    """The resident's parts of a year, None for who is in no register: three queries, four with a run.
+    """The resident's parts of a year, None for who is in no register: four queries, five with a run.
 
     Households are those of the run that found the refund, as its freeze kept them; without a run, as they are now.
+    Who is protected now is not counted among the members, nor among the children.
     """
     days = days_of_residents([ref]).get(ref)
     if days is None:
@@ -47,7 +50,7 @@ def parts_of_year(ref: UUID, year: int, scheme: Scheme, run: Run | None) -> Part
         pools=pools(scheme),
         cap_minor=cap_minor,
         has_payee=lived.has_payee,
-        children=_in_year(year).filter(payee=ref).values("resident_id").distinct().count(),
+        children=_in_year(year).filter(SEEN, payee=ref).values("resident_id").distinct().count(),
     )
 
 
@@ -56,8 +59,13 @@ def _kept(ref: UUID, run: Run, residence: Sequence[Period]) -> Lived:
     kept = Member.objects.filter(tax_year=year, run=run.number)
     own = list(kept.filter(resident_ref=ref).order_by("first_month"))
     rows = kept.filter(group_ref__in={row.group_ref for row in own})
-    fields = rows.values_list("household_ref", "resident_ref", "first_month", "last_month")
-    stays = ((home, member, Period(date(year, a, 1), after_month(year, b))) for home, member, a, b in fields)
+    fields = list(rows.values_list("household_ref", "resident_ref", "first_month", "last_month"))
+    hidden = protected_among({member for _, member, _, _ in fields}) - {ref}
+    stays = (
+        (home, member, Period(date(year, a, 1), after_month(year, b)))
+        for home, member, a, b in fields
+        if member not in hidden
+    )
     found = [Stretch(row.household_ref, row.first_month, row.last_month) for row in own]
     has_payee = any(row.payee_ref for row in own)
     return Lived(found or stretches(ref, residence, [], year), has_payee, _by_home(stays))
@@ -65,7 +73,8 @@ def _kept(ref: UUID, run: Run, residence: Sequence[Period]) -> Lived:
 
 def _now(ref: UUID, year: int, residence: Sequence[Period]) -> Lived:
     homes = _in_year(year).filter(resident=ref).values("household_ref")
-    rows = list(_in_year(year).filter(household_ref__in=homes).order_by("valid"))
+    seen = _in_year(year).filter(SEEN | Q(resident=ref), household_ref__in=homes)
+    rows = [] if protected_among({ref}) else list(seen.order_by("valid"))
     own = [stay for stay in rows if stay.resident_id == ref]
     stays = ((row.household_ref, row.resident_id, Period(row.valid.lower, row.valid.upper)) for row in rows)
     periods = [(Period(stay.valid.lower, stay.valid.upper), stay.household_ref) for stay in own]

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 from psycopg.types.range import DateRange
 
@@ -65,10 +66,11 @@ def _homes(ref: UUID) -> list[Home]:
 
 
 def _members(stays: Iterable[Membership]) -> dict[int, int]:
-    """How many belonged to the household of each stay at some time of it: one query."""
+    """How many belonged to the household of each stay at some time of it, other than protected ones: one query."""
     refs_of: dict[int, set[UUID]] = defaultdict(set)
-    homes = {stay.household_ref for stay in stays}
-    for home, valid, ref in Membership.objects.filter(household_ref__in=homes).values_list(
+    homes, own = {stay.household_ref for stay in stays}, {stay.resident_id for stay in stays}
+    seen = Q(resident__is_protected=False) | Q(resident__in=own)
+    for home, valid, ref in Membership.objects.filter(seen, household_ref__in=homes).values_list(
         "household_ref", "valid", "resident_id"
     ):
         for stay in stays:

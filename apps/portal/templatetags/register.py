@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.audit.models import AccessRecord
 from apps.audit.purposes import purpose_words as of_staff
 from apps.portal.parts import Part
-from apps.portal.wording import COLUMNS, EVENTS, OPENED, PURPOSES, ROLES
+from apps.portal.wording import COLUMNS, EVENTS, OPENED, PAGES, PORTAL, PURPOSES, ROLES
 
 register = template.Library()
 VAULT: Final = "vault:"
@@ -37,6 +37,8 @@ def why_words(record: AccessRecord) -> str:
 @register.filter
 def what_words(record: AccessRecord) -> str:
     """What was opened."""
+    if record.what.startswith(PORTAL):
+        return str(PAGES.get(record.what.removeprefix(PORTAL), _("a page of the portal")))
     if not record.what.startswith(VAULT):
         name, _space, which = record.what.partition(" ")
         if record.what in OPENED:

@@ -6,12 +6,12 @@ from django.views.decorators.http import require_GET
 
 from apps.portal.guard import resident_page
 from apps.portal.queries.registration import own_registration
-from apps.portal.viewer import Viewer
+from apps.portal.viewer import Right, Viewer
 from apps.residents.models import Resident
 
 
 @require_GET
-@resident_page()
+@resident_page(Right.SELF)
 def registration(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """The resident's own registration."""
     try:

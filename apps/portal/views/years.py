@@ -10,7 +10,7 @@ from apps.audit.officers import is_auditor
 from apps.portal.guard import resident_page
 from apps.portal.queries import years
 from apps.portal.queries.accounts import NoAccount, viewer_of
-from apps.portal.viewer import Right, Viewer
+from apps.portal.viewer import ACTING, Right, Viewer
 from apps.schemes.queries import YearNotStarted
 
 
@@ -18,10 +18,15 @@ from apps.schemes.queries import YearNotStarted
 @never_cache
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """A resident's newest year; auditors are shown to the console, others of staff to the office."""
+    """A resident's newest year; auditors are shown to the console, others of staff to the office.
+
+    Who acts for a resident and may not see, or not any more, is shown for whom one can act.
+    """
     try:
-        viewer = viewer_of(request.user, Right.SEE)
+        viewer = viewer_of(request.user, Right.SEE, acting=request.session.get(ACTING, ""))
     except NoAccount:
+        if request.session.get(ACTING):
+            return redirect("acting")
         return redirect("console" if is_auditor(request.user) else "office")
     year = years.newest_year(viewer.ref)
     if year is None:

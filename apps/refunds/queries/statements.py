@@ -1,6 +1,6 @@
 """A resident's refunds: the kept numbers, their explanation, and the statement with its proof."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,12 @@ class StatementMissing(KanpuError):
 def refund_of(resident_ref: UUID, year: int) -> Refund | None:
     """The resident's refund in the newest run that has one: one query."""
     return Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run").first()
+
+
+def newest_refunds(refs: Collection[UUID], year: int) -> dict[UUID, Refund]:
+    """The refunds of these residents in the newest run that has one of theirs: one query."""
+    rows = Refund.objects.filter(resident_ref__in=refs, tax_year=year).order_by("resident_ref", "run")
+    return {refund.resident_ref: refund for refund in rows}
 
 
 def refunds_of(resident_ref: UUID, year: int) -> list[tuple[Refund, Run]]:

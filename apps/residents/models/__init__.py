@@ -4,6 +4,7 @@ from apps.residents.models.accounts import PaymentAccount
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
 from apps.residents.models.messages import Message
+from apps.residents.models.proxies import HouseholdConsent, Proxy, ProxyCode, ProxyCodeMiss, ProxyDay
 from apps.residents.models.register import (
     Attribute,
     EarlierResidence,
@@ -22,6 +23,7 @@ __all__ = [
     "CardSuspension",
     "EarlierResidence",
     "HandOver",
+    "HouseholdConsent",
     "HouseholdIndex",
     "JudgingDue",
     "KeyFingerprint",
@@ -31,6 +33,10 @@ __all__ = [
     "PaymentAccount",
     "PhoneMiss",
     "Photo",
+    "Proxy",
+    "ProxyCode",
+    "ProxyCodeMiss",
+    "ProxyDay",
     "RecordingPause",
     "RegisterEvent",
     "Resident",

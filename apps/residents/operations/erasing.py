@@ -15,6 +15,8 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import RegisterEvent, VaultRecord
 from apps.residents.operations.accounts import erase_accounts
+from apps.residents.operations.household_consent import forget_consents
+from apps.residents.operations.proxies import forget_acting
 from apps.residents.vault.contents import COLUMNS
 
 resident_erased: Final = Signal()  # gives `ref` and `at`, in the same transaction
@@ -30,8 +32,9 @@ class NothingToErase(KanpuError):
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
     """Empty the vault's row of a resident for good, and every account.
 
-    Purchases, totals and refunds stay, under the reference. Whoever is registered with the same number later is another
-    resident. `reason` goes to the trail. Raises NothingToErase.
+    Purchases, totals and refunds stay, under the reference. For whom the resident acted, who acted for them and to what
+    they consented is forgotten. Whoever is registered with the same number later is another resident. `reason` goes to
+    the trail. Raises NothingToErase.
     """
     record = VaultRecord.objects.select_for_update().filter(pk=ref, erased_at=None).first()
     if record is None:
@@ -42,6 +45,8 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
     record.erased_at = at
     record.save()
     erase_accounts(ref, at=at)
+    forget_acting(ref)
+    forget_consents(ref)
     RegisterEvent.objects.create(
         resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
         actor=actor,

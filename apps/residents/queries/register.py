@@ -51,7 +51,7 @@ REGISTERED: Final = """
 SELECT r.ref, r.resident_from, r.resident_to,
        (SELECT json_agg(json_build_array(lower(m.valid), upper(m.valid), m.household_ref, m.payee_id) ORDER BY m.valid)
         FROM residents_membership m
-        WHERE m.resident_id = r.ref AND m.valid && daterange(%(first)s, %(after)s))::text,
+        WHERE m.resident_id = r.ref AND NOT r.is_protected AND m.valid && daterange(%(first)s, %(after)s))::text,
        (SELECT json_object_agg(a.name, a.value) FROM residents_attribute a
         WHERE a.resident_id = r.ref AND a.valid @> %(last)s::date)::text,
        (SELECT array_agg(e.valid) FROM residents_earlierresidence e WHERE e.resident_id = r.ref)
@@ -76,7 +76,8 @@ class Registered(NamedTuple):
 def registered_in(year: int) -> Iterator[Registered]:
     """Live residents with a household or an attribute in a year, by reference; flat in memory.
 
-    An attribute counts as it is on the year's last day. Must run in a transaction.
+    An attribute counts as it is on the year's last day. Who is protected counts as living alone: what a pooled limit
+    left to the others would tell of them. Must run in a transaction.
     """
     days = {"first": date(year, 1, 1), "after": date(year + 1, 1, 1), "last": date(year, 12, 31)}
     with connection.chunked_cursor() as cursor:
