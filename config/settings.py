@@ -9,6 +9,9 @@ KANPU_KEYRING                the file with the private keys: workers and card is
 KANPU_VAULT_KEYS             the file with the vault's keys: offices, portal, imports; never API servers or workers
 KANPU_VAULT_KEYS_TEXT        the same keys themselves, where they come from the environment
 KANPU_PORTAL_URL             the portal's address as residents type it: printed in letters
+EMAIL_URL                    the mail server, smtp+tls://user:password@host:587 (console: where it is not set)
+KANPU_MAIL_FROM              from whom residents get e-mail
+KANPU_COSTS                  a JSON file of what running it costs, for /transparency (docs/portal.md)
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
@@ -20,6 +23,7 @@ import dj_database_url
 from csp.constants import SELF
 
 from config.env import ROOT, earlier_secrets, env, secret
+from config.mail import mail_settings
 
 BASE_DIR = ROOT
 PRODUCTION = env.bool("KANPU_PRODUCTION", False)
@@ -119,7 +123,13 @@ KANPU_KEYRING = env.path("KANPU_KEYRING", None)
 KANPU_VAULT_KEYS = env.path("KANPU_VAULT_KEYS", None)
 KANPU_VAULT_KEYS_TEXT = env.str("KANPU_VAULT_KEYS_TEXT", "")
 KANPU_PORTAL_URL = env.str("KANPU_PORTAL_URL", "")
+KANPU_COSTS = env.path("KANPU_COSTS", None)
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
+
+# --- e-mail --------------------------------------------------------------------------------------------
+globals().update(mail_settings(env.str("EMAIL_URL", "console:")))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("KANPU_MAIL_FROM", "Kanpu <kanpu@localhost>")
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [

@@ -2,7 +2,7 @@
 
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
-from apps.residents.models.messages import Message
+from apps.residents.models.messages import AccessQuestion, Mail, Mailing, Message
 from apps.residents.models.register import (
     Attribute,
     EarlierResidence,
@@ -15,6 +15,7 @@ from apps.residents.models.register import (
 from apps.residents.models.vault import HouseholdIndex, VaultRecord
 
 __all__ = [
+    "AccessQuestion",
     "Attribute",
     "Card",
     "CardOrder",
@@ -24,6 +25,8 @@ __all__ = [
     "HouseholdIndex",
     "JudgingDue",
     "KeyFingerprint",
+    "Mail",
+    "Mailing",
     "Membership",
     "Message",
     "Notice",

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
-from apps.residents.models import RegisterEvent, VaultRecord
+from apps.residents.models import AccessQuestion, Mail, Mailing, RegisterEvent, VaultRecord
 from apps.residents.vault.contents import COLUMNS
 
 
@@ -20,7 +20,7 @@ class NothingToErase(KanpuError):
 
 @transaction.atomic
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
-    """Empty the vault's row of a resident for good. Purchases, totals and refunds stay, under the reference.
+    """Empty the vault's row of a resident for good, with what was asked of offices. Purchases, totals and refunds stay.
 
     Whoever is registered with the same number later is another resident. `reason` goes to the trail. Raises
     NothingToErase.
@@ -33,6 +33,9 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
         setattr(record, column, None)
     record.erased_at = at
     record.save()
+    Mail.objects.filter(resident_ref=ref).delete()
+    Mailing.objects.filter(pk=ref).delete()
+    AccessQuestion.objects.filter(resident_ref=ref).update(words="", answer="")
     RegisterEvent.objects.create(
         resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
         actor=actor,

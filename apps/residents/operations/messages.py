@@ -1,15 +1,71 @@
-"""Telling residents that something happened."""
+"""Telling residents that something happened, in the transaction in which it does.
 
-from collections.abc import Collection
+One statement puts the messages into their portals, and into the outbox of e-mail for those who want that kind by mail.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from apps.residents.messages import KINDS
+from django.db import connection
+from django.db.models import Q
+
+from apps.residents.messages import IMPORTANT, KINDS
 from apps.residents.models import Message
 
+# `found` gives (resident_ref, detail, once).
+TELL: Final = """
+WITH told AS (
+    INSERT INTO residents_message (resident_ref, kind, detail, once, at)
+    SELECT found.resident_ref, %(kind)s, found.detail, found.once, %(at)s::timestamptz FROM ({found}) AS found
+    ON CONFLICT (resident_ref, kind, once) WHERE NOT once = '' DO NOTHING
+    RETURNING id, resident_ref
+), mailed AS (
+    INSERT INTO residents_mail (message_id, resident_ref, due_at, tries)
+    SELECT told.id, told.resident_ref, %(at)s::timestamptz, 0
+    FROM told JOIN residents_mailing m ON m.resident_id = told.resident_ref
+    WHERE m.confirmed_at IS NOT NULL AND (m.wants = 'all' OR (m.wants = 'important' AND %(important)s))
+)
+SELECT count(*) FROM told
+"""
+THESE: Final = (
+    "SELECT resident_ref, detail, %(once)s AS once"
+    " FROM unnest(%(refs)s::uuid[], %(details)s::jsonb[]) AS these (resident_ref, detail) ORDER BY resident_ref"
+)
 
-def tell(refs: Collection[UUID], kind: str, *, at: datetime, **detail: object) -> None:
-    """Put a message of this kind into these residents' portals, in the caller's transaction."""
+
+def tell(refs: Collection[UUID], kind: str, *, at: datetime, once: str = "", **detail: object) -> int:
+    """Put a message of this kind into these residents' portals, in the caller's transaction. Returns how many.
+
+    With `once` (up to 64 characters) who was told the same kind under it before is told nothing.
+    """
+    return tell_each([(ref, detail) for ref in refs], kind, at=at, once=once)
+
+
+def tell_each(each: Sequence[tuple[UUID, Mapping[str, object]]], kind: str, *, at: datetime, once: str = "") -> int:
+    """The same with particulars for each resident: one statement."""
+    if not each:
+        return 0
+    details = [json.dumps(detail, ensure_ascii=False) for _, detail in each]
+    return tell_found(THESE, {"refs": [ref for ref, _ in each], "details": details, "once": once}, kind, at=at)
+
+
+def tell_found(found: str, values: Mapping[str, Any], kind: str, *, at: datetime) -> int:
+    """The same for residents whom a query finds, as many as there are: one statement, INSERT … SELECT.
+
+    `found` is the program's own text and gives resident_ref, detail (jsonb) and once (text); `values` are its own.
+    """
     if kind not in KINDS:
         raise AssertionError(f"{kind!r} is no kind of message.")
-    Message.objects.bulk_create([Message(resident_ref=ref, kind=kind, detail=detail, at=at) for ref in refs])
+    with connection.cursor() as cursor:
+        cursor.execute(TELL.format(found=found), {**values, "kind": kind, "at": at, "important": kind in IMPORTANT})
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def mark_read(ref: UUID, *, at: datetime, only: Collection[int] | None = None) -> int:
+    """Mark a resident's messages as read, all or those of these numbers. Returns how many were not."""
+    chosen = Q() if only is None else Q(pk__in=only)
+    return Message.objects.filter(chosen, resident_ref=ref, read_at=None).update(read_at=at)

@@ -10,13 +10,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from honcho.manager import Manager
 
 from apps.simulator.cast import read_logins
-from apps.simulator.processes import beat_command, environment, sweep_command, web_command, worker_command
+from apps.simulator.processes import beat_command, environment, mail_command, sweep_command, web_command, worker_command
 
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Command(BaseCommand):
-    help = "Keep the demo's web server, workers, sweep and clock running, until Ctrl-C."
+    help = "Keep the demo's web server, workers, sweep, clock and mail running, until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="the web server's port on 127.0.0.1 (default: 8000)")
@@ -29,12 +29,14 @@ class Command(BaseCommand):
         for login in read_logins(folder / "accounts.json"):
             self.stdout.write(f"  {login.username} / {login.password} ({login.shows})")
         self.stdout.flush()
+        os.environ.setdefault("KANPU_PORTAL_URL", f"http://127.0.0.1:{options['port']}")
         manager = Manager()
         for name, command, with_keys in (
             ("web", web_command(options["port"]), False),
             ("worker", worker_command(), True),
             ("sweep", sweep_command(), True),
             ("beat", beat_command(folder / "beat"), False),
+            ("mail", mail_command(), False),
         ):
             manager.add_process(name, "exec " + shlex.join(command), env=_env(with_keys=with_keys))
         manager.loop()
