@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.portal.birth_dates import birth_date_of
-from apps.residents.models import CardOrder
+from apps.residents.models import CardOrder, Mailing
 from apps.residents.numbers import is_individual_number, is_resident_code, plain_digits
 
 
@@ -93,4 +93,51 @@ class AppealForm(forms.Form):
 
     reason = forms.CharField(
         label=_("Why do you disagree?"), max_length=4_000, widget=forms.Textarea(attrs={"rows": 6})
+    )
+
+
+class WantsForm(forms.Form):
+    """Which messages come by e-mail."""
+
+    wants = forms.ChoiceField(
+        label=_("What shall come by e-mail?"),
+        choices=[
+            (Mailing.Wants.IMPORTANT.value, _("The important: refund, decisions, cards, account, purchases that wait")),
+            (Mailing.Wants.ALL.value, _("Everything, also when somebody looked at my data")),
+            (Mailing.Wants.NONE.value, _("Nothing")),
+        ],
+        initial=Mailing.Wants.IMPORTANT.value,
+        widget=forms.RadioSelect,
+    )
+
+
+class MailForm(WantsForm):
+    """An e-mail address for messages."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+    field_order = ["email", "wants"]
+
+
+class ConfirmMailForm(forms.Form):
+    """The code that was sent to an address."""
+
+    code = forms.CharField(
+        label=_("Code of the e-mail"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+
+class AskForm(forms.Form):
+    """What a resident asks of who looked; nothing need be said."""
+
+    words = forms.CharField(
+        label=_("What do you want to know? (may be left empty)"),
+        max_length=1_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
     )

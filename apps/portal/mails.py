@@ -28,7 +28,7 @@ def news(kinds: Sequence[str], *, language: str, portal: str, stop: str) -> Text
             "",
             *(f"- {line}" for line in headlines[:HEADLINES]),
             "",
-            _("Sign in to read it: type the address yourself, or follow %(address)s") % {"address": f"{portal}/messages"},
+            _("Sign in to read it, at %(address)s") % {"address": f"{portal}/messages"},
             _("We never ask for a password, a code or an account by e-mail."),
             "",
             _("No more such mails: %(address)s") % {"address": stop},
@@ -40,7 +40,7 @@ def confirmation(code: str, *, language: str, portal: str) -> Text:
     """The mail with the code that confirms an address."""
     with override(language):
         lines = [
-            _("Somebody gave this e-mail address for messages of the Kanpu portal. If it was you, type this code there:"),
+            _("Somebody gave this address for messages of the Kanpu portal. If it was you, type this code there:"),
             "",
             f"    {grouped(code)}",
             "",

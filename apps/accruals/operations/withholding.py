@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from django.utils import timezone
 
-from apps.accruals.operations.posting import Holder
 from apps.accruals.answers import ANSWERABLE
+from apps.accruals.operations.posting import Holder
 from apps.kernel.database import Cursor
 from apps.merchants.models import Mode
 from apps.purchases.following import Key

@@ -19,7 +19,6 @@ from apps.refunds.proofs import run_digest
 from apps.refunds.queries.settlements import unsettled
 from apps.residents.operations.messages import tell_found
 
-
 # Those to whom the run gives something.
 REFUNDED: Final = """
 SELECT resident_ref, '' AS once,

@@ -23,7 +23,9 @@ from apps.residents.operations.secret_files import PART
 
 CODE_DAYS: Final = 180
 TRIES: Final = 5
-IN_FILE: Final = "SELECT resident_id AS resident_ref, '{}'::jsonb AS detail, '' AS once FROM residents_notice WHERE file = %(file)s"
+IN_FILE: Final = """
+SELECT resident_id AS resident_ref, '{}'::jsonb AS detail, '' AS once FROM residents_notice WHERE file = %(file)s
+"""
 
 
 class CodeUnknown(KanpuError):
