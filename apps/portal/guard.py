@@ -15,6 +15,11 @@ P = ParamSpec("P")
 Page = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
 
 
+def fresh_sign_in(page: Page[P]) -> Page[P]:
+    """A page for who signed in just now. Passes everybody until there is a second step of signing in."""
+    return page
+
+
 def resident_page(right: Right = Right.SEE) -> Callable[[Page[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """A view for who signed in and has the right to it; it gets the viewer after the request. Anybody else: 404."""
 
