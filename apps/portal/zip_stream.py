@@ -50,9 +50,7 @@ def zipped(files: Iterable[File]) -> Iterator[bytes]:
     yield sent.taken()
 
 
-def as_both(
-    name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], counts: dict[str, int]
-) -> Iterator[File]:
+def as_both(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], counts: dict[str, int]) -> Iterator[File]:
     """A table as CSV and as JSON, in one pass over its rows; `counts` gets how many there were."""
     with SpooledTemporaryFile(max_size=1024 * 1024) as as_json:
         yield f"{name}.csv", _csv(name, columns, rows, counts, as_json)

@@ -77,7 +77,7 @@ def left_out() -> Mapping[str, str]:
     """What the file does not hold, and why."""
     return {
         **EXCEPTIONS,
-        "names of officers, references of others": "They are other people's data. Ask why somebody looked at /accesses.",
+        "names of officers, references of others": "They are other people's data. At /accesses you can ask why.",
         "keys, hashes of codes, sealed numbers of cards": "They prove who you are: nobody is told them.",
     }
 

@@ -160,18 +160,21 @@ def rows_of(table: Table, ref: UUID) -> Iterator[list[Any]]:
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: times of Japan, hashes in hex, a period as from and to."""
-    if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat()
-    if isinstance(value, date | UUID):
-        return str(value)
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    if hasattr(value, "upper_inc"):
-        return {"from": plain(value.lower), "to": plain(value.upper)}
     if isinstance(value, Mapping):
         return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | memoryview):
         return [plain(part) for part in value]
-    return value
+    if hasattr(value, "upper_inc"):
+        return {"from": plain(value.lower), "to": plain(value.upper)}
+    made = next((make for kind, make in PLAIN.items() if isinstance(value, kind)), None)
+    return made(value) if made else value
+
+
+PLAIN: Final[Mapping[Any, Callable[[Any], Any]]] = {  # a datetime is a date as well, and comes first
+    datetime: lambda value: timezone.localtime(value).isoformat(),
+    date: str,
+    UUID: str,
+    Decimal: int,
+    bytes: bytes.hex,
+    memoryview: lambda value: bytes(value).hex(),
+}

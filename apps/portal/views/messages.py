@@ -24,9 +24,7 @@ from apps.residents.operations.mailing import CodeWrong, NobodyKnown, stop_mails
 @resident_page()
 def all_messages(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """All messages, the newest first."""
-    return render(
-        request, "portal/messages.html", {"found": own_messages(viewer.ref, page=request.GET.get("page"))}
-    )
+    return render(request, "portal/messages.html", {"found": own_messages(viewer.ref, page=request.GET.get("page"))})
 
 
 @require_POST

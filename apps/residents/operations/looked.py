@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from apps.audit.access import Access
-from apps.audit.purposes import OTHER, PURPOSES, ROUTINE
+from apps.audit.purposes import ROUTINE, counted_as
 from apps.residents.operations.messages import tell
 
 
@@ -21,5 +21,5 @@ def tell_looked(access: Access, refs: Sequence[UUID], at: datetime) -> None:
         return
     day = timezone.localdate(at)
     once = hashlib.sha256(f"{access.actor}\n{access.purpose}\n{day}".encode()).hexdigest()
-    purpose = access.purpose if access.purpose in PURPOSES else OTHER
+    purpose = counted_as(access.purpose)
     tell(sorted(set(refs)), "looked", at=at, once=once, office=access.office, role=access.role, purpose=purpose)
