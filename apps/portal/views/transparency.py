@@ -72,9 +72,5 @@ def _few(accesses: int | None) -> int | None:
 
 def _year_json(year: YearFigures) -> dict[str, object]:
     kept = {name: value for name, value in year._asdict().items() if name != "scheme"}
-    return {
-        **kept,
-        "currency": year.scheme.currency,
-        "left_minor": year.left_minor,
-        "cost_each_minor": year.cost_each_minor,
-    }
+    made = {"left_minor": year.left_minor, "cost_each_minor": year.cost_each_minor}
+    return {**kept, **made, "currency": year.scheme.currency}

@@ -28,10 +28,8 @@ THESE: Final = (
     "SELECT resident_ref, detail, %(once)s AS once"
     " FROM unnest(%(refs)s::uuid[], %(details)s::jsonb[]) AS these (resident_ref, detail) ORDER BY resident_ref"
 )
-TELL_THESE: Final = (
-    f"WITH told AS ({TELL.format(found=THESE)} RETURNING id, resident_ref),"
-    f" mailed AS ({MAIL.format(told='told')}) SELECT count(*) FROM told"
-)
+WITH_MAIL: Final = "WITH told AS ({} RETURNING id, resident_ref), mailed AS ({}) SELECT count(*) FROM told"
+TELL_THESE: Final = WITH_MAIL.format(TELL.format(found=THESE), MAIL.format(told="told"))
 MAIL_FOUND: Final = MAIL.format(told="residents_message") + " AND told.kind = %(kind)s AND told.at = %(at)s"
 
 
