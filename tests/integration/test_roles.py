@@ -12,14 +12,18 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from apps.audit.access import Access
+from apps.audit.models import AccessRecord
 from apps.audit.officers import Role
+from apps.audit.operations import record_accesses
 from apps.refunds.models import Decision
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import Resident
 from apps.residents.operations import make_keys
-from tests.offices import officer
+from apps.residents.operations.questions import ask_why
+from tests.offices import OFFICE, officer
 from tests.pages import YEAR, approve, buy, resident, settle
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +41,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     # everybody's
     "docs": ANYBODY, "first_purchase": ANYBODY, "guide": ANYBODY, "protocol": ANYBODY, "errors": ANYBODY,
     "openapi": ANYBODY, "reference": ANYBODY, "published": ANYBODY, "published-json": ANYBODY, "verifier": ANYBODY,
+    "transparency": ANYBODY, "transparency-json": ANYBODY, "mail-stop": ANYBODY,
     "sealing_keys": ANYBODY,
     "login": ANYBODY, "activate": ANYBODY, "activate-account": ANYBODY, "logout": ANYBODY, "set_language": ANYBODY,
     # tills
@@ -47,12 +52,17 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "my-decisions": RESIDENT, "my-decision": RESIDENT, "my-letter": RESIDENT, "my-appeal": RESIDENT,
     "my-cards": RESIDENT, "card-lost": RESIDENT, "card-resume": RESIDENT, "card-order": RESIDENT, "my-held": RESIDENT,
     "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
+    "access-ask": RESIDENT, "my-messages": RESIDENT, "messages-read": RESIDENT, "my-mail": RESIDENT,
+    "mail-address": RESIDENT, "mail-confirm": RESIDENT, "mail-wants": RESIDENT, "my-statements": RESIDENT,
+    "my-data": RESIDENT, "my-data-download": RESIDENT,
     # auditors
+    "questions": AUDITOR, "question": AUDITOR,
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
     "decisions": AUDITOR, "decision": AUDITOR, "letter": AUDITOR, "decision-sent": AUDITOR,
     "decision-appealed": AUDITOR, "decision-decided": AUDITOR, "what-if": AUDITOR,
     # offices
+    "office-questions": CLERK, "office-question": CLERK,
     "office": OFFICES | OPERATOR, "office-password": OFFICES | OPERATOR | AUDITOR,
     "office-counts": OPERATOR, "office-returned": CLERK | OPERATOR,
     "office-lost": OFFICES, "office-open": OFFICES, "office-close": OFFICES, "office-cards": OFFICES,
@@ -85,10 +95,13 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     buy(ref, terminal, {"reduced": 1_000_000})
     settle(freeze, assess_run, verify_run)
     approve()
+    record_accesses(Access("user:zoe", Role.CLERK, OFFICE, "card"), [ref], what="page:cards", at=now)
+    question = ask_why(ref, AccessRecord.objects.get().pk, "", at=now, actor="resident")
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
-        "terminal_id": terminal, "seq": 1,
+        "terminal_id": terminal, "seq": 1, "stop_token": uuid.uuid4(),
+        "record_id": question.record_id, "question_id": question.pk,
     }  # fmt: skip
 
 
