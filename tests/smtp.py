@@ -24,7 +24,7 @@ class Sink:
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails, to one address or all."""
         found = [raw for recipient, raw in self.came if not to or recipient == to]
-        return [cast("EmailMessage", message_from_bytes(raw, policy=policy.default)) for raw in found]
+        return [message_from_bytes(raw, policy=policy.default) for raw in found]
 
 
 class _Server(socketserver.ThreadingTCPServer):

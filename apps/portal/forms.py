@@ -119,8 +119,8 @@ class MailForm(WantsForm):
     )
     field_order = ["email", "wants"]
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, auto_id="address_%s", **options)  # another form of the page has the same choice
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, auto_id="address_%s", **options)  # another form of the page has the same choice
 
 
 class ConfirmMailForm(forms.Form):

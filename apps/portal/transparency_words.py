@@ -34,7 +34,8 @@ PROTECTED: Final = _(
 )
 RULES: Final[tuple[Promise, ...]] = (
     _(
-        "Who opens a resident gives a purpose first. It is on record before anything is shown, and the resident reads it."
+        "Who opens a resident gives a purpose first. It is on record before anything is shown, and the resident reads"
+        " it."
     ),
     _("Whoever sees names cannot see refunds, and whoever sees refunds cannot see names: no person has both roles."),
     _("A clerk opens one resident at a time, by exact number and birth date; there is no list to browse in."),

@@ -39,8 +39,9 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.fixture
-def sink(settings: Any) -> Iterator[Sink]:
+def sink(web: str, settings: Any) -> Iterator[Sink]:
     """A mail server, and settings that lead to it."""
+    settings.KANPU_PORTAL_URL = web
     with mail_server() as server:
         for name, value in mail_settings(f"smtp://127.0.0.1:{server.port}").items():
             setattr(settings, name, value)
@@ -79,9 +80,8 @@ def fits(page: Page, web: str, path: str) -> None:
 
 @pytest.mark.browser
 def test_a_resident_reads_messages_asks_why_and_takes_all_data(
-    web: str, page: Page, told: None, sink: Sink, settings: Any, tmp_path: Any
+    web: str, page: Page, told: None, sink: Sink, tmp_path: Any
 ) -> None:
-    settings.KANPU_PORTAL_URL = web
     sign_in(page, web, "hanako")
     fits(page, web, "/messages")
     expect(page.get_by_text("未読のお知らせが5件あります。")).to_be_visible()

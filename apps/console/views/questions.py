@@ -1,5 +1,7 @@
 """What residents ask of those who looked at their data: clerks answer for their office, auditors wherever."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -50,12 +52,12 @@ def office_question(request: HttpRequest, question_id: int) -> HttpResponse:
     return redirect("office-questions") if done else office_page(request, "question.html", **shown)
 
 
-def _list(request: HttpRequest, *, office: str | None) -> dict[str, object]:
+def _list(request: HttpRequest, *, office: str | None) -> dict[str, Any]:
     found = questions_page(office=office, page=request.GET.get("page"))
     return {"questions": found, "me": actor_of(request), "today": timezone.localdate()}
 
 
-def _one(request: HttpRequest, question_id: int, *, office: str | None) -> tuple[bool, dict[str, object]]:
+def _one(request: HttpRequest, question_id: int, *, office: str | None) -> tuple[bool, dict[str, Any]]:
     """Whether the question was answered with this request, and what its page shows."""
     found = question_of(question_id, office=office)
     if found is None:

@@ -118,7 +118,7 @@ def _filled(words: str, values: Mapping[str, str]) -> str:
 def _values(detail: Mapping[str, Any], schemes: Mapping[int, Scheme]) -> dict[str, str]:
     """A message's particulars as its words name them, in the reader's language."""
     found = {key: str(value) for key, value in detail.items()}
-    year = detail.get("year")
+    year = detail.get("year", 0)
     if "amount_minor" in detail and year in schemes:
         found["amount"] = money(detail["amount_minor"], schemes[year])
     if "month" in detail and year:

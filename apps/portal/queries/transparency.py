@@ -84,8 +84,12 @@ class Transparency:
 def transparency(month: date | None) -> Transparency:
     """The figures, some minutes old at most: four queries, or none while they are kept."""
     first = (month or timezone.localdate()).replace(day=1)
-    found: Transparency = cache.get_or_set(f"transparency {first}", lambda: _found(first), KEPT_S)
-    return found
+    key = f"transparency {first}"
+    kept: Transparency | None = cache.get(key)
+    if kept is None:
+        kept = _found(first)
+        cache.set(key, kept, KEPT_S)
+    return kept
 
 
 def _found(month: date) -> Transparency:

@@ -36,7 +36,7 @@ ORDER BY resident_ref
 """
 ISSUED = """
 SELECT resident_ref, '' AS once,
-       jsonb_build_object('year', tax_year, 'run', run, 'decision', id, 'kind', kind) AS detail
+       jsonb_build_object('year', tax_year, 'run', run, 'decision', id) AS detail
 FROM refunds_decision WHERE tax_year = %(year)s AND run = %(run)s AND decided_at = %(now)s AND kind <> 'annulled'
 """
 CUT_OF = "(SELECT coalesce(sum({0}[i + 2] - {0}[i + 3]), 0) FROM generate_series(1, cardinality({0}), 4) i)"
@@ -147,7 +147,7 @@ def annul(
         resident_ref=resident_ref, tax_year=year, run=run, kind=Decision.Kind.ANNULLED,
         amount_minor=amount_minor, reason=reason, decided_at=now,
     )  # fmt: skip
-    tell([resident_ref], "decision_issued", at=now, year=year, run=run, decision=decision.pk, kind=decision.kind)
+    tell([resident_ref], "decision_issued", at=now, year=year, run=run, decision=decision.pk)
     _record(decision, "decision.annul", actor, {"reason": reason, "amount_minor": amount_minor})
     return decision
 

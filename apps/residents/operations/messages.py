@@ -46,7 +46,7 @@ def tell_each(each: Sequence[tuple[UUID, Mapping[str, object]]], kind: str, *, a
     if not each:
         return 0
     details = [json.dumps(detail, ensure_ascii=False) for _, detail in each]
-    these = {"refs": [ref for ref, _ in each], "details": details, "once": once}
+    these: dict[str, Any] = {"refs": [ref for ref, _ in each], "details": details, "once": once}
     with connection.cursor() as cursor:
         cursor.execute(TELL_THESE, {**these, **_values(kind, at)})
         row = cursor.fetchone()
