@@ -98,7 +98,7 @@ COLUMNS: Final[dict[str, Promise]] = {
     "run": _("Run of the year under which it was counted or found"),
     "scheme_version": _("Version of the scheme that it was computed by"),
     "seq": _("Number of the record at that till"),
-    "shop": _("Shop"),
+    "shop": _("Company of the shop"),
     "spend_minor": _("Spend, one amount for each rate and time of the year"),
     "spent_at": _("When its code was used or became void"),
     "state": _("State"),

@@ -34,7 +34,7 @@ from tests.world import World
 pytestmark = pytest.mark.django_db(transaction=True)
 EN = {"accept-language": "en"}
 ADDRESS = "hanako.yoshida@example.jp"
-CODE = re.compile(r"^ +(\S{4} \S{4} \S{4} \S{4})$", re.MULTILINE)
+CODE = re.compile(r"^ +(\S{4} \S{4} \S{4} \S{4})\s*$", re.MULTILINE)
 
 
 class Time:
@@ -174,7 +174,7 @@ def test_only_what_is_wanted_is_sent_and_in_the_residents_language(hanako: UUID,
     assert Mail.objects.count() == 1
     send_due(clock=clock)
     (mail,) = sink.mails()
-    assert mail["Subject"] == "還付：新しいお知らせがあります"
+    assert mail["Subject"].strip() == "還付：新しいお知らせがあります"
     assert "還付額が決まりました。" in mail.get_content()
 
 
@@ -210,7 +210,7 @@ def test_mails_end_by_the_link_in_each_without_a_sign_in(hanako: UUID, sink: Sin
     tell([hanako], "card_resumed", at=clock())
     send_due(clock=clock)
     (mail,) = sink.mails()
-    path = mail["List-Unsubscribe"].strip("<>").removeprefix("https://kanpu.example")
+    path = mail["List-Unsubscribe"].strip(" <>").removeprefix("https://kanpu.example")
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     stranger = Client(enforce_csrf_checks=True)
     assert "E-mail about your messages ends" in shown(stranger, path)

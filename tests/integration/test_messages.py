@@ -20,7 +20,7 @@ from apps.portal.message_links import LINKS
 from apps.portal.models import Account
 from apps.refunds.models import Decision, Refund
 from apps.residents.messages import IMPORTANT, KINDS, MORE
-from apps.residents.models import CardSuspension, Message
+from apps.residents.models import Message
 from apps.residents.operations.messages import tell, tell_each
 from tests.identities import enter
 from tests.judging import find, lose, on
@@ -249,4 +249,3 @@ def test_the_navigation_counts_unread_messages_with_one_query(client: Client, ha
 def test_what_is_no_kind_of_message_is_refused(world: World) -> None:
     with pytest.raises(AssertionError):
         tell([uuid4()], "nonsense", at=timezone.now())
-    assert CardSuspension.objects.count() == 0

@@ -112,7 +112,7 @@ def test_the_file_has_all_of_the_resident_and_nothing_of_the_other(
     assert rows(archive, "registration")[0]["name"] == "𠮷田 髙子"
     purchases = rows(archive, "purchases")
     assert [(row["kind"], row["amounts_minor"], row["shop"]) for row in purchases] == [
-        ("sale", [55_000], "Shop"), ("return", [-22_000], "Shop"),
+        ("sale", [55_000], "Shop"), ("return", [-22_000], "Shop"), ("hold", [-700], "Shop"), ("sale", [700], "Shop"),
     ]  # fmt: skip
     assert purchases[0]["at"] == "2017-08-01T10:00:00+09:00"
     assert [row["status"] for row in rows(archive, "purchases_not_counted")] == ["held"]
@@ -125,7 +125,9 @@ def test_the_file_has_all_of_the_resident_and_nothing_of_the_other(
     for foreign in (str(other), "鈴木", "sato"):
         assert foreign not in everything
     dictionary = list(csv.DictReader(io.StringIO(archive.read("dictionary.csv").decode("utf-8-sig"))))
-    assert {"file": "purchases", "column": "shop", "en": "Shop", "ja": "事業者"} in dictionary
+    (shop,) = [row for row in dictionary if (row["file"], row["column"]) == ("purchases", "shop")]
+    assert shop["en"] == "Company of the shop"
+    assert not shop["ja"].isascii()
 
 
 def test_the_vault_is_opened_on_record_and_the_resident_is_told(client: Client, hanako: UUID) -> None:

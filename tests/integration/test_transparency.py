@@ -59,7 +59,7 @@ def test_who_may_see_what_is_the_table_that_the_pages_open_by(client: Client, db
     assert MAY["questions"] | (MAY["office-questions"] - {Role.PROTECTED_OFFICER}) == MAY_OPEN[Thing.QUESTIONS]
     assert machine(client)["may_open"]["cards"] == ["registry_clerk", "helpdesk"]
     page = shown(client, "/transparency")
-    assert "Names, birth date and address yes – – –" in page
+    assert "Cards and their state, never their numbers Registry clerk · Telephone helpdesk" in page
 
 
 def test_accesses_are_counted_by_office_purpose_and_month_and_few_are_not_told(client: Client, world: World) -> None:

@@ -67,7 +67,8 @@ def _one(request: HttpRequest, question_id: int, *, office: str | None) -> tuple
         try:
             answer_why(found, form.cleaned_data["answer"], at=timezone.now(), actor=actor_of(request))
         except KanpuError as error:
-            form.add_error(None, in_words(error))
+            messages.error(request, in_words(error))
+            found.refresh_from_db()
         else:
             messages.success(request, _("The answer is sent: the resident reads it now."))
             return True, {}

@@ -86,7 +86,7 @@ def _terminal(row: Row) -> int:
 REF: Final = frozenset({"resident_ref", "resident_id"})
 SHOP: Final = ("shop", "branch")
 TABLES: Final = (
-    Table("residence", Resident, "ref", ("ref",), _("What the system knows of you without the vault")),
+    Table("residence", Resident, "ref", ("ref",), _("Your time of residence, municipality, language")),
     Table("earlier_residence", EarlierResidence, "resident", ("valid",), _("Earlier times of residence"), REF | {"id"}),
     Table("register_changes", RegisterEvent, "resident", ("recorded_at", "pk"),
           _("What the register reported of you: kinds of changes and days"), REF | {"id", "actor"}),

@@ -72,7 +72,7 @@ class Transparency:
     `delayed` are the notices to residents that are held back now, by office.
     """
 
-    may: Mapping[Thing, tuple[bool, ...]]
+    may: Mapping[Thing, tuple[Role, ...]]
     month: date
     months: tuple[date, ...]
     accesses: tuple[Accesses, ...]
@@ -84,7 +84,7 @@ class Transparency:
 def transparency(month: date | None) -> Transparency:
     """The figures, some minutes old at most: four queries, or none while they are kept."""
     first = (month or timezone.localdate()).replace(day=1)
-    key = f"transparency {first}"
+    key = f"transparency-{first}"
     kept: Transparency | None = cache.get(key)
     if kept is None:
         kept = _found(first)
@@ -97,7 +97,7 @@ def _found(month: date) -> Transparency:
     counts = rows.values_list("office", "purpose", "accesses")
     months = AccessCount.objects.order_by("-month").values_list("month", flat=True).distinct()[:MONTHS]
     return Transparency(
-        may={thing: tuple(role in roles for role in ROLES) for thing, roles in MAY_OPEN.items()},
+        may={thing: tuple(role for role in ROLES if role in roles) for thing, roles in MAY_OPEN.items()},
         month=month,
         months=tuple(months),
         accesses=tuple(Accesses(office, purpose, n if n >= FEW else None) for office, purpose, n in counts),

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from apps.portal.queries.transparency import FEW, KEPT_S, ROLES, Transparency, YearFigures
+from apps.portal.queries.transparency import FEW, KEPT_S, Transparency, YearFigures
 from apps.portal.queries.transparency import transparency as found_for
 from apps.portal.transparency_words import NOT_SEEN, PROTECTED, RULES, THINGS
 from apps.portal.transparency_words import ROLES as ROLE_WORDS
@@ -22,8 +22,7 @@ def transparency(request: HttpRequest) -> HttpResponse:
     found = found_for(_month(request))
     shown = {
         "found": found,
-        "roles": [ROLE_WORDS[role] for role in ROLES],
-        "may": [(THINGS[thing], marks) for thing, marks in found.may.items()],
+        "may": [(THINGS[thing], [ROLE_WORDS[role] for role in roles]) for thing, roles in found.may.items()],
         "accesses": found.accesses[:SHOWN],
         "more": max(len(found.accesses) - SHOWN, 0),
         "few": FEW,
@@ -50,9 +49,7 @@ def _month(request: HttpRequest) -> date | None:
 
 def _as_json(found: Transparency) -> dict[str, object]:
     return {
-        "may_open": {
-            thing: [role for role, may in zip(ROLES, marks, strict=True) if may] for thing, marks in found.may.items()
-        },
+        "may_open": found.may,
         "month": f"{found.month:%Y-%m}",
         "months": [f"{month:%Y-%m}" for month in found.months],
         "accesses": [

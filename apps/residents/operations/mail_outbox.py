@@ -59,7 +59,7 @@ def claim_mails(*, now: datetime) -> list[Claim]:
         for message_id, ref in cursor.fetchall():
             claimed[ref].append(message_id)
     granted = _granted(claimed, now)
-    _put_off(claimed.keys() - granted.keys(), now)
+    _put_off({ref: ids for ref, ids in claimed.items() if ref not in granted}, now)
     return [_claim(mailing, now) for mailing in granted.values()]
 
 
@@ -72,16 +72,15 @@ def _granted(claimed: Collection[UUID], now: datetime) -> dict[UUID, Mailing]:
     return granted
 
 
-def _put_off(refs: Collection[UUID], now: datetime) -> None:
+def _put_off(claimed: Mapping[UUID, Collection[int]], now: datetime) -> None:
     """Those who had a mail just now get these later; those who want none any more, never."""
-    if not refs:
+    if not claimed:
         return
-    wanting = Mailing.objects.filter(pk__in=refs, confirmed_at__isnull=False).exclude(wants=Mailing.Wants.NONE)
+    wanting = Mailing.objects.filter(pk__in=claimed, confirmed_at__isnull=False).exclude(wants=Mailing.Wants.NONE)
     later = dict(wanting.values_list("pk", "next_at"))
-    Mail.objects.filter(resident_ref__in=set(refs) - later.keys()).delete()
+    Mail.objects.filter(resident_ref__in=claimed.keys() - later.keys()).delete()
     for ref, next_at in later.items():
-        rows = Mail.objects.filter(resident_ref=ref, given_up_at=None)
-        rows.filter(due_at=now + LEASE).update(due_at=max(next_at, now + LEASE), tries=F("tries") - 1)
+        Mail.objects.filter(pk__in=claimed[ref]).update(due_at=max(next_at, now + LEASE), tries=F("tries") - 1)
 
 
 def _claim(mailing: Mailing, now: datetime) -> Claim:
