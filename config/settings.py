@@ -14,6 +14,9 @@ KANPU_OIDC_ISSUER            the government's identity provider (OpenID Connect)
 KANPU_OIDC_CLIENT_ID         Kanpu's name there,
 KANPU_OIDC_CLIENT_SECRET[_FILE]  its secret,
 KANPU_OIDC_ACR               what the provider calls a sign-in with two factors: without it, Kanpu asks for its own too
+EMAIL_URL                    the mail server, smtp+tls://user:password@host:587 (console: where it is not set)
+KANPU_MAIL_FROM              from whom residents get e-mail
+KANPU_COSTS                  a JSON file of what running it costs, for /transparency (docs/portal.md)
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
@@ -26,6 +29,7 @@ import dj_database_url
 from csp.constants import SELF
 
 from config.env import ROOT, earlier_secrets, env, origin_of, secret
+from config.mail import mail_settings
 
 BASE_DIR = ROOT
 PRODUCTION = env.bool("KANPU_PRODUCTION", False)
@@ -138,7 +142,13 @@ KANPU_KEYRING = env.path("KANPU_KEYRING", None)
 KANPU_VAULT_KEYS = env.path("KANPU_VAULT_KEYS", None)
 KANPU_VAULT_KEYS_TEXT = env.str("KANPU_VAULT_KEYS_TEXT", "")
 KANPU_PORTAL_URL = env.str("KANPU_PORTAL_URL", "")
+KANPU_COSTS = env.path("KANPU_COSTS", None)
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
+
+# --- e-mail --------------------------------------------------------------------------------------------
+globals().update(mail_settings(env.str("EMAIL_URL", "console:")))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("KANPU_MAIL_FROM", "Kanpu <kanpu@localhost>")
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------
 # Counters of guesses and used codes: in PostgreSQL, the same for all processes. Redis may be emptied at any time.

@@ -56,6 +56,24 @@ class AccessRecord(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.what}"
 
 
+class AccessCount(models.Model):
+    """How often officers of an office looked for a purpose in a month (its first day), counted with the records.
+
+    Residents' own looks are left out. A purpose that was typed counts as `other`.
+    """
+
+    month = models.DateField()
+    office = models.CharField(max_length=150, blank=True)
+    purpose = models.CharField(max_length=40)
+    accesses = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["month", "office", "purpose"], name="access_count_once")]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.office} {self.purpose}"
+
+
 class Officer(models.Model):
     """The office that a user works for. What officers may do is said by their groups (see officers.py)."""
 

@@ -1,6 +1,6 @@
 """Which officers there are, and what each role may do: the group that a user is in."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -20,6 +20,38 @@ class Role(StrEnum):
     PROTECTED_OFFICER = "protected_officer"  # beside another role: opens protected residents
 
 
+class Thing(StrEnum):
+    """What of residents, or of the whole, is open to some roles and to nobody else."""
+
+    PERSON = "person"
+    CARDS = "cards"
+    LETTERS = "letters"
+    HOUSEHOLD = "household"
+    CHOICES = "choices"
+    PURCHASES = "purchases"
+    REFUNDS = "refunds"
+    DECISIONS = "decisions"
+    QUESTIONS = "questions"
+    ACCESSES = "accesses"
+    ALARMS = "alarms"
+    COUNTS = "counts"
+
+
+# Which roles may open what: the guards of the pages go by it, and it is published.
+MAY_OPEN: Final[Mapping[Thing, frozenset[Role]]] = {
+    Thing.PERSON: frozenset({Role.CLERK}),
+    Thing.CARDS: frozenset({Role.CLERK, Role.HELPDESK}),
+    Thing.LETTERS: frozenset({Role.CLERK, Role.HELPDESK}),
+    Thing.HOUSEHOLD: frozenset({Role.CLERK}),
+    Thing.CHOICES: frozenset({Role.CLERK}),
+    Thing.PURCHASES: frozenset({Role.CLERK}),
+    Thing.REFUNDS: frozenset({Role.AUDITOR}),
+    Thing.DECISIONS: frozenset({Role.AUDITOR}),
+    Thing.QUESTIONS: frozenset({Role.CLERK, Role.AUDITOR}),
+    Thing.ACCESSES: frozenset({Role.AUDITOR}),
+    Thing.ALARMS: frozenset({Role.AUDITOR}),
+    Thing.COUNTS: frozenset({Role.OPERATOR}),
+}
 AUDITORS: Final = Role.AUDITOR.value
 SEES_NAMES: Final = frozenset({Role.CLERK, Role.HELPDESK})  # or may find out whose card or number something is
 SEES_REFERENCES: Final = frozenset({Role.AUDITOR, Role.OPERATOR})

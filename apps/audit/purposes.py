@@ -23,6 +23,27 @@ OF_AUDITORS: Final[dict[str, Promise]] = {
 }
 BY_THEMSELVES: Final[dict[str, Promise]] = {"lost_card": _("A card was reported lost by telephone")}
 PURPOSES: Final = AT_OFFICES | OF_AUDITORS | BY_THEMSELVES
+OWN: Final = "own page"  # of residents who look at their own data
+E_MAIL: Final = "e-mail"  # of the process that sends residents' messages
+# Work that is done for many residents at once and that reaches each of them: on record, and no message beside it.
+ROUTINE: Final = frozenset({OWN, E_MAIL, "activation", "card notices", "decision letters", "card personalisation"})
+AUTOMATIC: Final[dict[str, Promise]] = {
+    E_MAIL: _("Sending messages by e-mail"),
+    "activation": _("Checking a letter's code"),
+    "card notices": _("Printing letters about cards"),
+    "decision letters": _("Printing letters of decisions"),
+    "card personalisation": _("Making cards"),
+}
+
+
+def counted_as(purpose: str) -> str:
+    """The purpose under which an access is counted: what an officer typed counts as another."""
+    return purpose if purpose in PURPOSES or purpose in ROUTINE else OTHER
+
+
+def counted_words(purpose: str) -> str:
+    """A counted purpose in the reader's language."""
+    return str((PURPOSES | AUTOMATIC | {OTHER: _("Another purpose")}).get(purpose, purpose))
 
 
 def purpose_words(purpose: str) -> str:

@@ -74,3 +74,11 @@ class OutcomeForm(forms.Form):
         widget=forms.RadioSelect,
     )
     outcome = forms.CharField(label=_("Reasons"), max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 4}))
+
+
+class AnswerWhyForm(forms.Form):
+    """Why somebody of the office looked."""
+
+    answer = forms.CharField(
+        label=_("Answer: why was it looked at?"), max_length=2_000, widget=forms.Textarea(attrs={"rows": 6})
+    )

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 
-from apps.audit.officers import Role, Standing, standing_of
+from apps.audit.officers import MAY_OPEN, Role, Standing, Thing, standing_of
 
 View = Callable[..., HttpResponse]
 OFFICES: Final = (Role.CLERK, Role.HELPDESK)
@@ -41,6 +41,12 @@ def staff_only(*roles: Role, with_first_password: bool = False) -> Callable[[Vie
 auditors_only: Final = staff_only(Role.AUDITOR)
 clerks_only: Final = staff_only(Role.CLERK)
 offices_only: Final = staff_only(*OFFICES)
+
+
+def open_to_those_who_may(thing: Thing, *among: Role) -> Callable[[View], View]:
+    """A view of something that MAY_OPEN says who may open; of those, with `among`, these roles only."""
+    roles = MAY_OPEN[thing]
+    return staff_only(*(roles & set(among) if among else roles))
 
 
 def actor_of(request: HttpRequest) -> str:

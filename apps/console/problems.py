@@ -36,6 +36,8 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "protected_stays_hidden": _("A protected resident stays hidden from the household."),
     "notice_missing": _("No letter was printed under this number. Check the number on the letter."),
     "notice_returned": _("It is on record already that this letter came back."),
+    "answerer_looked": _("You looked yourself: somebody else of your office, or an auditor, answers."),
+    "answered_before": _("This question was answered before."),
 }
 PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "step_running": _("A step of this year is at work already. Wait until it is done."),

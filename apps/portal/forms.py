@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.portal.birth_dates import birth_date_of
-from apps.residents.models import CardOrder
+from apps.residents.models import CardOrder, Mailing
 
 
 class CodeForm(forms.Form):
@@ -89,4 +89,54 @@ class ClaimForm(forms.Form):
         label=_("Code on the receipt, 26 letters and digits"),
         max_length=80,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+
+
+class WantsForm(forms.Form):
+    """Which messages come by e-mail."""
+
+    wants = forms.ChoiceField(
+        label=_("What shall come by e-mail?"),
+        choices=[
+            (Mailing.Wants.IMPORTANT.value, _("The important: refund, decisions, cards, account, purchases that wait")),
+            (Mailing.Wants.ALL.value, _("Everything, also when somebody looked at my data")),
+            (Mailing.Wants.NONE.value, _("Nothing")),
+        ],
+        initial=Mailing.Wants.IMPORTANT.value,
+        widget=forms.RadioSelect,
+    )
+
+
+class MailForm(WantsForm):
+    """An e-mail address for messages."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+    field_order = ["email", "wants"]
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, auto_id="address_%s", **options)  # another form of the page has the same choice
+
+
+class ConfirmMailForm(forms.Form):
+    """The code that was sent to an address."""
+
+    code = forms.CharField(
+        label=_("Code of the e-mail"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+
+class AskForm(forms.Form):
+    """What a resident asks of who looked; nothing need be said."""
+
+    words = forms.CharField(
+        label=_("What do you want to know? (may be left empty)"),
+        max_length=1_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
     )

@@ -36,6 +36,7 @@ ROLES: Final[dict[str, Promise]] = {
     Role.HELPDESK: _("Telephone helpdesk"),
     Role.OPERATOR: _("Operations"),
     Role.PROTECTED_OFFICER: _("Officer for protected residents"),
+    "system": _("The system itself"),
 }
 PURPOSES: Final[dict[str, Promise]] = {
     "own page": _("To show it to you"),
@@ -45,6 +46,7 @@ PURPOSES: Final[dict[str, Promise]] = {
     "activation": _("To check a letter's code with the birth date"),
     "card notices": _("To print the letter about your card"),
     "decision letters": _("To print the letter of a decision"),
+    "e-mail": _("To send you an e-mail"),
 }
 COLUMNS: Final[dict[str, Promise]] = {
     "individual_number": _("individual number"),
@@ -52,6 +54,7 @@ COLUMNS: Final[dict[str, Promise]] = {
     "person": _("names and birth date"),
     "address": _("address"),
     "account": _("bank account"),
+    "contact": _("e-mail address"),
 }
 OPENED: Final[dict[str, Promise]] = {
     "page:cards": _("cards"),

@@ -67,7 +67,7 @@ REFERENCE: Final = Rest(
 )
 LOCAL: Final = (
     Rest(
-        ("audit_event", "audit_accessrecord", "audit_alarm", "audit_officer"),
+        ("audit_event", "audit_accessrecord", "audit_accesscount", "audit_alarm", "audit_officer"),
         "triggers keep the trail from being changed, and a cluster refuses triggers on tables that it spreads",
     ),
     Rest(
@@ -99,6 +99,10 @@ LOCAL: Final = (
             "residents_proxyday",
             "residents_householdconsent",
             "residents_notice",
+            "residents_message",
+            "residents_mailing",
+            "residents_mail",
+            "residents_accessquestion",
             "residents_keyfingerprint",
             "residents_sealingkey",
         ),

@@ -65,9 +65,15 @@ class Run(models.Model):
     signed_2_by = models.CharField(max_length=150, blank=True)
     signed_2_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    paid_minor = models.BigIntegerField(default=0, help_text="What was paid, netted and lapsed of it so far")
+    netted_minor = models.BigIntegerField(default=0)
+    lapsed_minor = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                name="settled_not_negative", condition=Q(paid_minor__gte=0, netted_minor__gte=0, lapsed_minor__gte=0)
+            ),
             models.UniqueConstraint(fields=["tax_year", "number"], name="run_once"),
             models.UniqueConstraint(
                 fields=["tax_year"], condition=Q(state__in=UNFINISHED), name="one_unfinished_run_a_year"

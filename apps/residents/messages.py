@@ -1,4 +1,7 @@
-"""The kinds of messages that residents get in the portal, each with its words. Pure."""
+"""The kinds of messages that residents get in the portal: a headline each, and a sentence with particulars. Pure.
+
+Whoever adds a kind adds its headline here, and its address in `apps/portal/message_links.py`.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +9,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-# `%(…)s` are filled from the message's detail.
+# A headline alone goes into e-mail: it names nobody and no amount.
 KINDS: Final[Mapping[str, Promise]] = {
     "account_changed": _("The account for your refund was changed."),
     "account_reviewed": _("A clerk compared the name on your account with the register."),
@@ -22,4 +25,42 @@ KINDS: Final[Mapping[str, Promise]] = {
     "proxy_ended": _("Somebody who could act for you can do so no more."),
     "acting_ended": _("You can act no more for a resident who had named you."),
     "household_consent": _("It was changed whether the others of your household see what you spend and get back."),
+    "card_ready": _("A card was made for you. A letter tells you where to fetch it."),
+    "card_resumed": _("You can use your card again."),
+    "card_suspended": _("Your card was suspended."),
+    "contact_changed": _("The e-mail address for your messages was changed."),
+    "data_taken": _("All your data was downloaded."),
+    "decision_issued": _("There is a decision about your refund."),
+    "held_purchases": _("Purchases wait until you say whether they are yours."),
+    "letter_printed": _("A letter with a code for the portal is on its way to you."),
+    "letter_returned": _("A letter to you came back."),
+    "looked": _("Somebody looked at your data."),
+    "purchase_cancelled": _("A shop took back a purchase of yours."),
+    "question_answered": _("An office answered why it looked at your data."),
+    "refund_ready": _("Your refund is ready."),
 }
+# Shown below the headline, in the portal only; `%(…)s` are filled from the message's detail, put into words.
+MORE: Final[Mapping[str, Promise]] = {
+    "decision_issued": _("It is about %(year)s. The time to appeal begins when you open it."),
+    "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
+    "looked": _("%(office)s, what for: %(purpose)s."),
+    "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
+    "refund_ready": _("For %(year)s you get %(amount)s."),
+    "contact_changed": _("If it was not you, change your password and tell us."),
+    "letter_printed": _("If you did not ask for one, tell us."),
+    "data_taken": _("If it was not you, change your password and tell us."),
+}
+# What those get by e-mail who want the important ones only.
+IMPORTANT: Final = frozenset(
+    {
+        "account_changed", "card_ready", "card_resumed", "card_suspended", "contact_changed", "decision_issued",
+        "held_purchases", "letter_printed", "refund_ready",
+    }
+)  # fmt: skip
+SOMETHING: Final = _("There is something new.")
+
+
+def headline(kind: str) -> str:
+    """A message's headline in the reader's language; of a kind that has none any more, that something is new."""
+    text = str(KINDS.get(kind, SOMETHING))
+    return str(SOMETHING) if "%(" in text else text

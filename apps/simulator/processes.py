@@ -75,6 +75,11 @@ def identity_settings(port: int) -> dict[str, str]:
     }
 
 
+def mail_command() -> list[str]:
+    """The sender of residents' e-mail, on the portal's side: it has the vault's keys."""
+    return [sys.executable, "manage.py", "send_mail"]
+
+
 def environment(*, with_keys: bool) -> dict[str, str]:
     """This process's environment: what opens tokens does not get the vault's keys, and the other way round."""
     kept_from = VAULT_KEYS if with_keys else TOKEN_KEYS

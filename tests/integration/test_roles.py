@@ -13,14 +13,18 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from apps.audit.access import Access
+from apps.audit.models import AccessRecord
 from apps.audit.officers import Role
+from apps.audit.operations import record_accesses
 from apps.refunds.models import Decision
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import Resident
 from apps.residents.operations import make_keys
-from tests.offices import officer
+from apps.residents.operations.questions import ask_why
+from tests.offices import OFFICE, officer
 from tests.pages import YEAR, approve, buy, resident, settle
 from tests.signing_in import SECRET
 
@@ -40,6 +44,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     # everybody's
     "docs": ANYBODY, "first_purchase": ANYBODY, "guide": ANYBODY, "protocol": ANYBODY, "errors": ANYBODY,
     "openapi": ANYBODY, "reference": ANYBODY, "published": ANYBODY, "published-json": ANYBODY, "verifier": ANYBODY,
+    "transparency": ANYBODY, "transparency-json": ANYBODY, "mail-stop": ANYBODY,
     "sealing_keys": ANYBODY,
     "login": ANYBODY, "account_login": ANYBODY, "logout": ANYBODY, "set_language": ANYBODY,
     "activate": ANYBODY, "activate-account": ANYBODY, "activate-passkey": ANYBODY, "activate-password": ANYBODY,
@@ -67,12 +72,17 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "my-household": RESIDENT, "household-consent": RESIDENT, "my-proxies": RESIDENT, "proxy-name": RESIDENT,
     "proxy-renew": RESIDENT, "proxy-end": RESIDENT, "acting": RESIDENT, "acting-stop": RESIDENT,
     "acting-code": RESIDENT, "acting-give-up": RESIDENT,
+    "access-ask": RESIDENT, "my-messages": RESIDENT, "messages-read": RESIDENT, "my-mail": RESIDENT,
+    "mail-address": RESIDENT, "mail-confirm": RESIDENT, "mail-wants": RESIDENT, "my-statements": RESIDENT,
+    "my-data": RESIDENT, "my-data-download": RESIDENT,
     # auditors
+    "questions": AUDITOR, "question": AUDITOR,
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
     "decisions": AUDITOR, "decision": AUDITOR, "letter": AUDITOR, "decision-sent": AUDITOR,
     "decision-appealed": AUDITOR, "decision-decided": AUDITOR, "what-if": AUDITOR,
     # offices
+    "office-questions": CLERK, "office-question": CLERK,
     "office": OFFICES | OPERATOR, "office-password": OFFICES | OPERATOR | AUDITOR,
     "office-counts": OPERATOR, "office-returned": CLERK | OPERATOR,
     "office-lost": OFFICES, "office-open": OFFICES, "office-close": OFFICES, "office-cards": OFFICES,
@@ -108,11 +118,14 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     buy(ref, terminal, {"reduced": 1_000_000})
     settle(freeze, assess_run, verify_run)
     approve()
+    record_accesses(Access("user:zoe", Role.CLERK, OFFICE, "card"), [ref], what="page:cards", at=now)
+    question = ask_why(ref, AccessRecord.objects.get().pk, "", at=now, actor="resident")
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "proxy_id": 1, "code": "till-1", "session_id": 1,
         "factor_id": TOTP.activate(User.objects.get(username="hanako"), SECRET).instance.pk,
         "terminal_id": terminal, "seq": 1, "account_id": uuid.uuid4(), "bank": "0001", "branch": "001",
+        "stop_token": uuid.uuid4(), "record_id": question.record_id, "question_id": question.pk,
     }  # fmt: skip
 
 

@@ -8,7 +8,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -33,12 +35,14 @@ from apps.accruals.operations.withholding import Remembered, forget, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
 from apps.kernel.database import Cursor, raw_connection
+from apps.merchants.models import Mode
 from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Fate, Followed, Follower, Key, Original, Version, follow_other
 from apps.purchases.followups import Thread, due_keys, give_up, lock_threads, record_fates, rule, settled
 from apps.purchases.queries import year_rules
 from apps.purchases.rulings import Ruling, follow_ruled, is_withdrawn, takes_off
 from apps.residents.judging import CARD_CLONED
+from apps.residents.operations.messages import tell_each
 
 logger = logging.getLogger(__name__)
 WAITING = Fate("waiting")
@@ -123,6 +127,7 @@ class Settling:
         settled(self.cursor, threads, done.runs)
         record_fates(self.cursor, done.fates, now=self.now)
         raise_alarms(done.alarms, at=self.now)
+        tell_each(sorted(done.cancelled, key=itemgetter(0)), "purchase_cancelled", at=self.now)
         return accounts
 
     def _judge_for(self, threads: Sequence[Thread], accounts: Mapping[Key, Account]) -> Judge:
@@ -173,7 +178,21 @@ class Settling:
         if ruling and judged and not judged.is_remembered and is_in_open_runs(account, self.years):
             erase_sale(self.cursor, thread, account, ruling, self.years)
         if account.holder:
+            if not (is_new or ruling or followed.left) and account.holder.mode == Mode.LIVE:
+                done.cancelled += self._cancelled(account, account.holder)
             done.entries += self._difference(matter, account.holder, None if is_new else ruling)
+
+    def _cancelled(self, account: Account, holder: Holder) -> list[tuple[UUID, dict[str, object]]]:
+        """What its holder is told of a sale that counted and of which a shop left nothing: its month and its sum.
+
+        Neither the shop nor the time, which are erased some day.
+        """
+        before = {place: sum(amounts.values()) for place, amounts in account.shown.items()}
+        return [
+            (holder.resident_ref, {"year": year, "month": self.years[year].day_of(at).month, "amount_minor": amount})
+            for (year, at), amount in before.items()
+            if amount
+        ]
 
     def _keep(self, matter: "Matter", sold: Version, judged: Judged, done: "Settled") -> None:
         """Remember a sale that is not counted with whom it belongs to, or forget it."""
@@ -237,6 +256,7 @@ class Settled:
     forgotten: list[Key] = field(default_factory=list)
     runs: dict[Key, dict[str, int]] = field(default_factory=dict)
     alarms: list[Cause] = field(default_factory=list)
+    cancelled: list[tuple[UUID, dict[str, object]]] = field(default_factory=list)
 
 
 def _cause(thread: Thread, account: Account, at: datetime) -> Follower:

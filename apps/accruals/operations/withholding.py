@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from django.utils import timezone
+
+from apps.accruals.answers import ANSWERABLE
 from apps.accruals.operations.posting import Holder
 from apps.kernel.database import Cursor
+from apps.merchants.models import Mode
 from apps.purchases.following import Key
+from apps.residents.operations.messages import tell
 
 
 class Remembered(NamedTuple):
@@ -38,6 +43,17 @@ def remember(cursor: Cursor, sales: Sequence[Remembered], *, now: datetime) -> N
     ]  # fmt: skip
     if rows:
         cursor.executemany(REMEMBER, rows)
+        _tell(sales, now)
+
+
+def _tell(sales: Sequence[Remembered], now: datetime) -> None:
+    """Who must say whether purchases are theirs is told so, once a day however many they are."""
+    asked = {
+        s.holder.resident_ref
+        for s in sales
+        if s.status == "held" and s.code in ANSWERABLE and not s.answer and s.holder.mode == Mode.LIVE
+    }
+    tell(sorted(asked), "held_purchases", at=now, once=f"{timezone.localdate(now)}")
 
 
 def forget(cursor: Cursor, sales: Sequence[Key]) -> None:

@@ -3,17 +3,27 @@
 Accesses are committed before anything is shown, so that what was read is on record whatever happens next.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Alarm, Event
+from apps.audit.purposes import counted_as
 
+RESIDENT: Final = "resident"  # who looks at their own data
+COUNT: Final = (
+    "INSERT INTO audit_accesscount AS c (month, office, purpose, accesses) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (month, office, purpose) DO UPDATE SET accesses = c.accesses + excluded.accesses"
+)
 JsonObject = Mapping[str, object]
+# Tells residents that somebody looks, in the transaction of the record.
+Teller: TypeAlias = Callable[[Access, Sequence[UUID], datetime], None]
+TELLERS: Final[list[Teller]] = []  # filled as apps above this one start
 
 
 class Cause(NamedTuple):
@@ -44,13 +54,29 @@ def raise_alarms(causes: Iterable[Cause], *, at: datetime) -> None:
         Alarm.objects.bulk_create(alarms, ignore_conflicts=True)
 
 
+def _count(access: Access, accesses: int, at: datetime) -> None:
+    """Add to the month's figures that are public: one row, so that nobody has to count records."""
+    if access.role == RESIDENT or not accesses:
+        return
+    month = timezone.localdate(at).replace(day=1)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, [month, access.office, counted_as(access.purpose), accesses])
+
+
 def record_accesses(access: Access, refs: Iterable[UUID], *, what: str, at: datetime) -> None:
-    """Write down that residents' data is about to be read, durably: not inside another transaction."""
+    """Write down that residents' data is about to be read, durably: not inside another transaction.
+
+    Residents are told in the same transaction, by whoever is in TELLERS.
+    """
+    looked_at = list(refs)
     with transaction.atomic(durable=True):
         AccessRecord.objects.bulk_create(
             AccessRecord(
                 at=at, actor=access.actor, role=access.role, office=access.office, resident_ref=ref, what=what,
                 purpose=access.purpose, case=access.case,
             )
-            for ref in refs
+            for ref in looked_at
         )  # fmt: skip
+        _count(access, len(looked_at), at)
+        for teller in TELLERS:
+            teller(access, looked_at, at)

@@ -8,11 +8,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
-from apps.console.guard import auditors_only
+from apps.audit.officers import Thing
+from apps.console.guard import open_to_those_who_may
 from apps.console.queries.accesses import actor_page, day_page
 
 
-@auditors_only
+@open_to_those_who_may(Thing.ACCESSES)
 @require_safe
 def accesses(request: HttpRequest) -> HttpResponse:
     """A day's counts by office and actor; with `actor`, what that one looked at."""

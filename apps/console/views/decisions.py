@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.audit.officers import Thing
 from apps.console.forms import AppealForm, OutcomeForm, SentForm
-from apps.console.guard import actor_of, auditors_only
+from apps.console.guard import actor_of, auditors_only, open_to_those_who_may
 from apps.console.opened import access_to
 from apps.console.operations import auditing
 from apps.console.problems import in_words
@@ -24,7 +25,7 @@ from apps.refunds.queries.decisions import DecisionMissing, decision_of
 from apps.schemes.queries import YearNotStarted
 
 
-@auditors_only
+@open_to_those_who_may(Thing.DECISIONS)
 @require_safe
 def decisions(request: HttpRequest) -> HttpResponse:
     """A year's decisions, those whose time to appeal ends next first."""
@@ -40,14 +41,14 @@ def decisions(request: HttpRequest) -> HttpResponse:
     return render(request, "console/decisions.html", {"found": found})
 
 
-@auditors_only
+@open_to_those_who_may(Thing.DECISIONS)
 @require_safe
 def decision(request: HttpRequest, decision_id: int) -> HttpResponse:
     """One decision."""
     return _page(request, decision_id)
 
 
-@auditors_only
+@open_to_those_who_may(Thing.DECISIONS)
 @require_safe
 def letter(request: HttpRequest, decision_id: int, language: str) -> HttpResponse:
     """The letter of a decision as PDF, in the resident's language."""

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.audit.officers import Role
+from apps.audit.officers import Role, Thing
 from apps.audit.operations.officers import change_password
-from apps.console.guard import OFFICES, staff_only, standing_in
+from apps.console.guard import OFFICES, open_to_those_who_may, staff_only, standing_in
 from apps.console.queries.counts import office_counts
 from apps.console.views.office_frame import page
 
@@ -43,7 +43,7 @@ def password(request: HttpRequest) -> HttpResponse:
     return redirect("home")
 
 
-@staff_only(Role.OPERATOR)
+@open_to_those_who_may(Thing.COUNTS)
 @require_safe
 def counts(request: HttpRequest) -> HttpResponse:
     """How many cards, orders and letters there are, and how the keys stand."""

@@ -7,13 +7,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.audit.access import Access
-from apps.console.guard import clerks_only, offices_only
+from apps.audit.officers import Thing
+from apps.console.guard import open_to_those_who_may
 from apps.console.office_forms import MINUTES, ChannelForm, OrderForm, SuspendForm
 from apps.console.operations import office
 from apps.console.views.office_frame import of_opened, resident_page
 
 
-@clerks_only
+@open_to_those_who_may(Thing.PERSON)
 @require_safe
 @of_opened
 def person(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
@@ -22,7 +23,7 @@ def person(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     return resident_page(request, "person.html", access, ref, here="person", found=found)
 
 
-@offices_only
+@open_to_those_who_may(Thing.CARDS)
 @require_safe
 @of_opened
 def cards(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
@@ -35,7 +36,7 @@ def cards(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     )
 
 
-@offices_only
+@open_to_those_who_may(Thing.LETTERS)
 @require_safe
 @of_opened
 def letters(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
@@ -44,7 +45,7 @@ def letters(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     return resident_page(request, "letters.html", access, ref, here="letters", notices=found)
 
 
-@clerks_only
+@open_to_those_who_may(Thing.CHOICES)
 @require_safe
 @of_opened
 def choices(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
@@ -53,7 +54,7 @@ def choices(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     return resident_page(request, "choices.html", access, ref, here="choices", found=found, form=ChannelForm())
 
 
-@clerks_only
+@open_to_those_who_may(Thing.PURCHASES)
 @require_safe
 @of_opened
 def purchases(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
@@ -66,7 +67,7 @@ def purchases(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     return resident_page(request, "purchases.html", access, ref, here="purchases", found=found, form=ChannelForm())
 
 
-@clerks_only
+@open_to_those_who_may(Thing.HOUSEHOLD)
 @require_safe
 @of_opened
 def household(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:

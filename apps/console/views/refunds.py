@@ -6,8 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from apps.audit.officers import Thing
 from apps.console.forms import RefundForm
-from apps.console.guard import auditors_only, standing_in
+from apps.console.guard import open_to_those_who_may, standing_in
 from apps.console.opened import access_to
 from apps.console.operations import auditing
 from apps.console.problems import in_words
@@ -17,7 +18,7 @@ from apps.refunds.downloads import saved
 from apps.refunds.templatetags.kanpu import language
 
 
-@auditors_only
+@open_to_those_who_may(Thing.REFUNDS)
 @require_safe
 def refunds(request: HttpRequest) -> HttpResponse:
     """Find a resident's refunds of a year; with `replay`, one of them computed again."""
@@ -40,7 +41,7 @@ def refunds(request: HttpRequest) -> HttpResponse:
     return render(request, "console/refunds.html", {"form": form, "found": found})
 
 
-@auditors_only
+@open_to_those_who_may(Thing.REFUNDS)
 @require_safe
 def statement(request: HttpRequest, ref: UUID, year: int, number: int, kind: str) -> HttpResponse:
     """The statement of a refund: as PDF in the page's language, or as JSON."""

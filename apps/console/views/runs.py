@@ -8,8 +8,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.audit.officers import Thing
 from apps.console.forms import SignForm
-from apps.console.guard import actor_of, auditors_only
+from apps.console.guard import actor_of, auditors_only, open_to_those_who_may
 from apps.console.next_step import LONG
 from apps.console.operations import auditing
 from apps.console.problems import in_words
@@ -89,7 +90,7 @@ def sign(request: HttpRequest, year: int, number: int) -> HttpResponse:
     )
 
 
-@auditors_only
+@open_to_those_who_may(Thing.ALARMS)
 @require_safe
 def alarms(request: HttpRequest) -> HttpResponse:
     """What looks wrong."""

@@ -5,29 +5,43 @@ from typing import Final
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from apps.audit.models import AccessRecord
+from apps.audit.purposes import E_MAIL, OWN
 
 ACCESSES_A_PAGE: Final = 50
 OWN_SHOWN: Final = 20
-OWN_PURPOSE: Final = "own page"  # of residents who look at their own data
+OWN_PURPOSE: Final = OWN
+IS_OWN: Final = Q(role="resident", purpose=OWN)
+IS_MAIL: Final = Q(role="system", purpose=E_MAIL)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessesPage:
-    """A page of others' accesses, the newest first; beside them the newest of the resident's own, and how many."""
+    """A page of others' accesses, the newest first, each with its question if one was asked.
+
+    Beside them the newest of the resident's own, and how many, and how many times a mail was sent.
+    """
 
     page: "Page[AccessRecord]"
     own: list[AccessRecord]
     own_count: int
+    mail_count: int
 
 
 def own_accesses(ref: UUID, *, page: str | None) -> AccessesPage:
     """Accesses to the resident's data."""
     records = AccessRecord.objects.filter(resident_ref=ref).order_by("-at", "-pk")
-    is_own = Q(role="resident", purpose=OWN_PURPOSE)
-    own = records.filter(is_own)
+    own = records.filter(role="resident", purpose=OWN_PURPOSE)
+    counts = records.order_by().aggregate(own=Count("pk", filter=IS_OWN), mail=Count("pk", filter=IS_MAIL))
+    others = records.exclude(IS_OWN | IS_MAIL).select_related("question")
     return AccessesPage(
-        Paginator(records.exclude(is_own), ACCESSES_A_PAGE).get_page(page), list(own[:OWN_SHOWN]), own.count()
+        Paginator(others, ACCESSES_A_PAGE).get_page(page), list(own[:OWN_SHOWN]), counts["own"], counts["mail"]
     )
+
+
+def own_access(ref: UUID, record_id: int) -> AccessRecord | None:
+    """One access of somebody else's to the resident's data, with its question; None for another's: one query."""
+    records = AccessRecord.objects.filter(pk=record_id, resident_ref=ref).exclude(role="resident")
+    return records.select_related("question").first()

@@ -6,12 +6,19 @@ from django.views.decorators.http import require_safe
 
 from apps.kernel.errors import KanpuError
 from apps.portal.guard import resident_page
-from apps.portal.queries.statements import own_statement, statement_page
+from apps.portal.queries.statements import own_statement, own_statements, statement_page
 from apps.portal.verifier import verifier_zip
 from apps.portal.viewer import Viewer
 from apps.refunds.documents.files import File, statement_json_file, statement_pdf_file
 from apps.refunds.downloads import saved
 from apps.refunds.templatetags.kanpu import language
+
+
+@require_safe
+@resident_page()
+def statements(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """All of the resident's statements, the newest first."""
+    return render(request, "portal/statements.html", {"found": own_statements(viewer.ref)})
 
 
 @require_safe

@@ -1,6 +1,7 @@
 """Two auditors sign a run's digest; then its debts are netted, its decisions issued, and it can be paid and closed."""
 
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,6 +17,14 @@ from apps.refunds.operations.steps import WrongState, alone, locked, locked_in, 
 from apps.refunds.operations.verifying import figures_of
 from apps.refunds.proofs import run_digest
 from apps.refunds.queries.settlements import unsettled
+from apps.residents.operations.messages import tell_found
+
+# Those to whom the run gives something.
+REFUNDED: Final = """
+SELECT resident_ref, '' AS once,
+       jsonb_build_object('year', tax_year, 'run', run, 'amount_minor', due_minor) AS detail
+FROM refunds_refund WHERE tax_year = %(year)s AND run = %(run)s AND due_minor > 0
+"""
 
 
 class AlreadySigned(KanpuError):
@@ -64,6 +73,7 @@ def approve_run(year: int, *, by: str, actor: str, digest: str | None = None) ->
 def _take_effect(run: Run, now: datetime) -> None:
     net_debts(run, now=now)
     issue_decisions(run, now=now)
+    tell_found(REFUNDED, {"year": run.tax_year_id, "run": run.number}, "refund_ready", at=now)
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from apps.refunds.deadlines import months_after, presumed_received
 from apps.refunds.models import Decision, Run
 from apps.refunds.queries.decisions import decision_of
 from apps.refunds.rules import rules_of
+from apps.residents.operations.messages import tell, tell_found
 from apps.schemes.queries import scheme_of, tax_year
 
 # A refund of which more is cut than of the resident's last one, or that gives less than before, is a decision.
@@ -32,6 +33,11 @@ SELECT resident_ref, %(year)s, %(run)s, CASE WHEN entitled_minor = 0 AND cut > 0
        less + div(greatest(cut - coalesce(earlier_cut, 0), 0), %(denominator)s), '', 'issued', %(now)s, '', ''
 FROM found WHERE less > 0 OR cut > coalesce(earlier_cut, 0)
 ORDER BY resident_ref
+"""
+ISSUED = """
+SELECT resident_ref, '' AS once,
+       jsonb_build_object('year', tax_year, 'run', run, 'decision', id) AS detail
+FROM refunds_decision WHERE tax_year = %(year)s AND run = %(run)s AND decided_at = %(now)s AND kind <> 'annulled'
 """
 CUT_OF = "(SELECT coalesce(sum({0}[i + 2] - {0}[i + 3]), 0) FROM generate_series(1, cardinality({0}), 4) i)"
 
@@ -72,7 +78,9 @@ def issue_decisions(run: Run, *, now: datetime) -> int:
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return int(cursor.rowcount)
+        count = int(cursor.rowcount)
+    tell_found(ISSUED, {"year": run.tax_year_id, "run": run.number, "now": now}, "decision_issued", at=now)
+    return count
 
 
 @transaction.atomic
@@ -139,6 +147,7 @@ def annul(
         resident_ref=resident_ref, tax_year=year, run=run, kind=Decision.Kind.ANNULLED,
         amount_minor=amount_minor, reason=reason, decided_at=now,
     )  # fmt: skip
+    tell([resident_ref], "decision_issued", at=now, year=year, run=run, decision=decision.pk)
     _record(decision, "decision.annul", actor, {"reason": reason, "amount_minor": amount_minor})
     return decision
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps.refunds.deadlines import WARNED_MONTHS_AHEAD, lapses_on, months_after, warnings_due
@@ -63,7 +64,9 @@ def _look_at(run: Run, today: date, actor: str, *, dry_run: bool) -> Lapsed:
     if left and not dry_run:
         now = timezone.now()
         Settlement.objects.bulk_create(_lapses(run, left, now), batch_size=5_000)
-        record(run, "run.lapse", actor, {"refunds": len(left), "amount_minor": sum(amount for _, amount in left)})
+        lapsed = sum(amount for _, amount in left)
+        Run.objects.filter(pk=run.pk).update(lapsed_minor=F("lapsed_minor") + lapsed)
+        record(run, "run.lapse", actor, {"refunds": len(left), "amount_minor": lapsed})
     return Lapsed(0, len(left), sum(amount for _, amount in left))
 
 

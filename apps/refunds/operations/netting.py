@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from apps.kernel.errors import KanpuError
 from apps.refunds.models import EFFECTIVE, Run, Settlement
@@ -40,7 +41,13 @@ def net_debts(run: Run, *, now: datetime) -> int:
             for debt, part in netted(due_minor, debts)
         ]  # fmt: skip
     Settlement.objects.bulk_create(rows, batch_size=5_000)
+    _add(run, netted_minor=sum(row.amount_minor for row in rows))
     return len(rows)
+
+
+def _add(run: Run, **sums: int) -> None:
+    """Add to what the run's row says of its settlements, so that nobody has to add them up."""
+    Run.objects.filter(pk=run.pk).update(**{name: F(name) + amount for name, amount in sums.items()})
 
 
 @transaction.atomic
@@ -71,5 +78,6 @@ def record_payments(run: Run, paid: Iterable[tuple[UUID, int]], *, at: datetime,
         )
         for ref, amount in sums.items()
     )
+    _add(run, paid_minor=sum(sums.values()))
     record(run, "run.paid", actor, {"refunds": len(sums), "amount_minor": sum(sums.values())})
     return len(sums)

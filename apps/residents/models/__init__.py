@@ -3,7 +3,7 @@
 from apps.residents.models.accounts import PaymentAccount
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
-from apps.residents.models.messages import Message
+from apps.residents.models.messages import AccessQuestion, Mail, Mailing, Message
 from apps.residents.models.proxies import HouseholdConsent, Proxy, ProxyCode, ProxyCodeMiss, ProxyDay
 from apps.residents.models.register import (
     Attribute,
@@ -17,6 +17,7 @@ from apps.residents.models.register import (
 from apps.residents.models.vault import HouseholdIndex, Photo, VaultRecord
 
 __all__ = [
+    "AccessQuestion",
     "Attribute",
     "Card",
     "CardOrder",
@@ -27,6 +28,8 @@ __all__ = [
     "HouseholdIndex",
     "JudgingDue",
     "KeyFingerprint",
+    "Mail",
+    "Mailing",
     "Membership",
     "Message",
     "Notice",

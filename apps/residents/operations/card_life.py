@@ -15,6 +15,7 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import Card, CardOrder, CardSuspension, HandOver, Resident
 from apps.residents.operations.judging_due import judge_again
+from apps.residents.operations.messages import tell
 
 PHOTO_DOCUMENTS: Final = ("individual_number_card", "driving_licence", "passport", "residence_card", "disability_card")
 OTHER_DOCUMENTS: Final = ("health_insurance", "pension", "student_card", "employee_card", "bank_book")
@@ -82,6 +83,7 @@ def suspend_cards(
         at=at, actor=actor, action="card.suspend", subject=f"resident:{resident_ref}",
         detail={"cards": [card.pk for card in cards], "channel": channel, "lost_since": lost_since.isoformat()},
     )  # fmt: skip
+    tell([resident_ref], "card_suspended", at=at)
     return suspensions
 
 
@@ -128,6 +130,7 @@ def resume_card(card_id: int, *, channel: Channel, at: datetime, actor: str) -> 
     )
     judge_again([card.resident_id], since=at, at=at)  # of a till whose clock is fast
     _record(card, "card.resume", at, actor, {"channel": channel})
+    tell([card.resident_id], "card_resumed", at=at)
     return suspension
 
 

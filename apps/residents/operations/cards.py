@@ -19,6 +19,7 @@ from apps.kernel.progress import Seen, nothing_seen
 from apps.residents.keyring import Keyring
 from apps.residents.models import Card, CardOrder, Resident
 from apps.residents.operations.holding import Lock, alone, held_keyring, held_vault_keys
+from apps.residents.operations.messages import tell
 from apps.residents.operations.personalisation import PersonalisationFile, Row
 from apps.residents.queries import checked_keyring
 from apps.residents.queries.cards import known_indexes, may_have_cards, open_orders, to_be_renewed, without_card
@@ -185,6 +186,8 @@ def _batch(issue: Issue, file: PersonalisationFile, refs: Sequence[UUID], made: 
             found = made(Maker(held_keyring(), vault_keys, codes, _new_numbers(len(refs)), issue.today))
             detail = {"count": len(found), "file": file.path.name}
             record_event(at=issue.at, actor=issue.actor, action="card.issue", subject="cards", detail=detail)
+            to_fetch = [card.resident_id for card, _ in found if card.active_from is None]
+            tell(to_fetch, "card_ready", at=issue.at)
             file.add(row for _, row in found)
     except (OperationalError, InterfaceError):  # nobody knows whether it was committed: the next run will
         raise

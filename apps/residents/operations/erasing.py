@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
-from apps.residents.models import RegisterEvent, VaultRecord
+from apps.residents.models import AccessQuestion, Mail, Mailing, RegisterEvent, VaultRecord
 from apps.residents.operations.accounts import erase_accounts
 from apps.residents.operations.household_consent import forget_consents
 from apps.residents.operations.proxies import forget_acting
@@ -30,7 +30,7 @@ class NothingToErase(KanpuError):
 
 @transaction.atomic
 def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
-    """Empty the vault's row of a resident for good, and every account.
+    """Empty the vault's row of a resident for good, every account, and what was asked of offices.
 
     Purchases, totals and refunds stay, under the reference. For whom the resident acted, who acted for them and to what
     they consented is forgotten. Whoever is registered with the same number later is another resident. `reason` goes to
@@ -47,6 +47,9 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
     erase_accounts(ref, at=at)
     forget_acting(ref)
     forget_consents(ref)
+    Mail.objects.filter(resident_ref=ref).delete()
+    Mailing.objects.filter(pk=ref).delete()
+    AccessQuestion.objects.filter(resident_ref=ref).update(words="", answer="")
     RegisterEvent.objects.create(
         resident_id=ref, kind=RegisterEvent.Kind.ERASURE, effective_date=timezone.localdate(at), recorded_at=at,
         actor=actor,

@@ -18,10 +18,14 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import Notice
 from apps.residents.notice_codes import code_hash, new_code
+from apps.residents.operations.messages import tell_found
 from apps.residents.operations.secret_files import PART
 
 CODE_DAYS: Final = 180
 TRIES: Final = 5
+IN_FILE: Final = """
+SELECT resident_id AS resident_ref, '{}'::jsonb AS detail, '' AS once FROM residents_notice WHERE file = %(file)s
+"""
 
 
 class CodeUnknown(KanpuError):
@@ -72,6 +76,7 @@ def mark_printed(file: Path, *, at: datetime, actor: str) -> int:
     """Record that a file with its notices is whole. Returns how many are in it."""
     count = Notice.objects.filter(file=str(file), printed_at=None).update(printed_at=at)
     record_event(at=at, actor=actor, action="notices.print", subject=f"file:{file.name}", detail={"letters": count})
+    tell_found(IN_FILE, {"file": str(file)}, "letter_printed", at=at)
     return count
 
 

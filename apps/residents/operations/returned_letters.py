@@ -8,6 +8,7 @@ from django.db import transaction
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import Notice
+from apps.residents.operations.messages import tell
 
 
 class NoticeMissing(KanpuError):
@@ -43,4 +44,5 @@ def record_returned(
         at=at, actor=actor, action="notice.return", subject=f"resident:{notice.resident_id}",
         detail={"notice": notice.pk, "office": office},
     )  # fmt: skip
+    tell([notice.resident_id], "letter_returned", at=at)
     return notice

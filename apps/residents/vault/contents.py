@@ -50,6 +50,7 @@ class Identity(msgspec.Struct, frozen=True):
     person: Person | None = None
     address: Address | None = None
     account: Account | None = None
+    contact: str | None = None  # an e-mail address
 
 
 COLUMNS: Final = Identity.__struct_fields__

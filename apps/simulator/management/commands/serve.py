@@ -16,6 +16,7 @@ from apps.simulator.processes import (
     free_port,
     identity_command,
     identity_settings,
+    mail_command,
     sweep_command,
     web_command,
     worker_command,
@@ -25,7 +26,7 @@ STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Command(BaseCommand):
-    help = "Keep the demo's web server, workers, sweep and clock running, until Ctrl-C."
+    help = "Keep the demo's web server, workers, sweep, clock and mail running, until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="the web server's port on 127.0.0.1 (default: 8000)")
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         identity_port = free_port()
         self.identity = identity_settings(identity_port)
+        os.environ.setdefault("KANPU_PORTAL_URL", f"http://127.0.0.1:{options['port']}")
         manager = Manager()
         for name, command, with_keys in (
             ("web", web_command(options["port"]), False),
@@ -47,6 +49,7 @@ class Command(BaseCommand):
             ("worker", worker_command(), True),
             ("sweep", sweep_command(), True),
             ("beat", beat_command(folder / "beat"), False),
+            ("mail", mail_command(), False),
         ):
             manager.add_process(name, "exec " + shlex.join(command), env=self._env(with_keys=with_keys))
         manager.loop()

@@ -1,0 +1,26 @@
+"""Where a message leads: the page of the portal that it is about. Pure.
+
+Whoever adds a kind of message adds the name of its page here, and which of its particulars are in the address.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "card_ready": ("my-cards", ()),
+    "card_resumed": ("my-cards", ()),
+    "card_suspended": ("my-cards", ()),
+    "contact_changed": ("my-mail", ()),
+    "decision_issued": ("my-decision", ("decision",)),
+    "held_purchases": ("my-held", ()),
+    "looked": ("my-accesses", ()),
+    "purchase_cancelled": ("year", ("year",)),
+    "question_answered": ("my-accesses", ()),
+    "refund_ready": ("my-statement", ("year", "run")),
+}
+
+
+def link_of(kind: str, detail: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]] | None:
+    """The name of a message's page and what its address needs, or None where there is none."""
+    name, needed = LINKS.get(kind, ("", ()))
+    return (name, tuple(detail[key] for key in needed)) if name and all(key in detail for key in needed) else None

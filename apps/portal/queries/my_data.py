@@ -1,0 +1,180 @@
+"""Everything that the system holds of a resident, table by table, each row in a fixed order.
+
+To add a table is one line in TABLES; what is left out is in EXCEPTIONS, with the reason. A test holds both against the
+tables that there are.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.accruals.models import CardCounter, ClaimAttempt, Entry, Total, Withheld
+from apps.audit.models import AccessRecord
+from apps.merchants.queries import store_names
+from apps.portal.models import Account
+from apps.purchases.rulings import OFFICE
+from apps.refunds.models import Decision, LapseWarning, Member, Refund, Settlement
+from apps.residents.models import (
+    AccessQuestion,
+    Attribute,
+    Card,
+    CardOrder,
+    CardSuspension,
+    EarlierResidence,
+    HandOver,
+    Mailing,
+    Membership,
+    Message,
+    Notice,
+    RecordingPause,
+    RegisterEvent,
+    Resident,
+)
+
+ROWS_AT_ONCE: Final = 1_000
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the resident's: the files' name, the column that says whose, the order, and what it is in words.
+
+    `columns` are all of the model's but `without`, unless they are named. `added` gives some rows further columns.
+    """
+
+    name: str
+    model: type[Model]
+    whose: str
+    order: tuple[str, ...]
+    words: Promise
+    without: frozenset[str] = frozenset()
+    named: tuple[str, ...] = ()
+    added: Callable[[list[Row]], None] | None = None
+    added_columns: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names in the files."""
+        fields = [f.attname for f in self.model._meta.concrete_fields]
+        return self.named or tuple(name for name in fields if name not in self.without)
+
+
+def shops(rows: list[Row]) -> None:
+    """Where each purchase was made."""
+    terminals = {_terminal(row) for row in rows}
+    names = store_names(terminals)
+    for row in rows:
+        shop = names.get(_terminal(row))
+        row["shop"], row["branch"] = (shop.merchant, shop.store) if shop else ("", "")
+
+
+def _terminal(row: Row) -> int:
+    """A record's till, or for what the refund office ruled that of its sale."""
+    ruled = row["terminal_id"] == OFFICE and row.get("of_terminal_id") is not None
+    return int(row["of_terminal_id"] if ruled else row["terminal_id"])
+
+
+REF: Final = frozenset({"resident_ref", "resident_id"})
+SHOP: Final = ("shop", "branch")
+TABLES: Final = (
+    Table("residence", Resident, "ref", ("ref",), _("Your time of residence, municipality, language")),
+    Table("earlier_residence", EarlierResidence, "resident", ("valid",), _("Earlier times of residence"), REF | {"id"}),
+    Table("register_changes", RegisterEvent, "resident", ("recorded_at", "pk"),
+          _("What the register reported of you: kinds of changes and days"), REF | {"id", "actor"}),
+    Table("households", Membership, "resident", ("valid",),
+          _("Households to which you belonged"), REF | {"id", "payee_id"}),
+    Table("attributes", Attribute, "resident", ("name", "valid"),
+          _("Particulars that a refund depends on"), REF | {"id"}),
+    Table("recording_pauses", RecordingPause, "resident", ("valid",),
+          _("Times in which nothing was recorded"), REF | {"id"}),
+    Table("cards", Card, "resident", ("valid_from", "pk"), _("Your cards"),
+          REF | {"card_index", "index_version", "sealed_card_id", "key_version", "issuer_version"}),
+    Table("card_suspensions", CardSuspension, "card__resident", ("reported_at", "pk"),
+          _("Times in which a card was suspended"), frozenset({"id", "reported_by", "lifted_by"})),
+    Table("card_orders", CardOrder, "resident", ("ordered_at", "pk"),
+          _("Cards that were ordered"), REF | {"id", "ordered_by"}),
+    Table("card_handovers", HandOver, "card__resident", ("at",),
+          _("Where a card was handed over, on which kinds of documents"), frozenset({"id", "actor"})),
+    Table("card_uses", CardCounter, "resident_ref", ("card",),
+          _("Which uses of a card were counted, by its own counter"), REF),
+    Table("letters", Notice, "resident", ("created_at", "pk"), _("Letters with a code for the portal"),
+          REF | {"code_hash", "file", "returned_by"}),
+    Table("sign_in", Account, "resident_ref", ("pk",), _("How you sign in"),
+          named=("user__username", "user__date_joined", "user__last_login")),
+    Table("purchases", Entry, "resident_ref", ("tax_year", "at", "terminal_id", "seq"),
+          _("Counted purchases, and what returns and corrections changed of them"), REF | {"part"},
+          added=shops, added_columns=SHOP),
+    Table("purchases_not_counted", Withheld, "resident_ref", ("tax_year", "at", "terminal_id", "seq"),
+          _("Purchases that are held or were refused, and your answers"), REF, added=shops, added_columns=SHOP),
+    Table("claimed_receipts", ClaimAttempt, "resident_ref", ("at", "pk"),
+          _("Tries to claim a purchase by a receipt's code"), REF | {"id"}),
+    Table("totals", Total, "resident_ref", ("tax_year", "run", "tier"), _("Your totals by year, run and tier"), REF),
+    Table("refunds", Refund, "resident_ref", ("tax_year", "run"),
+          _("Your refunds as numbers; the statements say the same in words"), REF),
+    Table("refund_households", Member, "resident_ref", ("tax_year", "run", "first_month"),
+          _("The months in households that a refund was computed with"), REF | {"group_ref", "payee_ref"}),
+    Table("settlements", Settlement, "resident_ref", ("at", "pk"),
+          _("What became of refunds: paid, netted, lapsed"), REF | {"id"}),
+    Table("lapse_warnings", LapseWarning, "resident_ref", ("at", "pk"),
+          _("Warnings that an unclaimed refund would be lost"), REF | {"id"}),
+    Table("decisions", Decision, "resident_ref", ("decided_at", "pk"), _("Decisions, appeals and outcomes"), REF),
+    Table("messages", Message, "resident_ref", ("at", "pk"), _("Messages that you got"), REF | {"once"}),
+    Table("e_mail", Mailing, "resident", ("pk",), _("Which messages come by e-mail"),
+          REF | {"stop_token", "code_hash"}),
+    Table("accesses", AccessRecord, "resident_ref", ("at", "pk"),
+          _("Who looked at your data, by role and office"), REF | {"actor"}),
+    Table("access_questions", AccessQuestion, "resident_ref", ("asked_at", "pk"),
+          _("What you asked of those who looked, and the answers"), REF | {"id", "looked_by", "answered_by"}),
+)  # fmt: skip
+EXCEPTIONS: Final[Mapping[str, str]] = {
+    "residents_vaultrecord": "In registration, opened; without the individual number, which is told at a window only.",
+    "residents_judgingdue": "Work that waits for some seconds and holds nothing but the reference.",
+    "residents_mail": "The outbox of e-mail: which of the messages is to be sent, until it is.",
+}
+VAULT_COLUMNS: Final = (
+    "resident_code", "name", "name_kana", "name_latin", "name_alias", "former_name", "birth_date", "postal_code",
+    "address", "account_bank", "account_branch", "account_type", "account_number", "account_holder", "contact",
+)  # fmt: skip
+
+
+def rows_of(table: Table, ref: UUID) -> Iterator[list[Any]]:
+    """The resident's rows of a table, in its order, as plain values; flat in memory."""
+    manager: Any = table.model._default_manager
+    found = manager.filter(**{table.whose: ref}).order_by(*table.order).values(*table.columns)
+    rows = iter(found.iterator(chunk_size=ROWS_AT_ONCE))
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        if table.added:
+            table.added(some)
+        for row in some:
+            yield [plain(row[column]) for column in (*table.columns, *table.added_columns)]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: times of Japan, hashes in hex, a period as from and to."""
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | memoryview):
+        return [plain(part) for part in value]
+    if hasattr(value, "upper_inc"):
+        return {"from": plain(value.lower), "to": plain(value.upper)}
+    made = next((make for kind, make in PLAIN.items() if isinstance(value, kind)), None)
+    return made(value) if made else value
+
+
+PLAIN: Final[Mapping[Any, Callable[[Any], Any]]] = {  # a datetime is a date as well, and comes first
+    datetime: lambda value: timezone.localtime(value).isoformat(),
+    date: str,
+    UUID: str,
+    Decimal: int,
+    bytes: bytes.hex,
+    memoryview: lambda value: bytes(value).hex(),
+}
