@@ -110,7 +110,7 @@ def asked(client: Client, method: str, path: str, data: dict[str, Any] | None = 
 
 
 def asks_to_sign_in(answer: Any) -> bool:
-    return answer.status_code == 302 and answer["Location"].startswith(
+    return answer.status_code == 302 and str(answer["Location"]).startswith(
         (f"{resolve_url('login')}?next=", "/admin/login/")
     )
 
@@ -132,7 +132,7 @@ def is_right(one: Asked) -> bool:
         return bool(answer.status_code == 405)
     is_led_on = answer.status_code == 302 and not asks_to_sign_in(answer)
     if address.is_opened and one.who.endswith(SHUT):
-        return is_led_on and answer["Location"].startswith(("/office/open", "/console/purpose/"))
+        return is_led_on and str(answer["Location"]).startswith(("/office/open", "/console/purpose/"))
     if address.gives == "way" or (address.gives == "door" and one.who not in (STRANGER, TILL)):
         return is_led_on
     is_html = answer.headers["Content-Type"].startswith("text/html")

@@ -77,7 +77,7 @@ def test_the_compiled_translations_are_those_of_the_source() -> None:
     assert {what(entry) for entry in source} == {what(entry) for entry in compiled}
 
 
-def what(entry: polib.POEntry) -> tuple[str, ...]:
+def what(entry: polib.POEntry | polib.MOEntry) -> tuple[str, ...]:
     """A message with its translations."""
     return entry.msgid, entry.msgid_plural, entry.msgstr, *map(str, entry.msgstr_plural.values())
 
