@@ -135,8 +135,7 @@ def is_right(one: Asked) -> bool:
         return is_led_on and str(answer["Location"]).startswith(("/office/open", "/console/purpose/"))
     if address.gives == "way" or (address.gives == "door" and one.who not in (STRANGER, TILL)):
         return is_led_on
-    is_html = answer.headers["Content-Type"].startswith("text/html")
-    return answer.status_code == 200 and is_html == (address.gives != "file")
+    return bool(answer.status_code == 200) and is_html(answer) == (address.gives != "file")
 
 
 def is_refused(one: Asked) -> bool:
@@ -153,7 +152,7 @@ def test_an_empty_form_is_refused_to_the_same_people_and_nowhere_fails(walk: lis
 def is_rightly_taken(one: Asked) -> bool:
     """Whether an empty form is answered as the table says."""
     if not one.address.takes_forms:
-        return one.answer.status_code == 405 or is_refused(one)
+        return bool(one.answer.status_code == 405) or is_refused(one)
     if not one.is_theirs:
         return is_refused(one)
     return one.answer.status_code in (200, 302, 400, 409) and not asks_to_sign_in(one.answer)
