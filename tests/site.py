@@ -196,10 +196,10 @@ def heap(site: Site) -> None:
     moments = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
     Withheld.objects.bulk_create(
         Withheld(
-            resident_ref=ref, terminal_id=terminal, seq=1_000 + n, tax_year=YEAR, at=at, status="held",
-            code="card_suspended", decided_at=now,
+            resident_ref=ref, terminal_id=terminal, seq=1_000 + n, tax_year=YEAR, status="held", code="card_suspended",
+            at=datetime(YEAR, 3, 1, 3, tzinfo=UTC) + timedelta(hours=n), decided_at=now,
         )
-        for n, at in enumerate(moments)
+        for n in range(MANY)
     )  # fmt: skip
     Decision.objects.bulk_create(
         Decision(resident_ref=ref, tax_year=YEAR, run=1, kind="annulled", amount_minor=1, decided_at=now)
