@@ -40,6 +40,9 @@ TERMINALS: Final = 500
 CONNECTIONS: Final = 4
 PER_S: Final = 10  # requests: what is measured is a page, not a queue
 A_TURN: Final = 40  # requests to one server before it is the other's turn
+YEAR_PAGE: Final = f"/year/{YEAR}"
+EMPTY: Final = "/bench/empty"  # a view that does nothing: what the server itself costs
+OTHER_PAGES: Final = ("held", "cards", "choices", "registration", "decisions", "accesses")
 
 REGISTER: Final = """
 INSERT INTO residents_resident (ref, mode, resident_from, municipality, language, is_protected)
@@ -76,8 +79,8 @@ FROM accruals_entry_2017, unnest(tiers, amounts_minor) u (tier, amount) GROUP BY
 def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], None]) -> dict[str, int | float]:
     """Latencies of the page in ms, medians of the rounds, in which the two databases take turns.
 
-    Each round asks for other residents' pages, PER_S a second. Beside them, the bytes of an entry in a day's file of
-    the archive.
+    Each round asks for other residents' pages, PER_S a second. Beside them, a view that does nothing and the other
+    pages of residents, and the bytes of an entry in a day's file of the archive.
     """
     requests = min(max(entries // 40_000, 100), FEW // A_RESIDENT // rounds)
     heavy, *readers = _world(entries // A_RESIDENT, requests * rounds, said)
@@ -99,6 +102,7 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
                 p99[name].append(sent.percentile_ms(99))
                 said(f"round {number + 1}: {name} p50 {p50[name][-1]} ms, p99 {p99[name][-1]} ms")
         of_heavy = _ask(ports[many], [heavy] * A_TURN).percentile_ms(50)
+        beside = _other_pages(ports[many], readers[: min(max(entries // 25_000, A_TURN), 200)])
     return {
         "page_entries": entries,
         "page_p99_ms": round(statistics.median(p99[many]), 1),
@@ -107,6 +111,7 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
         "page_p50_ms": round(statistics.median(p50[many]), 1),
         "page_p50_ratio": _ratio(p50[many], p50[few]),
         "page_p50_ms_3000_purchases": of_heavy,
+        **beside,
         "parquet_bytes_per_purchase": _bytes_in_archive(folder),
     }
 
@@ -118,6 +123,19 @@ def _by_turns(ports: Mapping[str, int], sessions: Sequence[str]) -> dict[str, Se
         for name, port in ports.items():
             sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN]).latencies_s
     return sent
+
+
+def _other_pages(port: int, sessions: Sequence[str]) -> dict[str, float]:
+    """What residents' other pages and an empty view take, in ms, by turns with the year page."""
+    paths = {"empty": EMPTY, "page": YEAR_PAGE} | {name: f"/{name}" for name in OTHER_PAGES}
+    _ask(port, sessions[:A_TURN], EMPTY)
+    sent = {name: Sent() for name in paths}
+    for first in range(0, len(sessions), A_TURN):
+        for name, path in paths.items():
+            sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN], path).latencies_s
+    page = sent.pop("page")  # whose own figures are those of a first look
+    figures = {f"{name}_p{percent}_ms": sent[name].percentile_ms(percent) for name in sent for percent in (50, 99)}
+    return figures | {"page_to_empty": round(page.percentile_ms(50) / sent["empty"].percentile_ms(50), 1)}
 
 
 def _ratio(many: Sequence[float], few: Sequence[float]) -> float:
@@ -219,18 +237,18 @@ def _web(logs: Path, database: str) -> Iterator[int]:
         processes.stop()
 
 
-def _ask(port: int, sessions: Sequence[str]) -> Sent:
-    """Each reader's year page at a steady rate. Raises SystemExit on any answer that is not the page."""
-    lanes = [[_request(session) for session in sessions[lane::CONNECTIONS]] for lane in range(CONNECTIONS)]
+def _ask(port: int, sessions: Sequence[str], path: str = YEAR_PAGE) -> Sent:
+    """Each reader's page at a steady rate. Raises SystemExit on any answer that is not the page."""
+    lanes = [[_request(session, path) for session in sessions[lane::CONNECTIONS]] for lane in range(CONNECTIONS)]
     sent = send(port, lanes, per_s=PER_S)
     if sent.wrong:
         raise SystemExit(f"{len(sent.wrong)} answers were no page, the first: {sent.wrong[0]}")
     return sent
 
 
-def _request(session: str) -> bytes:
+def _request(session: str, path: str) -> bytes:
     cookie = f"{settings.SESSION_COOKIE_NAME}={session}"
-    return f"GET /year/{YEAR} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Language: ja\r\nCookie: {cookie}\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Language: ja\r\nCookie: {cookie}\r\n\r\n".encode()
 
 
 def _bytes_in_archive(folder: Path) -> float:

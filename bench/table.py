@@ -46,6 +46,7 @@ GOALS: Final = (
     Goal("assess_to_bare", "assessed, as a share of that", 0.3),
     Goal("verify_entries_per_s", "second assessment over the Parquet archive, its digests checked", 10_000_000),
     Goal("page_p99_ms", "a resident's year page with 20 million entries in the database", 50, at_most=True),
+    Goal("page_to_empty", "half of the year pages, as a multiple of a view that does nothing"),
     Goal("page_ratio", "that, as a multiple of the same with 200,000 entries", 1.1, at_most=True),
     Goal("bytes_per_purchase", "on disk: purchase, entry, share of totals, indexes included", 600, at_most=True),
     Goal("parquet_bytes_per_purchase", "in the archive", 40, at_most=True),

@@ -6,12 +6,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views import defaults
+from django.views.decorators.http import require_safe
 
 from apps.merchants.catalogue import CATALOGUE, error_object
 from apps.merchants.remedies import REMEDIES
 from apps.merchants.requests import RETRY_AFTER_S
 
 
+@require_safe
 def errors_page(request: HttpRequest) -> HttpResponse:
     """Every error code in words, with what to do: what `doc_url` points to."""
     words = attrgetter(get_language() or "ja")

@@ -70,7 +70,7 @@ def path_of(pattern: URLPattern) -> str:
 
 
 def test_the_console_is_not_there_for_strangers_and_residents(client: Client, terminal: int) -> None:
-    """Offices' pages are tested role by role (test_roles)."""
+    """Offices' pages are tested role by role (test_every_url)."""
     buy(resident("hanako"), terminal, {"reduced": 1_000_000})
     settle(freeze, assess_run, verify_run)
     approve()

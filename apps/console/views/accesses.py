@@ -17,7 +17,8 @@ from apps.console.queries.accesses import actor_page, day_page
 @require_safe
 def accesses(request: HttpRequest) -> HttpResponse:
     """A day's counts by office and actor; with `actor`, what that one looked at."""
-    day, actor = _day(request.GET.get("day", "")), request.GET.get("actor", "")
+    day = _day(request.GET.get("day", ""))
+    actor = request.GET.get("actor", "").replace("\0", "")  # which no text of PostgreSQL has
     if actor:
         found = actor_page(day, actor, page=request.GET.get("page"))
         return render(request, "console/accesses_of_actor.html", {"found": found})

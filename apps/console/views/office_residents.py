@@ -31,9 +31,8 @@ def cards(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     now = timezone.localtime()
     found = office.look_at_cards(ref, access=access, at=now)
     suspend = SuspendForm(initial={"lost_since": now.strftime(MINUTES)})
-    return resident_page(
-        request, "cards.html", access, ref, here="cards", found=found, suspend=suspend, order=OrderForm()
-    )
+    order = OrderForm(auto_id="order_%s")  # both forms ask for the channel
+    return resident_page(request, "cards.html", access, ref, here="cards", found=found, suspend=suspend, order=order)
 
 
 @open_to_those_who_may(Thing.LETTERS)

@@ -94,7 +94,8 @@ def sign(request: HttpRequest, year: int, number: int) -> HttpResponse:
 @require_safe
 def alarms(request: HttpRequest) -> HttpResponse:
     """What looks wrong."""
-    found = alarms_page(kind=request.GET.get("kind", ""), page=request.GET.get("page"))
+    kind = request.GET.get("kind", "").replace("\0", "")  # which no text of PostgreSQL has
+    found = alarms_page(kind=kind, page=request.GET.get("page"))
     return render(request, "console/alarms.html", {"found": found})
 
 

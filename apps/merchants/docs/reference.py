@@ -6,6 +6,7 @@ from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -25,6 +26,7 @@ class Document(APIView):
         return Response(document)
 
 
+@require_safe
 @csp_update(DRAWN_BY_SCRIPT)
 def reference(request: HttpRequest) -> HttpResponse:
     """`GET /v1/docs`: the document as a page to read and to try."""

@@ -1,0 +1,208 @@
+"""Every address of the project: who may open it, how, and whose it is. What is not in the table fails (test_every_url).
+
+An address of a resident's page takes one line: `"my-cards": page(RESIDENT, queries=8),`. Whose arguments name something
+of one resident is `is_own`; to another resident it is 404.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from apps.audit.officers import Role
+
+STRANGER, RESIDENT_A, RESIDENT_B, SUPERUSER, TILL = "stranger", "resident", "another resident", "superuser", "till"
+
+ANYBODY: Final = frozenset({STRANGER, RESIDENT_A, RESIDENT_B, SUPERUSER, TILL, *Role})
+SIGNED_IN: Final = ANYBODY - {STRANGER, TILL}
+TILLS: Final = frozenset({TILL})  # those who have a live API key; a session opens nothing here
+TEST_TILLS: Final = frozenset({"till in test mode"})
+RESIDENT: Final = frozenset({RESIDENT_A, RESIDENT_B})
+CLERK: Final = frozenset({Role.CLERK, Role.PROTECTED_OFFICER})  # who is protected officer here is clerk beside
+OFFICES: Final = CLERK | {Role.HELPDESK}
+OPERATOR: Final = frozenset({Role.OPERATOR})
+AUDITOR: Final = frozenset({Role.AUDITOR})
+BY_PREFIX: Final = {"admin": frozenset({SUPERUSER})}  # namespaces of others' pages, walked by their first page only
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Who `may` use an address, and what a GET gives: a page, a file, a way to another page, for strangers a
+    page and for others a way (a door), nothing (an act).
+
+    `is_own`: its arguments name something of resident A's. `is_opened`: it shows a resident whom the officer opened
+    before, for a purpose; others of the role are sent to do that first. `queries`: the most that a page takes, whatever
+    the data. `arguments`: by which sample an argument is filled, where that has another name.
+    """
+
+    may: frozenset[str]
+    gives: str
+    takes_forms: bool = False
+    is_own: bool = False
+    is_opened: bool = False
+    queries: int = 0
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """What it answers to."""
+        gets = frozenset() if self.gives == "act" else frozenset({"GET"})
+        return gets | {"POST"} if self.takes_forms else gets
+
+    def is_for(self, who: str) -> bool:
+        """Whether it is there for somebody. What is resident A's is not there for resident B."""
+        return who in self.may and not (self.is_own and who == RESIDENT_B)
+
+
+def page(may: frozenset[str], **more: Any) -> Address:
+    """A page to read."""
+    return Address(may, "page", **more)
+
+
+def form(may: frozenset[str], **more: Any) -> Address:
+    """A page with a form that comes back to it."""
+    return Address(may, "page", takes_forms=True, **more)
+
+
+def file(may: frozenset[str], **more: Any) -> Address:
+    """Something that is no HTML."""
+    return Address(may, "file", **more)
+
+
+def act(may: frozenset[str], **more: Any) -> Address:
+    """Where a form goes; there is nothing to read."""
+    return Address(may, "act", takes_forms=True, **more)
+
+
+def door(may: frozenset[str], **more: Any) -> Address:
+    """A page with a form for who is not signed in; others are led on."""
+    return Address(may, "door", takes_forms=True, **more)
+
+
+def way(may: frozenset[str], **more: Any) -> Address:
+    """Leads to another page."""
+    return Address(may, "way", **more)
+
+
+ADDRESSES: Final[dict[str, Address]] = {
+    # everybody's
+    "docs": page(ANYBODY),
+    "first_purchase": page(ANYBODY),
+    "guide": page(ANYBODY),
+    "protocol": page(ANYBODY),
+    "errors": page(ANYBODY),
+    "reference": page(ANYBODY),
+    "published": page(ANYBODY),
+    "published-json": file(ANYBODY),
+    "verifier": file(ANYBODY),
+    "openapi": file(ANYBODY),
+    "sealing_keys": file(ANYBODY),
+    "set_language": way(ANYBODY, takes_forms=True),
+    # signing in
+    "login": door(ANYBODY),
+    "logout": act(ANYBODY),
+    "activate": form(ANYBODY),
+    "activate-account": way(ANYBODY, takes_forms=True),
+    # tills
+    "purchases": file(TILLS, takes_forms=True),
+    "terminal": file(TILLS),
+    "tiers": file(TILLS),
+    "terminals": act(TILLS),
+    "enrolment_codes": act(TILLS),
+    "terminal_key": act(ANYBODY),  # by a one-time code, not by a key
+    "test_cards": file(TEST_TILLS),
+    # residents
+    "home": way(SIGNED_IN),
+    "year": page(RESIDENT, queries=16),
+    "my-statement": page(RESIDENT, queries=12),
+    "my-json": file(RESIDENT),
+    "my-pdf": file(RESIDENT),
+    "my-decisions": page(RESIDENT, queries=5),
+    "my-decision": page(RESIDENT, is_own=True, queries=9),
+    "my-letter": file(RESIDENT, is_own=True),
+    "my-appeal": act(RESIDENT, is_own=True),
+    "my-cards": page(RESIDENT, queries=6),
+    "card-lost": act(RESIDENT),
+    "card-order": act(RESIDENT),
+    "card-resume": act(RESIDENT, is_own=True),
+    "my-held": form(RESIDENT, queries=9),
+    "withdraw": form(RESIDENT, is_own=True, queries=8),
+    "my-registration": page(RESIDENT, queries=10),
+    "my-choices": form(RESIDENT, queries=4),
+    "my-accesses": page(RESIDENT, queries=7),
+    # auditors
+    "console": page(AUDITOR),
+    "alarms": page(AUDITOR),
+    "freeze": form(AUDITOR),
+    "run": page(AUDITOR),
+    "sign": act(AUDITOR),
+    "step": form(AUDITOR),
+    "refunds": page(AUDITOR),
+    "refund-json": file(AUDITOR, is_opened=True),
+    "refund-pdf": file(AUDITOR, is_opened=True),
+    "decisions": page(AUDITOR),
+    "decision": page(AUDITOR, is_opened=True),
+    "letter": file(AUDITOR, is_opened=True),
+    "decision-sent": act(AUDITOR),
+    "decision-appealed": act(AUDITOR),
+    "decision-decided": act(AUDITOR),
+    "what-if": form(AUDITOR),
+    "purpose": form(AUDITOR),
+    "accesses": page(AUDITOR),
+    # offices
+    "office": page(OFFICES | OPERATOR),
+    "office-password": form(OFFICES | OPERATOR | AUDITOR),
+    "office-counts": page(OPERATOR),
+    "office-import": form(CLERK),
+    "office-lost": form(OFFICES),
+    "office-returned": form(CLERK | OPERATOR),
+    "office-open": form(OFFICES),
+    "office-close": act(OFFICES),
+    "office-person": page(CLERK, is_opened=True),
+    "office-cards": page(OFFICES, is_opened=True),
+    "office-suspend": act(CLERK, is_opened=True),
+    "office-order": act(CLERK, is_opened=True),
+    "office-resume": act(CLERK, is_opened=True),
+    "office-hand-over": form(CLERK, is_opened=True, arguments={"card_id": "new_card_id"}),
+    "office-letters": page(OFFICES, is_opened=True),
+    "office-came-back": act(CLERK, is_opened=True),
+    "office-household": page(CLERK, is_opened=True),
+    "office-purchases": page(CLERK, is_opened=True),
+    "office-answer": act(CLERK, is_opened=True),
+    "office-withdraw": form(CLERK, is_opened=True),
+    "office-choices": page(CLERK, is_opened=True),
+    "office-pause": act(CLERK, is_opened=True),
+    "office-unpause": act(CLERK, is_opened=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address as Django knows it: its path with <arguments>, and the type of each."""
+
+    name: str
+    path: str
+    types: Mapping[str, str]
+
+    def filled(self, arguments: Mapping[str, Any]) -> str:
+        """The path with these arguments, whether or not they are of its types."""
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(arguments[found[1]]), self.path)
+
+
+def routes(resolver: URLResolver | None = None, before: str = "/") -> Iterator[Route]:
+    """All of the project's but those grouped by prefix, in the resolver's order."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        path = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            if pattern.namespace not in BY_PREFIX:
+                yield from routes(pattern, path)
+        elif isinstance(pattern, URLPattern):
+            types = re.findall(r"<(\w+):(\w+)>", path)
+            yield Route(str(pattern.name), path, {argument: kind for kind, argument in types})
+
+
+def missing_in_table() -> set[str]:
+    """The names of routes that the table does not have, and of the table's that are no route."""
+    return {route.name for route in routes()} ^ set(ADDRESSES)

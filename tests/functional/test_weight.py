@@ -1,0 +1,33 @@
+"""What an old phone has to load for the page that residents open most."""
+
+from typing import Final
+
+import httpx
+import pytest
+from django.conf import settings
+
+from tests.addresses import RESIDENT_A
+from tests.markup import Markup
+from tests.pages import YEAR
+from tests.site import furnish, heap, people
+from tests.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AT_MOST_BYTES: Final = 100_000
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_year_page_with_its_sheets_and_scripts_is_light(web: str, world: World, language: str) -> None:
+    """Of a resident with hundreds of purchases, decisions and held purchases; nothing compressed."""
+    site = furnish(world)
+    heap(site)
+    cookies = {settings.SESSION_COOKIE_NAME: people(site)[RESIDENT_A].cookies["sessionid"].value}
+    headers = {"accept-language": language, "accept-encoding": "identity"}
+    with httpx.Client(base_url=web, cookies=cookies, headers=headers) as client:
+        page = client.get(f"/year/{YEAR}")
+        assert page.status_code == 200
+        assert page.text.count("<tr") > 50
+        loaded = [client.get(path) for path in Markup(page.text).loaded]
+    assert [answer.status_code for answer in loaded] == [200] * len(loaded)
+    sizes = {str(answer.url.path): len(answer.content) for answer in (page, *loaded)}
+    assert sum(sizes.values()) < AT_MOST_BYTES, sizes

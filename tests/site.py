@@ -1,0 +1,244 @@
+"""A world with something on every page, who opens it, and three hundred more of everything."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from psycopg.types.range import DateRange, TimestamptzRange
+
+from apps.accruals.models import Withheld
+from apps.accruals.operations.counting import count_all
+from apps.audit.access import Access
+from apps.audit.models import AccessRecord
+from apps.audit.officers import Role
+from apps.audit.operations import Cause, raise_alarms, record_accesses
+from apps.merchants.models import Merchant, Terminal
+from apps.merchants.operations import enrol_terminal
+from apps.portal.models import Account
+from apps.refunds.models import Decision
+from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.freezing import freeze
+from apps.refunds.operations.verifying import verify_run
+from apps.residents.models import Card, CardSuspension, Membership, Message, Notice, RecordingPause, RegisterEvent
+from apps.residents.operations import Home, place_in_households
+from apps.residents.operations.card_life import suspend_cards
+from tests.addresses import ADDRESSES, RESIDENT_A, RESIDENT_B, STRANGER, SUPERUSER, TILL, Route
+from tests.offices import (
+    CODE,
+    HANAKO,
+    HOME,
+    NUMBER,
+    OFFICE,
+    OTHER_NUMBER,
+    identify,
+    letter,
+    officer,
+    open_resident,
+    signed_in,
+)
+from tests.pages import YEAR, approve, buy, settle, state_purpose
+from tests.till import RawTill, send
+from tests.vault import enter
+from tests.world import OTHER_TERMINAL, TERMINAL, World
+
+MANY: Final = 300
+SHOP: Final = "Only Hanako Buys Here"  # of resident A's purchases alone
+SHUT: Final = ", nothing opened"  # officers who have not said yet whom they look at, and for what
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Residents A and B with a year that was settled, and what fills the arguments of addresses: all of it is A's."""
+
+    world: World
+    samples: dict[str, Any]
+
+    @property
+    def ref(self) -> UUID:
+        """Resident A."""
+        return self.world.residents[0]
+
+    @property
+    def other(self) -> UUID:
+        """Resident B."""
+        return self.world.residents[1]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no page of resident B's says."""
+        return str(self.ref), NUMBER, CODE, HANAKO.name, HANAKO.name_kana, HOME.address, SHOP, "1,234,567"
+
+    def path(self, route: Route, **others: Any) -> str:
+        """The path with the samples in it, but for `others`."""
+        return route.filled(self.arguments(route) | others)
+
+    def arguments(self, route: Route) -> dict[str, Any]:
+        """The samples that fill a route's arguments."""
+        named = ADDRESSES[route.name].arguments
+        return {argument: self.samples[named.get(argument, argument)] for argument in route.types}
+
+
+def furnish(world: World) -> Site:
+    """Residents A and B sign in as hanako and taro. A has something on every page, B a purchase and a card."""
+    now = timezone.now()
+    ref, other = world.residents
+    for name, resident in (("hanako", ref), ("taro", other)):
+        Account.objects.create(user=User.objects.create_user(name), resident_ref=resident)
+    identify(ref)
+    enter(other, number=OTHER_NUMBER)
+    _settled_year(world)
+    till = _this_year(world, now)
+    _household(world, now)
+    _looked_at(ref, now)
+    new_card = Card.objects.create(
+        resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
+    )
+    samples = {
+        "year": YEAR, "number": 1, "name": "pay", "ref": ref, "language": "ja", "code": TERMINAL,
+        "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
+        "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
+        "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
+    }  # fmt: skip
+    return Site(world, samples)
+
+
+def _settled_year(world: World) -> None:
+    """A bought for more than is given back, and returned some; two auditors signed the run."""
+    ref, other = world.residents
+    now = timezone.now()
+    enrol_terminal(Merchant.objects.get(name="Rival"), "only-1", store_name=SHOP, at=now, actor="test")
+    only, till = RawTill(world, "only-1"), RawTill(world, OTHER_TERMINAL)
+    sale = only.sale(ref, at="2017-03-01T12:00:00+09:00", reduced=1_234_567, standard=30_000)
+    only.give_back(sale, at="2017-03-02T12:00:00+09:00", standard=500)
+    till.sale(other, at="2017-03-03T12:00:00+09:00", reduced=5_500)
+    for sender in (only, till):
+        assert send(sender) == []
+    count_all()
+    settle(freeze, assess_run, verify_run)
+    approve()
+
+
+def _this_year(world: World, now: datetime) -> RawTill:
+    """A's last two purchases: one can be withdrawn, one was made after the card was lost and is held."""
+    till = RawTill(world)
+    for minutes in (3, 1):
+        at = timezone.localtime(now - timedelta(minutes=minutes)).isoformat(timespec="seconds")
+        till.sale(world.residents[0], at=at, reduced=5_500)
+    assert send(till, now=now) == []
+    count_all()
+    portal = CardSuspension.Channel.PORTAL
+    suspend_cards(world.residents[0], lost_since=now - timedelta(minutes=2), channel=portal, at=now, actor="resident")
+    count_all()
+    assert Withheld.objects.filter(resident_ref=world.residents[0]).count() == 1
+    return till
+
+
+def _household(world: World, now: datetime) -> None:
+    """A and the register: a household, a change in it, a pause of recording."""
+    ref = world.residents[0]
+    place_in_households([Home(ref, uuid4(), date(YEAR, 4, 1), is_head=True)], at=now, actor="test")
+    RegisterEvent.objects.create(
+        resident_id=ref, kind="move_in", effective_date=date(YEAR, 4, 1), recorded_at=now, actor="test"
+    )
+    start = datetime(2018, 5, 1, tzinfo=UTC)
+    RecordingPause.objects.create(resident_id=ref, valid=TimestamptzRange(start, start + timedelta(days=3)))
+
+
+def _looked_at(ref: UUID, now: datetime) -> None:
+    """Somebody looked at A, who was told of something; something looks wrong."""
+    clerk = Access("user:sato", Role.CLERK, OFFICE, "card", "R7-12")
+    record_accesses(clerk, [ref], what="vault:person,address", at=now)
+    Message.objects.create(resident_ref=ref, kind="card_suspended", at=now)
+    raise_alarms([Cause("chain_fork", "only-1:9", {"seq": 9})], at=now)
+
+
+# --- who opens it ---
+
+
+def people(site: Site) -> dict[str, Client]:
+    """A browser for each, in English; officers opened resident A, but those who have `SHUT` in their name."""
+    found = {who: Client(headers={"accept-language": "en"}) for who in (STRANGER, RESIDENT_A, RESIDENT_B, SUPERUSER)}
+    found[TILL] = Client(headers={"accept-language": "en", "authorization": f"Bearer {site.world.api_key}"})
+    found[RESIDENT_A].force_login(User.objects.get(username="hanako"))
+    found[RESIDENT_B].force_login(User.objects.get(username="taro"))
+    found[SUPERUSER].force_login(User.objects.create_superuser("root"))
+    for role in Role:
+        roles = {role, Role.CLERK} if role == Role.PROTECTED_OFFICER else {role}
+        name = f"the-{role}".replace("_", "-")
+        found[role] = signed_in(*roles, name=name)
+        found[role + SHUT] = Client(headers={"accept-language": "en"})
+        found[role + SHUT].force_login(officer(name, *roles))
+    for role in (Role.CLERK, Role.HELPDESK, Role.PROTECTED_OFFICER):
+        assert open_resident(found[role]).status_code == 302
+    state_purpose(found[Role.AUDITOR], site.ref)
+    return found
+
+
+def as_whom(who: str) -> str:
+    """The role of one of `people`, as the table has it."""
+    return who.removesuffix(SHUT)
+
+
+# --- three hundred of everything ---
+
+
+def heap(site: Site) -> None:
+    """Of everything that resident A has, MANY more."""
+    ref, now = site.ref, timezone.now()
+    merchant = Merchant.objects.get(name="Shop")
+    terminal = enrol_terminal(merchant, "heap-1", store_name="Heap", at=now, actor="test").pk
+    buy(ref, terminal, *[{"reduced": 100, "standard": 50}] * MANY, run=2)
+    days = [date(2000, 1, 1) + timedelta(days=31 * n) for n in range(MANY)]
+    moments = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+    Withheld.objects.bulk_create(
+        Withheld(
+            resident_ref=ref, terminal_id=terminal, seq=1_000 + n, tax_year=YEAR, status="held", code="card_suspended",
+            at=datetime(YEAR, 3, 1, 3, tzinfo=UTC) + timedelta(hours=n), decided_at=now,
+        )
+        for n in range(MANY)
+    )  # fmt: skip
+    Decision.objects.bulk_create(
+        Decision(resident_ref=ref, tax_year=YEAR, run=1, kind="annulled", amount_minor=1, decided_at=now)
+        for _ in range(MANY)
+    )
+    AccessRecord.objects.bulk_create(
+        AccessRecord(at=at, actor="user:sato", role=Role.CLERK, office=OFFICE, resident_ref=ref, what=what, purpose=why)
+        for at in moments
+        for what, why in (("page:cards", "card"), ("vault:person", "own page"))
+    )
+    Message.objects.bulk_create(Message(resident_ref=ref, kind="card_suspended", at=at) for at in moments)
+    RecordingPause.objects.bulk_create(
+        RecordingPause(resident_id=ref, valid=TimestamptzRange(at, at + timedelta(days=1)))
+        for at in moments
+        if at.year < 2018
+    )
+    RegisterEvent.objects.bulk_create(
+        RegisterEvent(resident_id=ref, kind="name", effective_date=day, recorded_at=now, actor="test") for day in days
+    )
+    Membership.objects.bulk_create(
+        Membership(resident_id=ref, household_ref=uuid4(), valid=DateRange(start, end), is_head=True)
+        for start, end in zip(_months(MANY), _months(MANY + 1)[1:], strict=True)
+    )
+    Card.objects.bulk_create(
+        Card(
+            resident_id=ref, card_index=n.to_bytes(32), issuer_version=1, valid_from=at, active_from=at,
+            valid_until=at + timedelta(days=1_000), replaced_from=at + timedelta(days=1),
+        )
+        for n, at in enumerate(moments)
+    )  # fmt: skip
+    Notice.objects.bulk_create(
+        Notice(
+            resident_id=ref, code_hash=(10**6 + n).to_bytes(32), file="x.pdf", created_at=at, printed_at=at,
+            expires_at=at + timedelta(days=60), spent_at=at,
+        )
+        for n, at in enumerate(moments)
+    )  # fmt: skip
+
+
+def _months(number: int) -> list[date]:
+    """The first days of months from 1980 on, all of them before 2017."""
+    return [date(1980 + n // 12, 1 + n % 12, 1) for n in range(number)]
