@@ -27,7 +27,6 @@ KINDS: Final[Mapping[str, Promise]] = {
     "household_consent": _("It was changed whether the others of your household see what you spend and get back."),
     "card_ready": _("A card was made for you. A letter tells you where to fetch it."),
     "card_resumed": _("You can use your card again."),
-    "card_suspended": _("Your card was suspended."),
     "contact_changed": _("The e-mail address for your messages was changed."),
     "data_taken": _("All your data was downloaded."),
     "decision_issued": _("There is a decision about your refund."),

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('audit', '0003_office'),
-        ('residents', '0010_messages'),
+        ('residents', '0013_proxies'),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('residents', '0010_messages'),
+        ('residents', '0011_photos'),
     ]
 
     operations = [
