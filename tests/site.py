@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -23,10 +24,24 @@ from apps.refunds.models import Decision
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
-from apps.residents.models import Card, CardSuspension, Membership, Message, Notice, RecordingPause, RegisterEvent
+from apps.residents.models import (
+    Card,
+    CardSuspension,
+    Membership,
+    Message,
+    Notice,
+    RecordingPause,
+    RegisterEvent,
+    Resident,
+)
 from apps.residents.operations import Home, place_in_households
 from apps.residents.operations.card_life import suspend_cards
+from apps.residents.operations.questions import ask_why
+from tests.accounts import STRANGERS
+from tests.accounts import name as name_account
+from tests.acting import named
 from tests.addresses import ADDRESSES, RESIDENT_A, RESIDENT_B, STRANGER, SUPERUSER, TILL, Route
+from tests.disputing import decide, object_to, report
 from tests.offices import (
     CODE,
     HANAKO,
@@ -41,6 +56,7 @@ from tests.offices import (
     signed_in,
 )
 from tests.pages import YEAR, approve, buy, settle, state_purpose
+from tests.signing_in import SECRET
 from tests.till import RawTill, send
 from tests.vault import enter
 from tests.world import OTHER_TERMINAL, TERMINAL, World
@@ -97,13 +113,31 @@ def furnish(world: World) -> Site:
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
     )
-    samples = {
+    samples = _sent_and_asked(world, till) | {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "language": "ja", "code": TERMINAL,
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
     }  # fmt: skip
     return Site(world, samples)
+
+
+def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:
+    """What A sent to offices: two disputes, one of them decided, a question; whom A named, and where refunds go."""
+    ref = world.residents[0]
+    dispute = object_to(ref, till.records[-2]["seq"])
+    decided = report(ref, at=f"{YEAR}-08-03T10:00:00+09:00", reduced=1_000)
+    decide(decided, uphold=False)
+    record = AccessRecord.objects.filter(resident_ref=ref).earliest("pk").pk
+    question = ask_why(ref, record, "", at=timezone.now(), actor="resident")
+    third = Resident.objects.create(resident_from=date(2010, 4, 1)).pk
+    factor = TOTP.activate(User.objects.get(username="hanako"), SECRET).instance
+    return {
+        "dispute_id": dispute.pk, "decided_id": decided.pk, "record_id": question.record_id, "question_id": question.pk,
+        "proxy_id": named(ref, third).pk, "account_id": name_account(ref, STRANGERS, at=timezone.now()).pk,
+        "bank": "0001", "branch": "004", "stop_token": uuid4(), "provider_id": "government",
+        "factor_id": factor.pk, "session_id": 1,
+    }  # fmt: skip
 
 
 def _settled_year(world: World) -> None:

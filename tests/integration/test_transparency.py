@@ -21,14 +21,14 @@ from apps.portal.transparency_words import THINGS
 from apps.refunds.models import Run
 from apps.refunds.operations.lapsing import lapse_refunds
 from apps.refunds.operations.netting import record_payments
-from tests.integration.test_roles import MAY
+from tests.addresses import ADDRESSES
 from tests.pages import shown
 from tests.till import RawTill
 from tests.world import World
 from tests.year_end import count, to_approved
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGES = {  # of each thing, in the table of test_roles, which walks them as every role
+PAGES = {  # of each thing, in the table of addresses, which test_every_url walks as every role
     Thing.PERSON: "office-person", Thing.CARDS: "office-cards", Thing.LETTERS: "office-letters",
     Thing.HOUSEHOLD: "office-household", Thing.CHOICES: "office-choices", Thing.PURCHASES: "office-purchases",
     Thing.REFUNDS: "refunds", Thing.DECISIONS: "decisions", Thing.ACCESSES: "accesses", Thing.ALARMS: "alarms",
@@ -55,8 +55,11 @@ def look(world: World, times: int, *, office: str = "Setagaya", purpose: str = "
 def test_who_may_see_what_is_the_table_that_the_pages_open_by(client: Client, db: None) -> None:
     assert set(THINGS) == set(MAY_OPEN) == set(Thing)
     for thing, page in PAGES.items():
-        assert MAY[page] & {Role.CLERK, Role.HELPDESK, Role.AUDITOR, Role.OPERATOR} == MAY_OPEN[thing], thing
-    assert MAY["questions"] | (MAY["office-questions"] - {Role.PROTECTED_OFFICER}) == MAY_OPEN[Thing.QUESTIONS]
+        assert ADDRESSES[page].may & {Role.CLERK, Role.HELPDESK, Role.AUDITOR, Role.OPERATOR} == MAY_OPEN[thing], thing
+    assert (
+        ADDRESSES["questions"].may | (ADDRESSES["office-questions"].may - {Role.PROTECTED_OFFICER})
+        == MAY_OPEN[Thing.QUESTIONS]
+    )
     assert machine(client)["may_open"]["cards"] == ["registry_clerk", "helpdesk"]
     page = shown(client, "/transparency")
     assert "Cards and their state, never their numbers Registry clerk · Telephone helpdesk" in page
