@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -155,7 +155,7 @@ def end_proxy(party_ref: UUID, proxy_id: int, *, asked: Asked, at: datetime) -> 
 
 def note_acting(agent_ref: UUID, grant: Grant, *, at: datetime) -> None:
     """Tell a resident, once a day for each who does, that somebody acts for them today: one query where told before."""
-    day = {"resident_id": grant.resident_ref, "proxy_id": agent_ref, "day": timezone.localdate(at)}
+    day: dict[str, Any] = {"resident_id": grant.resident_ref, "proxy_id": agent_ref, "day": timezone.localdate(at)}
     if ProxyDay.objects.filter(**day).exists():
         return
     with transaction.atomic():
