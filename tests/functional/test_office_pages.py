@@ -67,7 +67,7 @@ def test_a_clerk_opens_a_resident_and_hands_the_card_over(web: str, ref: UUID, p
     expect(page.locator("main")).to_contain_text(HANAKO.name)
     expect(page.locator("main")).to_contain_text(HOME.address)
     assert NUMBER not in page.content() + page.url
-    for tab in ("本人の情報", "カード", "通知書", "購入", "世帯と登録", "購入の記録"):
+    for tab in ("本人の情報", "カード", "通知書", "購入", "世帯と登録", "購入の記録", "代理人と同意"):
         page.get_by_role("link", name=tab, exact=True).click()
         assert_fits_in_both_languages(page)
     page.get_by_role("link", name="カード", exact=True).click()

@@ -229,6 +229,7 @@ def test_the_banner_says_the_name_only_where_the_resident_allowed_it(hanako: UUI
     assert "山田 花子" in shown(client, "/acting")
     Proxy.objects.all().delete()
     assert "You act for somebody else." in banner(client, "/cards")  # a page that is not there any more
+    assert banner(client, "/acting").strip() == ""  # which says it itself
 
 
 def test_without_the_vaults_keys_a_proxy_goes_on_without_names(hanako: UUID, taro: UUID, settings: Any) -> None:

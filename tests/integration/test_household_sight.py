@@ -89,7 +89,7 @@ def test_only_who_consented_is_seen_and_only_the_sums(till: RawTill, family: lis
     assert his.post("/household/consent", {"seen": "yes"}).status_code == 302
     after = page_of(hers)
     assert "佐藤 太郎" in after
-    assert "¥55,000 ¥1,000" in after
+    assert "Spent ¥55,000 Refund so far ¥1,000" in after
     assert "1 further member shows you nothing." in after
     assert "鈴木" not in after
     assert "Shop" not in after

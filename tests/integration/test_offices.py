@@ -293,6 +293,7 @@ def test_pages_of_offices_cost_the_same_for_any_number_of_rows(ref: UUID, world:
     assert costs[0] == costs[1]
     assert costs[0] == {
         "person": 10, "cards": 10, "letters": 8, "purchases": 16, "household": 10, "choices": 8, "account": 8,
+        "proxies": 13,
     }  # fmt: skip
     card = Card.objects.get(resident=few)
     assert queries_of(clerk, f"/office/resident/{few}/cards/{card.pk}/hand-over") == 12

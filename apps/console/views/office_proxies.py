@@ -33,9 +33,9 @@ SEEN: Final = {True: "yes", False: "no"}
 def proxies(request: HttpRequest, access: Access, ref: UUID) -> HttpResponse:
     """Who acts for the resident, and what the household sees."""
     found = look_at_acting(ref, access=access, at=timezone.now())
-    consent = ConsentForm(initial={"seen": SEEN[found.household.consented_at is not None]})
+    consent = ConsentForm(initial={"seen": SEEN[found.household.consented_at is not None]}, auto_id="consent_%s")
     return resident_page(
-        request, "proxies.html", access, ref, here="proxies", found=found, consent=consent, channel=ChannelForm(),
+        request, "proxies.html", access, ref, here="proxies", found=found, consent=consent,
         code=ProxyCodeForm(),
     )  # fmt: skip
 

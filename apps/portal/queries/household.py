@@ -4,7 +4,7 @@ Every number is made from the rows of those who are shown; nobody else's are rea
 subtraction: neither what a member without consent spent, nor that there is a protected one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -40,7 +40,7 @@ class NoYear(KanpuError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A member who is shown: name (empty for the resident, or where the vault has none), and amounts in minor units.
+    """A member who is shown: the resident, or another by name (empty where the vault has none); amounts in minor units.
 
     `is_found`: a year's end has found the refund. `cap_minor` is what the member brings to the pooled limit; None where
     the scheme pools none by members, and for a child of another household.
@@ -48,6 +48,7 @@ class Row:
 
     mate: Housemate
     name: str
+    is_own: bool
     spend_minor: int
     refund_minor: int
     is_found: bool
@@ -104,9 +105,8 @@ def household_page(ref: UUID, *, year: int | None, at: datetime) -> HouseholdPag
     household = household_of(ref, at=at)
     shown = [mate for mate in household.shown if mate.ref == ref or mate.stay.overlap(year_period(chosen))]
     names = _names([mate.ref for mate in shown if mate.ref != ref], at)
-    home = next((mate.household_ref for mate in shown if mate.ref == ref), None)
-    rows = _rows(shown, home, names, row)
-    of_home = [row for row in rows if row.mate.household_ref == home and not household.is_protected]
+    rows = tuple(_rows(ref, shown, names, row))
+    of_home = [] if household.is_protected else [one for one in rows if one.mate.household_ref == _home_of(ref, shown)]
     return HouseholdPage(chosen, years, scheme, household, rows, pools(scheme), _together(of_home, scheme))
 
 
@@ -118,19 +118,26 @@ def _names(others: list[UUID], at: datetime) -> Mapping[UUID, str]:
     return {other: identity.person.name for other, identity in found.items() if identity.person}
 
 
-def _rows(shown: list[Housemate], home: UUID | None, names: Mapping[UUID, str], year: TaxYear) -> tuple[Row, ...]:
-    refs = [mate.ref for mate in shown]
+def _home_of(ref: UUID, shown: list[Housemate]) -> UUID | None:
+    return next((mate.household_ref for mate in shown if mate.ref == ref), None)
+
+
+def _rows(ref: UUID, shown: list[Housemate], names: Mapping[UUID, str], year: TaxYear) -> Iterator[Row]:
+    refs, home = [mate.ref for mate in shown], _home_of(ref, shown)
     bought, refunds = year_of_residents(refs, year.year), newest_refunds(refs, year.year)
     caps = _caps([mate.ref for mate in shown if mate.household_ref == home], home, year)
-    rows = []
     for mate in shown:
         spent = bought.get(mate.ref) or ResidentYear(mate.ref)
         found = refunds.get(mate.ref)
-        refund_minor = found.entitled_minor if found else assessment_so_far(spent, year)[1].refund_minor
-        spend_minor = sum(sum(months) for months in spent.spend.values())
-        name = names.get(mate.ref, "")
-        rows.append(Row(mate, name, spend_minor, refund_minor, found is not None, caps.get(mate.ref)))
-    return tuple(rows)
+        yield Row(
+            mate=mate,
+            name=names.get(mate.ref, ""),
+            is_own=mate.ref == ref,
+            spend_minor=sum(sum(months) for months in spent.spend.values()),
+            refund_minor=found.entitled_minor if found else assessment_so_far(spent, year)[1].refund_minor,
+            is_found=found is not None,
+            cap_minor=caps.get(mate.ref),
+        )
 
 
 def _pooled(scheme: Scheme) -> Limit | None:

@@ -21,8 +21,8 @@ def acting_banner(context: dict[str, Any]) -> dict[str, Any]:
     session = getattr(request, "session", None)
     is_acting = session is not None and bool(session.get(ACTING))
     viewer: Viewer | None = request.META.get(VIEWER) if request is not None and is_acting else None
-    if viewer is not None and viewer.grant is None:  # a page of one's own, on which the choice is made
-        viewer = None
+    if viewer is not None and viewer.grant is None:  # the page of one's own on which the choice is made says it itself
+        is_acting = False
     grant, name = (viewer.grant, name_for(viewer)) if viewer else (None, "")
     return {"is_acting": is_acting, "grant": grant, "name": name, "csrf_token": context.get("csrf_token")}
 

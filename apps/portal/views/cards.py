@@ -76,5 +76,5 @@ def _page(
 ) -> HttpResponse:
     found = own_cards(viewer.ref)
     lost_form = lost_form or LostForm(initial={"when": "earlier" if found.all_lost else "now"})
-    shown = {"found": found, "lost_form": lost_form, "order_form": order_form or OrderForm()}
+    shown = {"viewer": viewer, "found": found, "lost_form": lost_form, "order_form": order_form or OrderForm()}
     return render(request, "portal/cards.html", shown)
