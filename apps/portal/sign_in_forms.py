@@ -92,6 +92,16 @@ class ProgramForm(ActivateTOTPForm):  # type: ignore[misc]
 
     code = CodeField(label=_("Code that the program shows"))
 
+    def clean_code(self) -> str:
+        """The digits of now. Raises ValidationError, which says why they may be others."""
+        try:
+            return str(super().clean_code())
+        except forms.ValidationError as error:
+            if error.code != "incorrect_code":
+                raise
+            said = _("That is not the code. Type the newest one; if it is not taken, set your device's clock right.")
+            raise forms.ValidationError(said) from error
+
 
 class PasskeyNameForm(forms.Form):
     """What its owner calls a passkey."""

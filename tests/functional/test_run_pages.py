@@ -21,6 +21,7 @@ from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.simulator.processes import Processes
+from tests.signing_in import begin_session
 from tests.world import TERMINAL, World, auditor
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -193,7 +194,7 @@ def test_a_resident_checks_the_statement_offline_reads_the_decision_and_appeals(
     sell(web, world, world.sale(ref, reduced=1_000_000), world.sale(world.residents[1], reduced=105))
     run = approved_run()
     Account.objects.create(user=person("hanako"), resident_ref=ref)
-    sign_in(page, web, "hanako")
+    begin_session(page, web, "hanako")
     page.goto(f"{web}/year/{YEAR}")
     expect(page.get_by_text("2人の監査人が署名しました。次に支払われます。")).to_be_visible()
     expect(page.get_by_text("まだ開いていない決定が1件あります")).to_be_visible()

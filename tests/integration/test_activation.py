@@ -145,7 +145,7 @@ def test_who_breaks_off_has_spent_nothing(client: Client, code: str) -> None:
     enter_code(client, code)
     client.post("/activate/account", {"username": "hanako", "password": "1"})
     client.post("/activate/password", {"new_password1": PASSWORD, "new_password2": PASSWORD})
-    assert "That was not right" in client.post("/activate/program", {"code": "1"}, headers=EN).content.decode()
+    assert "That is not the code" in client.post("/activate/program", {"code": "1"}, headers=EN).content.decode()
     assert not User.objects.exists()
     assert PASSWORD not in str(dict(client.session))
     later = Client()

@@ -217,6 +217,19 @@ def test_the_lock_holds_in_another_process_and_without_redis(client: Client, han
     assert "no password is taken from here" in answer.text
 
 
+def test_wrong_codes_count_in_another_process_as_well(client: Client, hanako: User, web: str) -> None:
+    sign_in(client, "hanako")
+    for _ in range(5):
+        give_code(client, "000000")
+    with httpx.Client(base_url=web, headers={"accept-language": "en"}) as other:
+        other.get("/login")
+        given = {"username": "hanako", "password": PASSWORD, "csrfmiddlewaretoken": other.cookies["csrftoken"]}
+        assert other.post("/login", data=given).headers["Location"] == "/login/code"
+        given = {"code": code_of(SECRET), "csrfmiddlewaretoken": other.cookies["csrftoken"]}
+        answer = other.post("/login/code", data=given)
+    assert "Too many wrong codes" in answer.text
+
+
 def test_names_that_are_nobodys_are_in_no_event(client: Client, hanako: User) -> None:
     for _ in range(5):
         sign_in(client, "983205673214", "wrong")
