@@ -85,7 +85,7 @@ class PhotoAnswerForm(forms.Form):
 
     def clean_photo(self) -> "UploadedFile[bytes] | None":
         """A file that is not too large."""
-        photo: "UploadedFile[bytes] | None" = self.cleaned_data["photo"]
+        photo: UploadedFile[bytes] | None = self.cleaned_data["photo"]
         if photo is not None and (photo.size or 0) > MOST_BYTES:
             raise forms.ValidationError(_("The file is larger than %(most)s MB."), params={"most": MEGABYTES})
         return photo

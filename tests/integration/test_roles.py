@@ -1,5 +1,6 @@
 """Who may open which address: every one of the project, as every role there is. What is not in the table fails."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -13,12 +14,18 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from apps.audit.officers import Role
+from apps.merchants.models import Terminal
+from apps.purchases.lanes import lane_of
+from apps.purchases.models import Batch
+from apps.purchases.operations import accept_batch
+from apps.purchases.store import Sender
 from apps.refunds.models import Decision
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import Resident
 from apps.residents.operations import make_keys
+from tests.disputing import decide, report
 from tests.offices import officer
 from tests.pages import YEAR, approve, buy, resident, settle
 
@@ -46,12 +53,17 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "home": SIGNED_IN, "year": RESIDENT, "my-statement": RESIDENT, "my-json": RESIDENT, "my-pdf": RESIDENT,
     "my-decisions": RESIDENT, "my-decision": RESIDENT, "my-letter": RESIDENT, "my-appeal": RESIDENT,
     "my-cards": RESIDENT, "card-lost": RESIDENT, "card-resume": RESIDENT, "card-order": RESIDENT, "my-held": RESIDENT,
+    "dispute-new": RESIDENT, "dispute-missing": RESIDENT, "my-disputes": RESIDENT, "my-dispute": RESIDENT,
+    "dispute-answer": RESIDENT, "dispute-withdraw": RESIDENT, "dispute-appeal": RESIDENT, "dispute-letter": RESIDENT,
     "withdraw": RESIDENT, "my-registration": RESIDENT, "my-choices": RESIDENT, "my-accesses": RESIDENT,
     # auditors
     "console": AUDITOR, "alarms": AUDITOR, "accesses": AUDITOR, "purpose": AUDITOR, "freeze": AUDITOR, "run": AUDITOR,
     "sign": AUDITOR, "step": AUDITOR, "refunds": AUDITOR, "refund-json": AUDITOR, "refund-pdf": AUDITOR,
     "decisions": AUDITOR, "decision": AUDITOR, "letter": AUDITOR, "decision-sent": AUDITOR,
     "decision-appealed": AUDITOR, "decision-decided": AUDITOR, "what-if": AUDITOR,
+    "disputes": AUDITOR, "dispute": AUDITOR, "dispute-photo": AUDITOR, "dispute-letter-office": AUDITOR,
+    "dispute-ask": AUDITOR, "dispute-propose": AUDITOR, "dispute-approve": AUDITOR, "dispute-send-back": AUDITOR,
+    "dispute-decide-appeal": AUDITOR,
     # offices
     "office": OFFICES | OPERATOR, "office-password": OFFICES | OPERATOR | AUDITOR,
     "office-counts": OPERATOR, "office-returned": CLERK | OPERATOR,
@@ -83,13 +95,23 @@ def samples(terminal: int, tmp_path: Path, settings: Any) -> dict[str, Any]:
     make_keys(tmp_path / "keyring.json", vault_path=tmp_path / "vault.json", seal_until=now, at=now, actor="test")
     Resident.objects.create(ref=ref, resident_from=date(YEAR, 1, 1))
     buy(ref, terminal, {"reduced": 1_000_000})
+    sent(terminal)
     settle(freeze, assess_run, verify_run)
     approve()
     return {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "decision_id": Decision.objects.get().pk,
         "language": "ja", "card_id": 1, "notice_id": 1, "code": "till-1",
-        "terminal_id": terminal, "seq": 1,
+        "terminal_id": terminal, "seq": 1, "dispute_id": decide(report(ref, reduced=5)).pk,
     }  # fmt: skip
+
+
+def sent(terminal_id: int) -> None:
+    """What the till sent of the purchase that was counted."""
+    code = Terminal.objects.get(pk=terminal_id).code
+    sender = Sender(lane_of(terminal_id), terminal_id, code, 1, None, uuid.uuid4(), "")
+    sale = {"seq": 1, "at": f"{YEAR}-03-01T12:01:00+09:00", "lines": [{"tier": "reduced", "amount": 1_000_000}]}
+    accept_batch(sender, [json.dumps(sale).encode()], now=timezone.now())
+    Batch.objects.update(counted_at=timezone.now())
 
 
 def people() -> dict[str, Client]:
