@@ -50,6 +50,9 @@ def sign_in(context: BrowserContext, web: str, name: str) -> Page:
 
 def back_to(page: Page, language: str) -> None:
     """Look at the page in both languages and go on in one."""
+    if language == "en":
+        page.get_by_role("button", name="日本語").click()
+        expect(page.locator("html")).to_have_attribute("lang", "ja")
     assert_fits_in_both_languages(page)
     if language == "en":
         page.get_by_role("button", name="English").click()
