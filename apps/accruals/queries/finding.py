@@ -13,7 +13,7 @@ from apps.accruals.queries import amounts_left
 from apps.accruals.searching import Search, withheld_standing
 from apps.purchases.following import Amounts, Key
 
-FOUND_A_PAGE: Final = 50
+FOUND_A_PAGE: Final = 25
 # Of one resident, so of one shard. A sale is folded with all that was booked of it, at each time that it had: where
 # something is left of it is where it stands. A sale that was moved to another year, and of which nothing is left,
 # stands nowhere; only what may have been moved is looked for in the other years.
