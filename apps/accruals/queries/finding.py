@@ -14,19 +14,25 @@ from apps.accruals.searching import Search, withheld_standing
 from apps.purchases.following import Amounts, Key
 
 FOUND_A_PAGE: Final = 25
-# Of one resident, so of one shard. A sale is folded with all that was booked of it, at each time that it had: where
-# something is left of it is where it stands. A sale that was moved to another year, and of which nothing is left,
-# stands nowhere; only what may have been moved is looked for in the other years.
+# Of one resident, so of one shard. Most sales are as they were sold. One that something follows is folded with all that
+# was booked of it, at each time that it had: where something is left of it is where it stands. A sale that was moved to
+# another year, and of which nothing is left, stands nowhere; only what may have been moved is looked for in the other
+# years.
 SALES: Final = """
-WITH cells AS (
+WITH entries AS MATERIALIZED (
+    SELECT terminal_id, seq, of_terminal_id, of_seq, tax_year, at, kind, tiers, amounts_minor FROM accruals_entry
+    WHERE resident_ref = %(resident)s AND tax_year = ANY(%(years)s::int2[])
+), followed AS (
+    SELECT DISTINCT of_terminal_id AS terminal_id, of_seq AS seq FROM entries WHERE of_seq IS NOT NULL
+), cells AS (
     SELECT coalesce(e.of_terminal_id, e.terminal_id) AS terminal_id, coalesce(e.of_seq, e.seq) AS seq, e.tax_year, e.at,
            u.tier, sum(u.amount_minor)::int8 AS amount_minor,
            coalesce(sum(u.amount_minor) FILTER (WHERE e.kind = 'sale'), 0)::int8 AS sold_minor,
            bool_or(e.kind IN ('return', 'void', 'correction')) AS is_changed, bool_or(e.kind = 'void') AS is_voided,
            bool_or(e.kind IN ('hold', 'reject', 'deny')) AS is_taken_off,
            bool_or(e.kind NOT IN ('sale', 'return', 'void')) AS is_moved
-    FROM accruals_entry e, unnest(e.tiers, e.amounts_minor) AS u (tier, amount_minor)
-    WHERE e.resident_ref = %(resident)s AND e.tax_year = ANY(%(years)s::int2[])
+    FROM entries e, unnest(e.tiers, e.amounts_minor) AS u (tier, amount_minor)
+    WHERE (coalesce(e.of_terminal_id, e.terminal_id), coalesce(e.of_seq, e.seq)) IN (SELECT * FROM followed)
     GROUP BY 1, 2, 3, 4, 5
 ), places AS (
     SELECT terminal_id, seq, tax_year, at, sum(amount_minor)::int8 AS total_minor, sum(sold_minor)::int8 AS sold_minor,
@@ -47,9 +53,15 @@ WITH cells AS (
                 %(w_standings)s::text[], %(w_totals)s::int8[], %(w_tiers)s::text[], %(w_amounts)s::text[])
         AS w (terminal_id, seq, tax_year, at, standing, total_minor, tiers, amounts_minor)
 ), purchases AS (
+    SELECT terminal_id, seq, tax_year, at, 'counted' AS standing,
+           (SELECT sum(amount_minor) FROM unnest(amounts_minor) AS u (amount_minor))::int8 AS total_minor, tiers,
+           amounts_minor
+    FROM entries WHERE of_seq IS NULL AND (terminal_id, seq) NOT IN (SELECT * FROM followed)
+        AND (terminal_id, seq) NOT IN (SELECT terminal_id, seq FROM withheld)
+    UNION ALL
     SELECT terminal_id, seq, tax_year, at,
            CASE WHEN is_gone AND is_taken_off AND NOT is_voided THEN 'rejected'
-                WHEN is_changed OR total_minor <> sold_minor THEN 'corrected' ELSE 'counted' END AS standing,
+                WHEN is_changed OR total_minor <> sold_minor THEN 'corrected' ELSE 'counted' END,
            total_minor, tiers, amounts_minor
     FROM sales s
     WHERE (terminal_id, seq) NOT IN (SELECT terminal_id, seq FROM withheld)
