@@ -73,7 +73,7 @@ WITH entries AS MATERIALIZED (
     UNION ALL
     SELECT terminal_id, seq, tax_year, at, standing, total_minor, tiers, amounts_minor FROM withheld
 ), found AS (
-    SELECT * FROM purchases p WHERE {conditions}
+    SELECT * FROM purchases WHERE {conditions}
 ), sums AS (
     SELECT count(*) AS number, coalesce(sum(total_minor), 0)::int8 AS sum_minor FROM found
 )
@@ -82,12 +82,13 @@ ORDER BY at DESC, terminal_id, seq DESC
 LIMIT %(most)s OFFSET (SELECT least(%(page)s - 1, greatest(number - 1, 0) / %(most)s) * %(most)s FROM sums)
 """
 # Looked up shop by shop: a resident was in few of them.
-IN_SHOP: Final = """EXISTS (
+IN_SHOP: Final = """terminal_id IN (
+    SELECT terminal_id FROM (SELECT DISTINCT terminal_id FROM purchases) d WHERE EXISTS (
     SELECT FROM merchants_terminal t JOIN merchants_store s ON s.id = t.store_id
         JOIN merchants_merchant m ON m.id = t.merchant_id
-    WHERE t.id = p.terminal_id AND (
+    WHERE t.id = d.terminal_id AND (
         strpos(lower(normalize(s.name, NFKC)), lower(normalize(%(shop)s::text, NFKC))) > 0
-        OR strpos(lower(normalize(m.name, NFKC)), lower(normalize(%(shop)s::text, NFKC))) > 0) OFFSET 0)"""
+        OR strpos(lower(normalize(m.name, NFKC)), lower(normalize(%(shop)s::text, NFKC))) > 0) OFFSET 0))"""
 CONDITIONS: Final = {
     "since": "at >= %(since)s",
     "before": "at < %(before)s",
