@@ -16,8 +16,7 @@ from apps.purchases.following import Amounts, Key
 FOUND_A_PAGE: Final = 25
 # Of one resident, so of one shard. Most sales are as they were sold. One that something follows is folded with all that
 # was booked of it, at each time that it had: where something is left of it is where it stands. A sale that was moved to
-# another year, and of which nothing is left, stands nowhere; only what may have been moved is looked for in the other
-# years.
+# another year, and of which nothing is left, stands nowhere; only that is looked for in the other years.
 SALES: Final = """
 WITH entries AS MATERIALIZED (
     SELECT terminal_id, seq, of_terminal_id, of_seq, tax_year, at, kind, tiers, amounts_minor FROM accruals_entry
@@ -29,8 +28,7 @@ WITH entries AS MATERIALIZED (
            u.tier, sum(u.amount_minor)::int8 AS amount_minor,
            coalesce(sum(u.amount_minor) FILTER (WHERE e.kind = 'sale'), 0)::int8 AS sold_minor,
            bool_or(e.kind IN ('return', 'void', 'correction')) AS is_changed, bool_or(e.kind = 'void') AS is_voided,
-           bool_or(e.kind IN ('hold', 'reject', 'deny')) AS is_taken_off,
-           bool_or(e.kind NOT IN ('sale', 'return', 'void')) AS is_moved
+           bool_or(e.kind IN ('hold', 'reject', 'deny')) AS is_taken_off
     FROM entries e, unnest(e.tiers, e.amounts_minor) AS u (tier, amount_minor)
     WHERE (coalesce(e.of_terminal_id, e.terminal_id), coalesce(e.of_seq, e.seq)) IN (SELECT * FROM followed)
     GROUP BY 1, 2, 3, 4, 5
@@ -38,8 +36,7 @@ WITH entries AS MATERIALIZED (
     SELECT terminal_id, seq, tax_year, at, sum(amount_minor)::int8 AS total_minor, sum(sold_minor)::int8 AS sold_minor,
            coalesce(array_agg(tier) FILTER (WHERE amount_minor <> 0), '{}') AS tiers,
            coalesce(array_agg(amount_minor) FILTER (WHERE amount_minor <> 0), '{}') AS amounts_minor,
-           bool_or(is_changed) AS is_changed, bool_or(is_voided) AS is_voided, bool_or(is_taken_off) AS is_taken_off,
-           bool_or(is_moved) AS is_moved
+           bool_or(is_changed) AS is_changed, bool_or(is_voided) AS is_voided, bool_or(is_taken_off) AS is_taken_off
     FROM cells GROUP BY 1, 2, 3, 4
 ), sales AS (
     SELECT DISTINCT ON (terminal_id, seq) *, tiers = '{}' AS is_gone,
@@ -63,13 +60,11 @@ WITH entries AS MATERIALIZED (
            CASE WHEN is_gone AND is_taken_off AND NOT is_voided THEN 'rejected'
                 WHEN is_changed OR total_minor <> sold_minor THEN 'corrected' ELSE 'counted' END,
            total_minor, tiers, amounts_minor
-    FROM sales s
+    FROM sales
     WHERE (terminal_id, seq) NOT IN (SELECT terminal_id, seq FROM withheld)
-        AND NOT (is_gone AND (is_in_years OR is_moved AND EXISTS (
-            SELECT FROM accruals_entry o
-            WHERE o.resident_ref = %(resident)s AND o.tax_year <> ALL(%(years)s::int2[])
-                AND coalesce(o.of_terminal_id, o.terminal_id) = s.terminal_id
-                AND coalesce(o.of_seq, o.seq) = s.seq)))
+        AND NOT (is_gone AND (is_in_years OR (terminal_id, seq) IN (
+            SELECT of_terminal_id, of_seq FROM accruals_entry
+            WHERE resident_ref = %(resident)s AND tax_year <> ALL(%(years)s::int2[]) AND of_seq IS NOT NULL)))
     UNION ALL
     SELECT terminal_id, seq, tax_year, at, standing, total_minor, tiers, amounts_minor FROM withheld
 ), found AS (
