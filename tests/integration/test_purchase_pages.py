@@ -76,9 +76,9 @@ def test_filters_are_kept_on_the_page_and_on_the_way_to_the_next(client: Client,
     assert '<option value="counted" selected>' in page
     link = asked.replace("&", "&amp;") + "&amp;page=2"
     assert f'href="{link.removeprefix("/purchases")}"' in page
-    second = shown(client, link.replace("&amp;", "&"))
-    assert "Page 2 of 2" in second
-    assert second.count("Aug. 5, 2017") == 2
+    last = shown(client, link.replace("&amp;", "&").replace("page=2", "page=3"))
+    assert "Page 3 of 3" in last
+    assert last.count("Aug. 5, 2017") == 2
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_purchases_cost_the_same_however_many_there_are(client: Client, world: W
     send(till, *till.records[6:])
     count_all()
     assert [queries_of(client, path) for path in paths] == few
-    assert "Page 1 of 7" in shown(client, IN_YEAR)
+    assert "Page 1 of 13" in shown(client, IN_YEAR)
 
 
 def test_an_erased_year_says_why_there_is_nothing(client: Client, world: World, hanako: UUID) -> None:

@@ -13,27 +13,30 @@ from apps.accruals.queries import amounts_left
 from apps.accruals.searching import Search, withheld_standing
 from apps.purchases.following import Amounts, Key
 
-FOUND_A_PAGE: Final = 50
-# Of one resident, so of one shard. A sale is folded with all that was booked of it, at each time that it had: where
-# something is left of it is where it stands. A sale that was moved to another year, and of which nothing is left,
-# stands nowhere; only what may have been moved is looked for in the other years.
+FOUND_A_PAGE: Final = 25
+# Of one resident, so of one shard. Most sales are as they were sold. One that something follows is folded with all that
+# was booked of it, at each time that it had: where something is left of it is where it stands. A sale that was moved to
+# another year, and of which nothing is left, stands nowhere; only that is looked for in the other years.
 SALES: Final = """
-WITH cells AS (
+WITH entries AS MATERIALIZED (
+    SELECT terminal_id, seq, of_terminal_id, of_seq, tax_year, at, kind, tiers, amounts_minor FROM accruals_entry
+    WHERE resident_ref = %(resident)s AND tax_year = ANY(%(years)s::int2[])
+), followed AS (
+    SELECT DISTINCT of_terminal_id AS terminal_id, of_seq AS seq FROM entries WHERE of_seq IS NOT NULL
+), cells AS (
     SELECT coalesce(e.of_terminal_id, e.terminal_id) AS terminal_id, coalesce(e.of_seq, e.seq) AS seq, e.tax_year, e.at,
            u.tier, sum(u.amount_minor)::int8 AS amount_minor,
            coalesce(sum(u.amount_minor) FILTER (WHERE e.kind = 'sale'), 0)::int8 AS sold_minor,
            bool_or(e.kind IN ('return', 'void', 'correction')) AS is_changed, bool_or(e.kind = 'void') AS is_voided,
-           bool_or(e.kind IN ('hold', 'reject', 'deny')) AS is_taken_off,
-           bool_or(e.kind NOT IN ('sale', 'return', 'void')) AS is_moved
-    FROM accruals_entry e, unnest(e.tiers, e.amounts_minor) AS u (tier, amount_minor)
-    WHERE e.resident_ref = %(resident)s AND e.tax_year = ANY(%(years)s::int2[])
+           bool_or(e.kind IN ('hold', 'reject', 'deny')) AS is_taken_off
+    FROM entries e, unnest(e.tiers, e.amounts_minor) AS u (tier, amount_minor)
+    WHERE (coalesce(e.of_terminal_id, e.terminal_id), coalesce(e.of_seq, e.seq)) IN (SELECT * FROM followed)
     GROUP BY 1, 2, 3, 4, 5
 ), places AS (
     SELECT terminal_id, seq, tax_year, at, sum(amount_minor)::int8 AS total_minor, sum(sold_minor)::int8 AS sold_minor,
            coalesce(array_agg(tier) FILTER (WHERE amount_minor <> 0), '{}') AS tiers,
            coalesce(array_agg(amount_minor) FILTER (WHERE amount_minor <> 0), '{}') AS amounts_minor,
-           bool_or(is_changed) AS is_changed, bool_or(is_voided) AS is_voided, bool_or(is_taken_off) AS is_taken_off,
-           bool_or(is_moved) AS is_moved
+           bool_or(is_changed) AS is_changed, bool_or(is_voided) AS is_voided, bool_or(is_taken_off) AS is_taken_off
     FROM cells GROUP BY 1, 2, 3, 4
 ), sales AS (
     SELECT DISTINCT ON (terminal_id, seq) *, tiers = '{}' AS is_gone,
@@ -47,21 +50,25 @@ WITH cells AS (
                 %(w_standings)s::text[], %(w_totals)s::int8[], %(w_tiers)s::text[], %(w_amounts)s::text[])
         AS w (terminal_id, seq, tax_year, at, standing, total_minor, tiers, amounts_minor)
 ), purchases AS (
+    SELECT terminal_id, seq, tax_year, at, 'counted' AS standing,
+           (SELECT sum(amount_minor) FROM unnest(amounts_minor) AS u (amount_minor))::int8 AS total_minor, tiers,
+           amounts_minor
+    FROM entries WHERE of_seq IS NULL AND (terminal_id, seq) NOT IN (SELECT * FROM followed)
+        AND (terminal_id, seq) NOT IN (SELECT terminal_id, seq FROM withheld)
+    UNION ALL
     SELECT terminal_id, seq, tax_year, at,
            CASE WHEN is_gone AND is_taken_off AND NOT is_voided THEN 'rejected'
-                WHEN is_changed OR total_minor <> sold_minor THEN 'corrected' ELSE 'counted' END AS standing,
+                WHEN is_changed OR total_minor <> sold_minor THEN 'corrected' ELSE 'counted' END,
            total_minor, tiers, amounts_minor
-    FROM sales s
+    FROM sales
     WHERE (terminal_id, seq) NOT IN (SELECT terminal_id, seq FROM withheld)
-        AND NOT (is_gone AND (is_in_years OR is_moved AND EXISTS (
-            SELECT FROM accruals_entry o
-            WHERE o.resident_ref = %(resident)s AND o.tax_year <> ALL(%(years)s::int2[])
-                AND coalesce(o.of_terminal_id, o.terminal_id) = s.terminal_id
-                AND coalesce(o.of_seq, o.seq) = s.seq)))
+        AND NOT (is_gone AND (is_in_years OR (terminal_id, seq) IN (
+            SELECT of_terminal_id, of_seq FROM accruals_entry
+            WHERE resident_ref = %(resident)s AND tax_year <> ALL(%(years)s::int2[]) AND of_seq IS NOT NULL)))
     UNION ALL
     SELECT terminal_id, seq, tax_year, at, standing, total_minor, tiers, amounts_minor FROM withheld
 ), found AS (
-    SELECT * FROM purchases p WHERE {conditions}
+    SELECT * FROM purchases WHERE {conditions}
 ), sums AS (
     SELECT count(*) AS number, coalesce(sum(total_minor), 0)::int8 AS sum_minor FROM found
 )
@@ -70,12 +77,13 @@ ORDER BY at DESC, terminal_id, seq DESC
 LIMIT %(most)s OFFSET (SELECT least(%(page)s - 1, greatest(number - 1, 0) / %(most)s) * %(most)s FROM sums)
 """
 # Looked up shop by shop: a resident was in few of them.
-IN_SHOP: Final = """EXISTS (
+IN_SHOP: Final = """terminal_id IN (
+    SELECT terminal_id FROM (SELECT DISTINCT terminal_id FROM purchases) d WHERE EXISTS (
     SELECT FROM merchants_terminal t JOIN merchants_store s ON s.id = t.store_id
         JOIN merchants_merchant m ON m.id = t.merchant_id
-    WHERE t.id = p.terminal_id AND (
+    WHERE t.id = d.terminal_id AND (
         strpos(lower(normalize(s.name, NFKC)), lower(normalize(%(shop)s::text, NFKC))) > 0
-        OR strpos(lower(normalize(m.name, NFKC)), lower(normalize(%(shop)s::text, NFKC))) > 0) OFFSET 0)"""
+        OR strpos(lower(normalize(m.name, NFKC)), lower(normalize(%(shop)s::text, NFKC))) > 0) OFFSET 0))"""
 CONDITIONS: Final = {
     "since": "at >= %(since)s",
     "before": "at < %(before)s",
