@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 PAGES = (
     "/", f"/year/{YEAR}", "/purchases", f"/purchases?first={YEAR}-01-01&last={YEAR}-12-31&page=2&least=1&tier=reduced",
     "/purchases?first=&shop=shibuya", "/held", "/cards", "/choices", "/accesses", "/decisions",
+    "/messages", "/statements", "/messages/e-mail",
 )  # fmt: skip
 A_LEVEL_DEEPER = 20  # blocks: an index that grows has more levels, and a page looks into a dozen
 # 500 others, each with what the reader has: a home, a child, a card that was lost, purchases counted and held.
@@ -46,6 +47,8 @@ FROM generate_series(1, 500) n;
 INSERT INTO refunds_decision (resident_ref, tax_year, run, kind, amount_minor, reason, state, decided_at,
                               appeal_reason, outcome)
 SELECT md5(n::text)::uuid, 2017, 1, 'refused', 1, '', 'issued', '2018-04-01', '', '' FROM generate_series(1, 500) n;
+INSERT INTO residents_message (resident_ref, kind, detail, at)
+SELECT md5(n::text)::uuid, 'card_resumed', '{}', '2018-04-01' FROM generate_series(1, 500) n, generate_series(1, 20);
 INSERT INTO audit_accessrecord (at, actor, role, office, resident_ref, what, purpose, "case")
 SELECT '2017-04-01', 'user:ann', 'auditor', '', md5(n::text)::uuid, 'year', 'check', '' FROM generate_series(1, 500) n
 """

@@ -94,6 +94,7 @@ def test_an_address_is_confirmed_by_the_code_that_was_sent_there(
     page = client.post("/messages/e-mail/address", {"email": ADDRESS, "wants": "important"}, follow=True, headers=EN)
     assert "A code is on its way" in page.content.decode()
     tell([hanako], "card_suspended", at=clock())
+    assert not Mail.objects.exists()
     assert send_due(clock=timezone.now) == Sent(1, 0)  # the code, and no message yet
     (mail,) = sink.mails(ADDRESS)
     code = CODE.search(mail.get_content())

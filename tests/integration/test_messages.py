@@ -142,8 +142,8 @@ def test_a_message_goes_with_the_transaction_of_what_happened(world: World) -> N
 def test_somebody_looked_is_told_once_an_officer_a_purpose_and_a_day(world: World) -> None:
     one, now = world.residents[0], timezone.now().replace(hour=3)
     sato, abe = (Access(f"user:{name}", "registry_clerk", "Window 3", "card") for name in ("sato", "abe"))
-    for what in ("page:cards", "page:letters"):
-        record_accesses(sato, [one], what=what, at=now)
+    for minutes, what in enumerate(("page:cards", "page:letters")):
+        record_accesses(sato, [one], what=what, at=now + timedelta(minutes=minutes))
     assert told(one) == [{"office": "Window 3", "role": "registry_clerk", "purpose": "card"}]
     record_accesses(abe, [one], what="page:cards", at=now)
     record_accesses(sato, [one], what="page:cards", at=now + timedelta(days=1))

@@ -35,6 +35,7 @@ PEOPLE = (
         person=Person("𠮷野 髙子", "ヨシノ タカコ", "YOSHINO TAKAKO", date(1981, 7, 23), "よしたか", "渡邉 髙子"),
         address=Address("155-0031", "東京都世田谷区北沢二丁目８番１号"),
         account=Account("0005", "123", "1", "7654321", "ヨシノ タカコ"),
+        contact="takako.yoshino@example.jp",
     ),
     Identity(
         individual_number="123456789018",
@@ -52,7 +53,7 @@ def secrets_of(identity: Identity) -> set[str]:
     texts |= {person.name_alias, person.former_name, address.postal_code, address.address}
     texts |= {person.birth_date.isoformat(), f"{person.birth_date:%Y%m%d}"}
     texts |= {account.number, account.holder} if account else set()
-    return {text for text in texts if text}
+    return {text for text in (*texts, identity.contact) if text}
 
 
 def settle_in(world: World) -> None:

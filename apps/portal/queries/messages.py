@@ -42,7 +42,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class MessagesPage:
-    """A page of messages, the newest first; `newest` is the number of the newest of all."""
+    """A page of messages, the newest first; `newest` is the number of the newest unread one of all."""
 
     page: "Page[Message]"
     rows: tuple[Told, ...]
@@ -68,7 +68,7 @@ def own_messages(ref: UUID, *, page: str | None) -> MessagesPage:
     found = Message.objects.filter(resident_ref=ref)
     shown = Paginator(found.order_by("-at", "-pk"), MESSAGES_A_PAGE).get_page(page)
     schemes = {year.year: scheme_of(year.scheme_version_id) for year in started_years()}
-    newest = found.order_by("-pk").values_list("pk", flat=True).first() or 0
+    newest = found.filter(read_at=None).order_by("-pk").values_list("pk", flat=True).first() or 0
     return MessagesPage(shown, tuple(_told(row, schemes) for row in shown), unread_of(ref), newest)
 
 

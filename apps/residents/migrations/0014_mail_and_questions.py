@@ -56,6 +56,11 @@ class Migration(migrations.Migration):
             model_name='vaultrecord',
             name='erased_means_empty',
         ),
+        migrations.RemoveIndex(model_name='message', name='unread_of_resident'),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('read_at', None)), fields=['resident_ref', 'id'], name='unread_of_resident'),
+        ),
         migrations.AddField(
             model_name='message',
             name='once',

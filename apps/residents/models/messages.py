@@ -26,7 +26,7 @@ class Message(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["resident_ref", "-at"], name="messages_of_resident"),
-            models.Index(fields=["resident_ref"], condition=Q(read_at=None), name="unread_of_resident"),
+            models.Index(fields=["resident_ref", "id"], condition=Q(read_at=None), name="unread_of_resident"),
         ]
         constraints = [
             models.CheckConstraint(name="message_kind", condition=~Q(kind="")),
