@@ -16,6 +16,7 @@ LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "looked": ("my-accesses", ()),
     "purchase_cancelled": ("year", ("year",)),
     "question_answered": ("my-accesses", ()),
+    "refund_lapses": ("my-statement", ("year", "run")),
     "refund_ready": ("my-statement", ("year", "run")),
 }
 

@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, Promise]] = {
     "looked": _("Somebody looked at your data."),
     "purchase_cancelled": _("A shop took back a purchase of yours."),
     "question_answered": _("An office answered why it looked at your data."),
+    "refund_lapses": _("A refund that you have not claimed will be lost."),
     "refund_ready": _("Your refund is ready."),
 }
 # Shown below the headline, in the portal only; `%(…)s` are filled from the message's detail, put into words.
@@ -44,6 +45,7 @@ MORE: Final[Mapping[str, Promise]] = {
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
     "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
+    "refund_lapses": _("%(amount)s for %(year)s can be claimed until %(until)s."),
     "refund_ready": _("For %(year)s you get %(amount)s."),
     "contact_changed": _("If it was not you, change your password and tell us."),
     "letter_printed": _("If you did not ask for one, tell us."),
@@ -53,7 +55,7 @@ MORE: Final[Mapping[str, Promise]] = {
 IMPORTANT: Final = frozenset(
     {
         "account_changed", "card_ready", "card_resumed", "card_suspended", "contact_changed", "decision_issued",
-        "held_purchases", "letter_printed", "refund_ready",
+        "held_purchases", "letter_printed", "refund_lapses", "refund_ready",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")

@@ -19,6 +19,7 @@ from apps.audit.operations import record_accesses, trail
 from apps.portal.message_links import LINKS
 from apps.portal.models import Account
 from apps.refunds.models import Decision, Refund
+from apps.refunds.operations.lapsing import lapse_refunds, last_day_of
 from apps.residents.messages import IMPORTANT, KINDS, MORE
 from apps.residents.models import Message
 from apps.residents.operations.messages import tell, tell_each
@@ -77,6 +78,18 @@ def test_who_gets_nothing_from_a_run_is_told_nothing(till: RawTill, world: World
     to_approved()
     assert Refund.objects.filter(due_minor=0).count() == 1
     assert not Message.objects.filter(kind="refund_ready").exists()
+
+
+def test_who_does_not_claim_a_refund_is_told_before_it_is_lost(
+    client: Client, hanako: UUID, till: RawTill, world: World
+) -> None:
+    count(till, till.sale(hanako, reduced=55_000))
+    last_day = last_day_of(to_approved())
+    for _ in range(2):
+        lapse_refunds(today=last_day, actor="test")
+    (detail,) = told(hanako, "refund_lapses")
+    assert detail == {"year": YEAR, "run": 1, "amount_minor": 1_000, "until": last_day.isoformat()}
+    assert "¥1,000 for 2017 can be claimed until" in shown(client, "/messages")
 
 
 def test_a_card_that_is_lost_and_found_is_told_of(world: World) -> None:

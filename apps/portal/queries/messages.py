@@ -123,6 +123,8 @@ def _values(detail: Mapping[str, Any], schemes: Mapping[int, Scheme]) -> dict[st
         found["amount"] = money(detail["amount_minor"], schemes[year])
     if "month" in detail and year:
         found["month"] = date_format(date(year, detail["month"], 1), "YEAR_MONTH_FORMAT")
+    if "until" in detail:
+        found["until"] = date_format(date.fromisoformat(detail["until"]), "DATE_FORMAT")
     if "role" in detail:
         found["office"] = detail.get("office") or str(ROLES.get(detail["role"], detail["role"]))
     if "purpose" in detail:

@@ -12,8 +12,10 @@ from django.utils import timezone
 from apps.refunds.deadlines import WARNED_MONTHS_AHEAD, lapses_on, months_after, warnings_due
 from apps.refunds.models import EFFECTIVE, LapseWarning, Run, Settlement
 from apps.refunds.operations.steps import record
+from apps.residents.operations.messages import tell_each
 from apps.schemes.queries import scheme_of
 
+TOLD_AT_ONCE: Final = 5_000
 UNCLAIMED: Final = """
 SELECT r.resident_ref, (r.due_minor - coalesce(sum(s.amount_minor), 0))::bigint
 FROM refunds_refund r LEFT JOIN refunds_settlement s
@@ -100,8 +102,17 @@ def _warn(run: Run, last_day: date, today: date, *, dry_run: bool) -> int:
         for ref, amount in _unclaimed(run) if ref not in warned
     ]  # fmt: skip
     if not dry_run:
-        LapseWarning.objects.bulk_create(new, batch_size=5_000)
+        LapseWarning.objects.bulk_create(new, batch_size=TOLD_AT_ONCE)
+        for first in range(0, len(new), TOLD_AT_ONCE):
+            told = [(warning.resident_ref, _detail(warning)) for warning in new[first : first + TOLD_AT_ONCE]]
+            tell_each(told, "refund_lapses", at=now)
     return len(new)
+
+
+def _detail(warning: LapseWarning) -> dict[str, object]:
+    """What the message to the resident needs."""
+    until = warning.lapses_date.isoformat()
+    return {"year": warning.tax_year, "run": warning.run, "amount_minor": warning.amount_minor, "until": until}
 
 
 def _unclaimed(run: Run) -> Iterator[tuple[UUID, int]]:
