@@ -143,7 +143,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "test_cards": file(TEST_TILLS),
     # residents
     "home": way(SIGNED_IN),
-    "year": page(RESIDENT, queries=16),
+    "year": page(RESIDENT, queries=18),
     "my-statement": page(RESIDENT, queries=12),
     "my-json": file(RESIDENT),
     "my-pdf": file(RESIDENT),
@@ -157,7 +157,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "card-resume": act(RESIDENT, is_own=True),
     "my-held": form(RESIDENT, queries=9),
     "withdraw": form(RESIDENT, is_own=True, queries=8),
-    "my-registration": page(RESIDENT, queries=10),
+    "my-registration": page(RESIDENT, queries=13),
     "my-choices": form(RESIDENT, queries=4),
     "my-accesses": page(RESIDENT, queries=7),
     "access-ask": form(RESIDENT, is_own=True),

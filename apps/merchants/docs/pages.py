@@ -46,6 +46,7 @@ def read_page(name: str, language: str) -> Page:
         if token.tag == "h2":
             headings.append(Heading(anchor, text))
     html: str = _markdown().renderer.render(tokens[3:], _markdown().options, {})
+    html = html.replace("<pre>", '<pre tabindex="0">')  # so that arrow keys scroll it
     return Page(texts[0], headings, _with_addresses(html))
 
 
