@@ -111,7 +111,7 @@ FILTERS = {
 def searches(draw: st.DrawFn) -> Search:
     """None, one or two of all there is to search by: more find next to nothing."""
     asked = draw(st.lists(st.sampled_from(sorted(FILTERS)), max_size=2, unique=True))
-    return Search(**{name: draw(FILTERS[name]) for name in asked})  # type: ignore[arg-type]
+    return Search(**{name: draw(FILTERS[name]) for name in asked})
 
 
 NAMES = {1: "Matsuya Ｇｉｎｚａ", 2: "マルイ　渋谷"}
