@@ -9,6 +9,8 @@ KANPU_KEYRING                the file with the private keys: workers and card is
 KANPU_VAULT_KEYS             the file with the vault's keys: offices, portal, imports; never API servers or workers
 KANPU_VAULT_KEYS_TEXT        the same keys themselves, where they come from the environment
 KANPU_PORTAL_URL             the portal's address as residents type it: printed in letters
+KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: where the log is sequenced, nowhere else
+KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
@@ -54,6 +56,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "apps.merchants.requests.RequestIdMiddleware",
+    "apps.audit.middleware.origin_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -119,6 +122,8 @@ KANPU_KEYRING = env.path("KANPU_KEYRING", None)
 KANPU_VAULT_KEYS = env.path("KANPU_VAULT_KEYS", None)
 KANPU_VAULT_KEYS_TEXT = env.str("KANPU_VAULT_KEYS_TEXT", "")
 KANPU_PORTAL_URL = env.str("KANPU_PORTAL_URL", "")
+KANPU_AUDIT_KEY = Path(env.path("KANPU_AUDIT_KEY", ROOT / "var" / "secrets" / "audit.pem"))
+KANPU_AUDIT_LOG = Path(env.path("KANPU_AUDIT_LOG", ROOT / "var" / ("demo/audit" if DEMO else "audit")))
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 
 # --- sign-in, language, safety ---------------------------------------------------------------------------

@@ -10,7 +10,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from honcho.manager import Manager
 
 from apps.simulator.cast import read_logins
-from apps.simulator.processes import beat_command, environment, sweep_command, web_command, worker_command
+from apps.simulator.processes import (
+    beat_command,
+    environment,
+    sequencer_command,
+    sweep_command,
+    web_command,
+    worker_command,
+)
 
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -34,6 +41,7 @@ class Command(BaseCommand):
             ("web", web_command(options["port"]), False),
             ("worker", worker_command(), True),
             ("sweep", sweep_command(), True),
+            ("audit-log", sequencer_command(), False),
             ("beat", beat_command(folder / "beat"), False),
         ):
             manager.add_process(name, "exec " + shlex.join(command), env=_env(with_keys=with_keys))
