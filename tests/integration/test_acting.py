@@ -93,8 +93,9 @@ def refused_dispute() -> int:
     """A decided dispute of hanako's, which has a letter."""
     now, ref = timezone.now(), Decision.objects.get().resident_ref
     decided: dict[str, Any] = {
-        "state": "refused", "outcome": "refused", "office": "Tokyo", "reasons": "No such purchase.", "proposed_by": "ann",
-        "approved_by": "ben", "proposed_at": now, "decided_at": now, "appeal_until": date(YEAR + 20, 1, 1),
+        "state": "refused", "outcome": "refused", "office": "Tokyo", "reasons": "No such purchase.",
+        "proposed_by": "ann", "approved_by": "ben", "proposed_at": now, "decided_at": now,
+        "appeal_until": date(YEAR + 20, 1, 1),
     }  # fmt: skip
     return Dispute.objects.create(
         resident_ref=ref, kind="missing", tax_year=YEAR, shop="Shop", bought_at=now, amounts={"reduced": 100},
