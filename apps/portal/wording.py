@@ -119,6 +119,7 @@ STEPS: Final[dict[tuple[str, bool, bool], Promise]] = {
     ("release", False, False): _("Counted again"),
     ("confirm", False, False): _("You said that it is yours: it counts"),
     ("deny", False, False): _("You said that it is not yours: it does not count"),
+    ("amend", False, False): _("The refund office changed the amounts by tier to these"),
     ("withdraw", False, False): _("You withdrew it"),
 }
 PORTAL: Final = "portal:"  # what somebody opened who acts for the resident, by the name of its address
