@@ -15,6 +15,7 @@ from apps.audit.officers import Role
 
 STRANGER, RESIDENT_A, RESIDENT_B, SUPERUSER, TILL = "stranger", "resident", "another resident", "superuser", "till"
 
+NOBODY: Final[frozenset[str]] = frozenset()
 ANYBODY: Final = frozenset({STRANGER, RESIDENT_A, RESIDENT_B, SUPERUSER, TILL, *Role})
 SIGNED_IN: Final = ANYBODY - {STRANGER, TILL}
 TILLS: Final = frozenset({TILL})  # those who have a live API key; a session opens nothing here
@@ -112,20 +113,20 @@ ADDRESSES: Final[dict[str, Address]] = {
     "activate-password": way(ANYBODY, takes_forms=True),
     "activate-program": way(ANYBODY, takes_forms=True),
     "account_login": door(ANYBODY),
-    "mfa_login_webauthn": door(ANYBODY),
+    "mfa_login_webauthn": way(ANYBODY, takes_forms=True),  # without the script: to the page of the passwords
     "mfa_authenticate": way(ANYBODY, takes_forms=True),
-    "openid_connect_login": act(ANYBODY),
-    "openid_connect_callback": page(frozenset()),  # nothing is there while no provider is given
+    "openid_connect_login": act(NOBODY),  # while no provider is given
+    "openid_connect_callback": page(NOBODY),
     "sign-in": page(SIGNED_IN),
     "mfa_index": page(SIGNED_IN),
-    "sign-in-again": page(SIGNED_IN),
-    "account_reauthenticate": form(SIGNED_IN),
+    "sign-in-again": way(SIGNED_IN),
+    "account_reauthenticate": way(SIGNED_IN, takes_forms=True),  # who has a factor is asked for that
     "mfa_reauthenticate": form(SIGNED_IN),
     "mfa_reauthenticate_webauthn": form(SIGNED_IN),
-    "second-factor": page(SIGNED_IN),
+    "second-factor": way(SIGNED_IN),  # who has one is led on, and so below
     "password": form(SIGNED_IN),
     "mfa_add_webauthn": form(SIGNED_IN),
-    "mfa_activate_totp": form(SIGNED_IN),
+    "mfa_activate_totp": way(SIGNED_IN, takes_forms=True),
     "mfa_generate_recovery_codes": form(SIGNED_IN),
     "mfa_view_recovery_codes": page(SIGNED_IN),
     "factor-rename": form(RESIDENT, is_own=True),
@@ -163,7 +164,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "access-ask": form(RESIDENT, is_own=True),
     "my-purchases": page(RESIDENT, queries=12),
     "my-purchase": page(RESIDENT, is_own=True, queries=16),
-    "purchase-answer": act(RESIDENT, is_own=True),
+    "purchase-answer": act(RESIDENT, is_own=True, arguments={"seq": "held_seq"}),
     "claim-code": form(RESIDENT, queries=4),
     "dispute-new": form(RESIDENT, is_own=True),
     "dispute-missing": form(RESIDENT),
@@ -174,7 +175,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "dispute-appeal": act(RESIDENT, is_own=True),
     "dispute-letter": file(RESIDENT, is_own=True, arguments={"dispute_id": "decided_id"}),
     "my-payment": page(RESIDENT, queries=14),
-    "payment-change": form(RESIDENT),
+    "payment-change": page(RESIDENT),
     "payment-branch": page(RESIDENT),
     "payment-account": form(RESIDENT),
     "payment-post-bank": form(RESIDENT),
@@ -184,13 +185,13 @@ ADDRESSES: Final[dict[str, Address]] = {
     "my-household": page(RESIDENT, queries=20),
     "household-consent": act(RESIDENT),
     "my-proxies": page(RESIDENT, queries=8),
-    "proxy-name": form(RESIDENT),
+    "proxy-name": act(RESIDENT),
     "proxy-renew": act(RESIDENT, is_own=True),
     "proxy-end": act(RESIDENT, is_own=True),
     "acting": form(RESIDENT, queries=10),
     "acting-stop": act(RESIDENT),
     "acting-code": act(RESIDENT),
-    "acting-give-up": act(RESIDENT),
+    "acting-give-up": act(RESIDENT, is_own=True),
     "my-messages": page(RESIDENT, queries=6),
     "messages-read": act(RESIDENT),
     "my-mail": page(RESIDENT, queries=6),
@@ -220,7 +221,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "purpose": form(AUDITOR),
     "disputes": page(AUDITOR),
     "dispute": page(AUDITOR, is_opened=True),
-    "dispute-photo": file(AUDITOR, is_opened=True),
+    "dispute-photo": file(AUDITOR, is_opened=True, arguments={"dispute_id": "photo_id"}),
     "dispute-letter-office": file(AUDITOR, is_opened=True, arguments={"dispute_id": "decided_id"}),
     "dispute-ask": act(AUDITOR),
     "dispute-propose": act(AUDITOR),
