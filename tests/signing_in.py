@@ -83,7 +83,7 @@ def give_factors(user: User) -> Authenticator:
 
 def _credential(number: bytes) -> dict[str, Any]:
     """What a browser says of a passkey that it made, with this id, on a device that says nothing of itself."""
-    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())  # type: ignore[no-untyped-call]
     made = AttestedCredentialData.create(Aaguid.NONE, number, key)
     data = AuthenticatorData.create(b"\0" * 32, AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT, 0, made)
     origin = CollectedClientData.create("webauthn.create", b"challenge", "https://localhost")

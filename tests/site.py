@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from psycopg.types.range import DateRange, TimestamptzRange
 
-from apps.accruals.models import Withheld
+from apps.accruals.models import Dispute, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord
@@ -28,12 +28,17 @@ from apps.refunds.operations.disputing import answer_question
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import (
+    AccessQuestion,
     Card,
     CardSuspension,
+    HouseholdConsent,
     Mailing,
     Membership,
     Message,
     Notice,
+    PaymentAccount,
+    Proxy,
+    ProxyDay,
     RecordingPause,
     RegisterEvent,
     Resident,
@@ -266,10 +271,16 @@ def heap(site: Site) -> None:
         Decision(resident_ref=ref, tax_year=YEAR, run=1, kind="annulled", amount_minor=1, decided_at=now)
         for _ in range(MANY)
     )
-    AccessRecord.objects.bulk_create(
+    looked = AccessRecord.objects.bulk_create(
         AccessRecord(at=at, actor="user:sato", role=Role.CLERK, office=OFFICE, resident_ref=ref, what=what, purpose=why)
         for at in moments
         for what, why in (("page:cards", "card"), ("vault:person", "own page"))
+    )
+    AccessQuestion.objects.bulk_create(
+        AccessQuestion(
+            record=one, resident_ref=ref, looked_by=one.actor, office=OFFICE, asked_at=one.at, reply_by_date=days[0]
+        )
+        for one in looked[::2]
     )
     Message.objects.bulk_create(Message(resident_ref=ref, kind="card_suspended", at=at) for at in moments)
     RecordingPause.objects.bulk_create(
@@ -298,6 +309,53 @@ def heap(site: Site) -> None:
         )
         for n, at in enumerate(moments)
     )  # fmt: skip
+    _heap_sent(site, moments)
+
+
+def _heap_sent(site: Site, moments: list[datetime]) -> None:
+    """Disputes, accounts, proxies, those who named A as theirs, consents and browsers."""
+    ref, other, month = site.ref, site.other, timedelta(days=30)
+    purchase = {"terminal_id": site.samples["terminal_id"], "seq": site.samples["seq"]}
+    Dispute.objects.bulk_create(
+        Dispute(
+            resident_ref=ref, tax_year=YEAR, bought_at=at, state="withdrawn", opened_at=at, reply_due_date=at.date(),
+            **about,
+        )
+        for at in moments
+        for about in ({"kind": "missing", "amounts": {"reduced": 100}}, {"kind": "not_mine", **purchase})
+    )  # fmt: skip
+    PaymentAccount.objects.bulk_create(
+        PaymentAccount(
+            resident_id=ref, kind="public", valid=TimestamptzRange(at, at + month), requested_at=at,
+            requested_by="resident", channel="portal",
+        )
+        for at in moments
+    )  # fmt: skip
+    agent = Proxy.objects.get(pk=site.samples["proxy_id"]).proxy_id
+    since = timezone.now()
+    given = {"may_see": True, "channel": "portal", "named_by": "resident"}
+    friends = Resident.objects.bulk_create(Resident(resident_from=date(2010, 4, 1)) for _ in moments)
+    Proxy.objects.bulk_create(
+        Proxy(resident=one, proxy_id=ref, valid=TimestamptzRange(since, since + month), **given) for one in friends
+    )
+    Proxy.objects.bulk_create(
+        Proxy(
+            resident_id=ref, proxy_id=one, valid=TimestamptzRange(at, at + month), ended_at=at + month,
+            ended_by="resident", **given,
+        )
+        for at in moments
+        for one in (agent, other)
+    )  # fmt: skip
+    ProxyDay.objects.bulk_create(ProxyDay(resident_id=ref, proxy_id=agent, day=at.date()) for at in moments)
+    HouseholdConsent.objects.bulk_create(
+        HouseholdConsent(
+            resident_id=ref, household_ref=uuid4(), valid=TimestamptzRange(at, at + month), channel="portal",
+            given_by="resident", withdrawn_by="resident",
+        )
+        for at in moments
+    )  # fmt: skip
+    for number in range(1, MANY + 1):
+        _session(User.objects.get(username="hanako"), number)
 
 
 def _months(number: int) -> list[date]:
