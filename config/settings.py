@@ -17,6 +17,8 @@ KANPU_OIDC_ACR               what the provider calls a sign-in with two factors:
 EMAIL_URL                    the mail server, smtp+tls://user:password@host:587 (console: where it is not set)
 KANPU_MAIL_FROM              from whom residents get e-mail
 KANPU_COSTS                  a JSON file of what running it costs, for /transparency (docs/portal.md)
+KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: where the log is sequenced, nowhere else
+KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
@@ -72,6 +74,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "apps.merchants.requests.RequestIdMiddleware",
+    "apps.audit.middleware.origin_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -143,6 +146,8 @@ KANPU_VAULT_KEYS = env.path("KANPU_VAULT_KEYS", None)
 KANPU_VAULT_KEYS_TEXT = env.str("KANPU_VAULT_KEYS_TEXT", "")
 KANPU_PORTAL_URL = env.str("KANPU_PORTAL_URL", "")
 KANPU_COSTS = env.path("KANPU_COSTS", None)
+KANPU_AUDIT_KEY = Path(env.path("KANPU_AUDIT_KEY", ROOT / "var" / "secrets" / "audit.pem"))
+KANPU_AUDIT_LOG = Path(env.path("KANPU_AUDIT_LOG", ROOT / "var" / ("demo/audit" if DEMO else "audit")))
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 
 # --- e-mail --------------------------------------------------------------------------------------------

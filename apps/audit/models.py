@@ -4,25 +4,51 @@ import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models import Func, Q
+
+OWN_TRANSACTION = Func(template="(pg_current_xact_id()::text::bigint)", output_field=models.BigIntegerField())
+
+
+def never_emptied(name: str) -> pgtrigger.Trigger:
+    """TRUNCATE is refused."""
+    return pgtrigger.Trigger(
+        name=name, level=pgtrigger.Statement, when=pgtrigger.Before, operation=pgtrigger.Truncate,
+        func="RAISE EXCEPTION 'The table % is only ever added to.', TG_TABLE_NAME;",
+    )  # fmt: skip
 
 
 class Event(models.Model):
-    """One change of state: who did what to what."""
+    """One change of state: who did what to what, whose it is, for what, and from where.
+
+    `before_mac` and `after_mac` are keyed hashes of what was and is, where the action has them (see `macs`): they show
+    that nothing else was the case, and tell nobody what was. `written` is the transaction's number.
+    """
 
     at = models.DateTimeField()
     actor = models.CharField(max_length=150)
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=120)
+    resident_ref = models.UUIDField(null=True, help_text="Whose data it is about, if it is one resident's")
+    purpose = models.CharField(max_length=300, blank=True, default="")
+    origin = models.CharField(max_length=60, blank=True, default="", help_text="From where: see `origin`")
     detail = models.JSONField(default=dict)
+    before_mac = models.BinaryField(max_length=36, null=True)
+    after_mac = models.BinaryField(max_length=36, null=True)
+    written = models.BigIntegerField(db_default=OWN_TRANSACTION)
 
     class Meta:
         indexes = [
+            models.Index(fields=["written"], name="events_as_written"),
+            models.Index(fields=["resident_ref", "-at"], condition=~Q(resident_ref=None), name="events_of_resident"),
             models.Index(
                 name="openings_by_actor", fields=["actor", "at"],
-                condition=models.Q(action__in=("resident.seek", "resident.open")),
+                condition=Q(action__in=("resident.seek", "resident.open")),
             )
         ]  # fmt: skip
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            never_emptied("append_only_whole"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.subject}"
@@ -42,15 +68,21 @@ class AccessRecord(models.Model):
     what = models.CharField(max_length=120)
     purpose = models.CharField(max_length=300)
     case = models.CharField(max_length=60, blank=True)
+    origin = models.CharField(max_length=60, blank=True, default="", help_text="From where: see `origin`")
+    written = models.BigIntegerField(db_default=OWN_TRANSACTION)
 
     class Meta:
         indexes = [
+            models.Index(fields=["written"], name="accesses_as_written"),
             models.Index(fields=["resident_ref", "-at"], name="accesses_of_resident"),
             models.Index(fields=["actor", "at"], name="accesses_by_actor"),
             BrinIndex(fields=["at"], name="accesses_by_time", autosummarize=True),
         ]
-        constraints = [models.CheckConstraint(name="access_has_a_purpose", condition=~models.Q(purpose=""))]
-        triggers = [pgtrigger.Protect(name="append_only_access", operation=pgtrigger.Update | pgtrigger.Delete)]
+        constraints = [models.CheckConstraint(name="access_has_a_purpose", condition=~Q(purpose=""))]
+        triggers = [
+            pgtrigger.Protect(name="append_only_access", operation=pgtrigger.Update | pgtrigger.Delete),
+            never_emptied("append_only_access_whole"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.what}"
@@ -98,3 +130,74 @@ class Alarm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+
+class Source(models.TextChoices):
+    """What the log is made of."""
+
+    EVENT = "event"
+    ACCESS = "access"
+
+
+class LogEntry(models.Model):
+    """The place of an event or an access in the log, from 0 without a gap, and its leaf in the log's tree."""
+
+    position = models.BigIntegerField(primary_key=True)
+    source = models.CharField(max_length=6, choices=Source.choices)
+    source_id = models.BigIntegerField()
+    leaf = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "source_id"], name="logged_once"),
+            models.CheckConstraint(name="log_source", condition=Q(source__in=("event", "access"))),
+            models.CheckConstraint(name="log_from_0", condition=Q(position__gte=0)),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only_log", operation=pgtrigger.Update | pgtrigger.Delete),
+            never_emptied("append_only_log_whole"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.source} {self.source_id}"
+
+
+class LogTile(models.Model):
+    """Up to 256 consecutive hashes of the log's tree (see `merkle`). The last of a level grows."""
+
+    pk = models.CompositePrimaryKey("level", "number")
+    level = models.SmallIntegerField()
+    number = models.BigIntegerField()
+    hashes = models.BinaryField()
+
+
+class LogHead(models.Model):
+    """How far the log is: one row. All that was written by transactions below `horizon` is in it."""
+
+    number = models.SmallIntegerField(primary_key=True, default=1)
+    size = models.BigIntegerField(default=0)
+    horizon = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="one_log", condition=Q(number=1))]
+
+    def __str__(self) -> str:
+        return f"{self.size} entries"
+
+
+class Checkpoint(models.Model):
+    """The log's size and root at a time, signed. The same note stands in a file outside the database."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=32)
+    at = models.DateTimeField()
+    note = models.TextField(help_text="As signed: see `notes`")
+
+    class Meta:
+        triggers = [
+            pgtrigger.Protect(name="append_only_checkpoint", operation=pgtrigger.Update | pgtrigger.Delete),
+            never_emptied("append_only_checkpoint_whole"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.size} at {self.at:%Y-%m-%d %H:%M:%S}"

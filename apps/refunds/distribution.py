@@ -67,7 +67,17 @@ REFERENCE: Final = Rest(
 )
 LOCAL: Final = (
     Rest(
-        ("audit_event", "audit_accessrecord", "audit_accesscount", "audit_alarm", "audit_officer"),
+        (
+            "audit_event",
+            "audit_accessrecord",
+            "audit_logentry",
+            "audit_logtile",
+            "audit_loghead",
+            "audit_checkpoint",
+            "audit_accesscount",
+            "audit_alarm",
+            "audit_officer",
+        ),
         "triggers keep the trail from being changed, and a cluster refuses triggers on tables that it spreads",
     ),
     Rest(

@@ -16,8 +16,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from rich.progress import Progress, TaskID
 
+from apps.audit.operations.sequencing import sequence, write_checkpoint
+from apps.audit.queries.verifying import verify_log
 from apps.kernel.errors import KanpuError
 from apps.kernel.progress import Seen
 from apps.purchases.models import Closing, Outcome
@@ -30,7 +33,7 @@ from apps.residents.key_documents import Kind
 from apps.schemes.operations import SHIPPED, read_scheme_file
 from apps.simulator import cast, database
 from apps.simulator.baskets import YEAR, Basket, baskets, households
-from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
+from apps.simulator.processes import Processes, free_port, sequencer_command, sweep_command, web_command, worker_command
 from apps.simulator.tills import Reported, Server, Tap, play, send_again
 
 TILL_PROCESSES: Final = 2
@@ -113,11 +116,15 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     if options.scheme == "jp-2015":
         cast.write_refunds(folder / "refunds.csv", run, players.residents)
     logins = cast.create_logins(folder / "accounts.json", run)
-    return _summary(stage, year, run, figures) | {
-        "refunds_file": str(folder / "refunds.csv"),
-        "test_api_key": players.test_api_key,
-        "logins": [f"{login.username} / {login.password} ({login.shows})" for login in logins],
-    }
+    return (
+        _summary(stage, year, run, figures)
+        | _audit_log()
+        | {
+            "refunds_file": str(folder / "refunds.csv"),
+            "test_api_key": players.test_api_key,
+            "logins": [f"{login.username} / {login.password} ({login.shows})" for login in logins],
+        }
+    )
 
 
 def _empty(folder: Path) -> None:
@@ -125,6 +132,7 @@ def _empty(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise DemoFailed(f"{folder} holds files that no demo made. Name an empty folder, or move them away.")
     shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(settings.KANPU_AUDIT_LOG, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     (folder / MARKER).write_text("made by the kanpu demo, which empties this folder\n")
 
@@ -137,6 +145,7 @@ def _servers(stage: Stage) -> Iterator[str]:
     try:
         stage.processes.start("web", web_command(port), with_keys=False)
         _start_workers(stage.processes)
+        stage.processes.start("audit-log", sequencer_command(), with_keys=False)
         stage.processes.wait_for(f"{url}/v1/keys")
         yield url
     finally:
@@ -254,6 +263,16 @@ def _year_end(stage: Stage) -> Run:
 def _shown(stage: Stage, label: str) -> Seen:
     bar = stage.bar(label, None)
     return lambda done, total: stage.progress.update(bar, completed=done, total=total)
+
+
+def _audit_log() -> dict[str, Any]:
+    """How long the audit log is, once it was checked whole. Raises DemoFailed."""
+    sequence()
+    write_checkpoint(settings.KANPU_AUDIT_LOG, settings.KANPU_AUDIT_KEY, at=timezone.now())
+    found = verify_log(settings.KANPU_AUDIT_LOG)
+    if found.findings:
+        raise DemoFailed(f"The audit log is not whole: {found.findings[0].words}")
+    return {"audit_log_entries": found.entries, "audit_log_checkpoints": found.checkpoints}
 
 
 def _summary(stage: Stage, year: list[Basket], run: Run, figures: dict[str, float]) -> dict[str, Any]:

@@ -80,6 +80,11 @@ def mail_command() -> list[str]:
     return [sys.executable, "manage.py", "send_mail"]
 
 
+def sequencer_command() -> list[str]:
+    """What puts the audit log into its order: one for all hosts."""
+    return [sys.executable, "manage.py", "sequence_audit_log", "--make-key"]
+
+
 def environment(*, with_keys: bool) -> dict[str, str]:
     """This process's environment: what opens tokens does not get the vault's keys, and the other way round."""
     kept_from = VAULT_KEYS if with_keys else TOKEN_KEYS

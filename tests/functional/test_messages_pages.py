@@ -21,9 +21,9 @@ from apps.residents.operations.questions import answer_why
 from config.mail import mail_settings
 from tests.identities import enter
 from tests.integration.test_mail import CODE
-from tests.offices import PASSWORD as OFFICER_PASSWORD
 from tests.offices import officer
 from tests.pages import PASSWORD, assert_fits_in_both_languages
+from tests.signing_in import begin_session
 from tests.smtp import Sink, mail_server
 from tests.till import RawTill
 from tests.world import YEAR, World
@@ -65,11 +65,9 @@ def told(web: str, world: World, till: RawTill) -> None:
     tell([ref], "letter_returned", at=now)
 
 
-def sign_in(page: Page, web: str, name: str, password: str = PASSWORD) -> None:
-    page.goto(f"{web}/login")
-    page.get_by_label("ユーザー名").fill(name)
-    page.get_by_label("パスワード").fill(password)
-    page.get_by_role("button", name="ログイン").click()
+def sign_in(page: Page, web: str, name: str) -> None:
+    begin_session(page, web, name)
+    page.goto(web)
 
 
 def fits(page: Page, web: str, path: str) -> None:
@@ -142,7 +140,7 @@ def test_a_clerk_answers_and_everybody_reads_the_figures(web: str, page: Page, t
     page.get_by_role("link", name="理由を問い合わせる").first.click()
     page.get_by_role("button", name="事務所に問い合わせる").click()
     page.get_by_role("button", name="ログアウト").click()
-    sign_in(page, web, "abe", OFFICER_PASSWORD)
+    sign_in(page, web, "abe")
     fits(page, web, "/office/questions")
     page.get_by_role("link", name="問合せ 1").or_(page.locator("table.cards tbody a")).first.click()
     assert_fits_in_both_languages(page)
@@ -151,7 +149,7 @@ def test_a_clerk_answers_and_everybody_reads_the_figures(web: str, page: Page, t
     expect(page.get_by_text("回答を送りました。")).to_be_visible()
     officer("vera", Role.AUDITOR, office="還付事務局")
     page.get_by_role("button", name="ログアウト").click()
-    sign_in(page, web, "vera", OFFICER_PASSWORD)
+    sign_in(page, web, "vera")
     fits(page, web, "/console/questions")
     page.locator("table.cards tbody a").first.click()
     assert_fits_in_both_languages(page)

@@ -14,8 +14,9 @@ from apps.portal.models import Account as SignIn
 from apps.residents.models import PaymentAccount
 from tests import pages
 from tests.accounts import STRANGERS, name
-from tests.offices import PASSWORD, identify, officer
+from tests.offices import identify, officer
 from tests.pages import assert_fits_in_both_languages
+from tests.signing_in import begin_session
 from tests.world import World
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -59,11 +60,9 @@ def hanako(web: str, world: World) -> UUID:
     return ref
 
 
-def sign_in(page: Page, web: str, username: str, password: str) -> None:
-    page.goto(f"{web}/login")
-    page.locator("[name=username]").fill(username)
-    page.locator("[name=password]").fill(password)
-    page.locator("main button").click()
+def sign_in(page: Page, web: str, name: str) -> None:
+    begin_session(page, web, name)
+    page.goto(web)
 
 
 def tab_to(page: Page, target: Locator) -> None:
@@ -91,7 +90,7 @@ def test_an_account_is_changed_and_the_change_undone_with_the_keyboard_alone(
     web: str, hanako: UUID, page: Page, language: str
 ) -> None:
     said = WORDS[language]
-    sign_in(page, web, "hanako", pages.PASSWORD)
+    sign_in(page, web, "hanako")
     page.goto(f"{web}/payment")
     press(page, page.get_by_role("link", name=said["change"]))
     type_into(page, page.get_by_label(said["bank"]), "mizuho" if language == "en" else "みずほ")
@@ -121,7 +120,7 @@ def test_a_post_bank_account_is_named_with_the_keyboard_alone(
     web: str, hanako: UUID, page: Page, language: str
 ) -> None:
     said = WORDS[language]
-    sign_in(page, web, "hanako", pages.PASSWORD)
+    sign_in(page, web, "hanako")
     page.goto(f"{web}/payment/change")
     press(page, page.get_by_role("link", name=said["post"]))
     type_into(page, page.locator("[name=symbol]"), "１４０３０")
@@ -145,7 +144,7 @@ def test_a_post_bank_account_is_named_with_the_keyboard_alone(
     ],
 )  # fmt: skip
 def test_every_page_fits_a_phone_and_a_desk(web: str, hanako: UUID, page: Page, path: str) -> None:
-    sign_in(page, web, "hanako", pages.PASSWORD)
+    sign_in(page, web, "hanako")
     page.goto(web + path)
     assert_fits_in_both_languages(page)
 
@@ -153,7 +152,7 @@ def test_every_page_fits_a_phone_and_a_desk(web: str, hanako: UUID, page: Page, 
 def test_a_clerk_compares_names_and_enters_an_account(web: str, hanako: UUID, page: Page, language: str) -> None:
     named = name(hanako, STRANGERS, at=timezone.now())
     officer("ann", Role.CLERK)
-    sign_in(page, web, "ann", PASSWORD)
+    sign_in(page, web, "ann")
     page.goto(f"{web}/office/accounts")
     if language == "ja":
         assert_fits_in_both_languages(page)

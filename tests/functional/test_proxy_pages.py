@@ -14,6 +14,7 @@ from apps.residents.models import Proxy
 from tests.acting import live_together
 from tests.identities import enter
 from tests.pages import PASSWORD, assert_fits_in_both_languages
+from tests.signing_in import begin_session
 from tests.till import RawTill, send
 from tests.world import YEAR, World
 
@@ -42,10 +43,8 @@ def residents(world: World, web: str) -> list[UUID]:
 
 
 def sign_in(page: Page, web: str, name: str) -> Page:
-    page.goto(f"{web}/login")
-    page.locator("input[name=username]").fill(name)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("main form button").last.click()
+    begin_session(page, web, name)
+    page.goto(web)
     page.wait_for_url(f"{web}/year/**")
     return page
 

@@ -12,7 +12,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.audit.access import Access
+from apps.audit.macs import mac_of
 from apps.audit.models import AccessRecord, Alarm, Event
+from apps.audit.origin import origin
 from apps.audit.purposes import counted_as
 
 RESIDENT: Final = "resident"  # who looks at their own data
@@ -34,17 +36,34 @@ class Cause(NamedTuple):
     detail: dict[str, object]
 
 
-def record_event(*, at: datetime, actor: str, action: str, subject: str, detail: JsonObject) -> None:
-    """Add one event to the trail."""
-    Event.objects.create(at=at, actor=actor, action=action, subject=subject, detail=dict(detail))
+def record_event(
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: JsonObject,
+    purpose: str = "",
+    before: object = None,
+    after: object = None,
+) -> None:
+    """Add one event to the trail. Of `before` and `after`, where given, keyed hashes are kept."""
+    Event.objects.create(
+        at=at, actor=actor, action=action, subject=subject, resident_ref=_whose(subject), purpose=purpose,
+        origin=origin(), detail=dict(detail), before_mac=None if before is None else mac_of(before),
+        after_mac=None if after is None else mac_of(after),
+    )  # fmt: skip
 
 
 def record_events(*, at: datetime, actor: str, action: str, details: Mapping[str, JsonObject]) -> None:
     """Add one event for each subject of the same action, with one statement."""
     Event.objects.bulk_create(
-        Event(at=at, actor=actor, action=action, subject=subject, detail=dict(detail))
+        Event(
+            at=at, actor=actor, action=action, subject=subject, resident_ref=_whose(subject), origin=origin(),
+            detail=dict(detail),
+        )
         for subject, detail in details.items()
-    )
+    )  # fmt: skip
 
 
 def raise_alarms(causes: Iterable[Cause], *, at: datetime) -> None:
@@ -73,10 +92,16 @@ def record_accesses(access: Access, refs: Iterable[UUID], *, what: str, at: date
         AccessRecord.objects.bulk_create(
             AccessRecord(
                 at=at, actor=access.actor, role=access.role, office=access.office, resident_ref=ref, what=what,
-                purpose=access.purpose, case=access.case,
+                purpose=access.purpose, case=access.case, origin=origin(),
             )
             for ref in looked_at
         )  # fmt: skip
         _count(access, len(looked_at), at)
         for teller in TELLERS:
             teller(access, looked_at, at)
+
+
+def _whose(subject: str) -> UUID | None:
+    """The resident that an event is about, if its subject is one."""
+    kind, _, ref = subject.partition(":")
+    return UUID(ref) if kind == "resident" else None

@@ -17,6 +17,7 @@ from apps.simulator.processes import (
     identity_command,
     identity_settings,
     mail_command,
+    sequencer_command,
     sweep_command,
     web_command,
     worker_command,
@@ -48,6 +49,7 @@ class Command(BaseCommand):
             ("identity", identity_command(identity_port), False),
             ("worker", worker_command(), True),
             ("sweep", sweep_command(), True),
+            ("audit-log", sequencer_command(), False),
             ("beat", beat_command(folder / "beat"), False),
             ("mail", mail_command(), False),
         ):
