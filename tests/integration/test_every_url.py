@@ -10,6 +10,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.shortcuts import resolve_url
 from django.test import Client, override_settings
@@ -207,6 +209,16 @@ def said(site: Site, client: Client, route: Route) -> list[str]:
     """The secrets of resident A's that an address gives away."""
     text = asked(client, "GET", site.path(route)).text_sent.replace(site.path(route), "")
     return [secret for secret in site.secrets if secret in text]
+
+
+def test_who_has_nothing_to_be_asked_for_again_finds_no_such_page(site: Site) -> None:
+    user = User.objects.get(username="taro")
+    Authenticator.objects.filter(user=user).delete()
+    client = Client()
+    client.force_login(user)
+    for path in ("again", "again/password", "again/code", "again/passkey"):
+        answers = [asked(client, method, f"/sign-in/{path}") for method in ("GET", "POST")]
+        assert [answer.status_code for answer in answers] == ([404, 405] if path == "again" else [404, 404])
 
 
 def test_wrong_arguments_never_fail(site: Site) -> None:
