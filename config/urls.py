@@ -1,8 +1,6 @@
 """Every address that Kanpu answers."""
 
-from allauth.account.views import reauthenticate
 from allauth.mfa.base.views import authenticate
-from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
 from allauth.mfa.webauthn.views import login_webauthn
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
@@ -25,8 +23,8 @@ SIGN_IN = [
     path("sign-in", sign_in.overview, name="sign-in"),
     path("sign-in", sign_in.overview, name="mfa_index"),
     path("sign-in/again", sign_in.again, name="sign-in-again"),
-    path("sign-in/again/password", reauthenticate, name="account_reauthenticate"),
-    path("sign-in/again/code", reauthenticate_by_code, name="mfa_reauthenticate"),
+    path("sign-in/again/password", factors.again_by_password, name="account_reauthenticate"),
+    path("sign-in/again/code", factors.again_by_code, name="mfa_reauthenticate"),
     path("sign-in/again/passkey", factors.again_by_passkey, name="mfa_reauthenticate_webauthn"),
     path("sign-in/second-factor", sign_in.second_factor, name="second-factor"),
     path("sign-in/password", sign_in.password, name="password"),

@@ -8,9 +8,17 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.webauthn.internal.auth import WebAuthn
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
+from fido2.cose import ES256
+from fido2.utils import websafe_encode
+from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 from playwright.sync_api import CDPSession, Page
 
 from tests.pages import PASSWORD
@@ -64,6 +72,25 @@ def begin_session(page: Page, address: str, username: str) -> None:
 def on_localhost(address: str) -> str:
     """The server by the name for which browsers take passkeys without TLS."""
     return f"http://localhost:{urlsplit(address).port}"
+
+
+def give_factors(user: User) -> Authenticator:
+    """A program, recovery codes that nobody looked at yet, and a passkey, which is returned."""
+    TOTP.activate(user, SECRET)
+    RecoveryCodes.activate(user)
+    return WebAuthn.add(user, "Phone", _credential(str(user.pk).encode())).instance
+
+
+def _credential(number: bytes) -> dict[str, Any]:
+    """What a browser says of a passkey that it made, with this id, on a device that says nothing of itself."""
+    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())  # type: ignore[no-untyped-call]
+    made = AttestedCredentialData.create(Aaguid.NONE, number, key)
+    data = AuthenticatorData.create(b"\0" * 32, AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT, 0, made)
+    origin = CollectedClientData.create("webauthn.create", b"challenge", "https://localhost")
+    said = {"clientDataJSON": origin, "attestationObject": AttestationObject.create("none", data, {})}
+    named = websafe_encode(number)
+    response = {name: websafe_encode(value) for name, value in said.items()}
+    return {"id": named, "rawId": named, "type": "public-key", "response": response}
 
 
 def virtual_authenticator(page: Page) -> tuple[CDPSession, str]:

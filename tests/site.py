@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from allauth.mfa.totp.internal.auth import TOTP
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 from psycopg.types.range import DateRange, TimestamptzRange
 
-from apps.accruals.models import Withheld
+from apps.accruals.models import Dispute, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord
@@ -21,15 +22,23 @@ from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
 from apps.refunds.models import Decision
+from apps.refunds.operations import adjudicating
 from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.disputing import answer_question
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import (
+    AccessQuestion,
     Card,
     CardSuspension,
+    HouseholdConsent,
+    Mailing,
     Membership,
     Message,
     Notice,
+    PaymentAccount,
+    Proxy,
+    ProxyDay,
     RecordingPause,
     RegisterEvent,
     Resident,
@@ -41,7 +50,7 @@ from tests.accounts import STRANGERS
 from tests.accounts import name as name_account
 from tests.acting import named
 from tests.addresses import ADDRESSES, RESIDENT_A, RESIDENT_B, STRANGER, SUPERUSER, TILL, Route
-from tests.disputing import decide, object_to, report
+from tests.disputing import ANN, decide, object_to, report
 from tests.offices import (
     CODE,
     HANAKO,
@@ -56,8 +65,9 @@ from tests.offices import (
     signed_in,
 )
 from tests.pages import YEAR, approve, buy, settle, state_purpose
-from tests.signing_in import SECRET
+from tests.signing_in import give_factors
 from tests.till import RawTill, send
+from tests.unit.test_pictures import with_place
 from tests.vault import enter
 from tests.world import OTHER_TERMINAL, TERMINAL, World
 
@@ -118,26 +128,45 @@ def furnish(world: World) -> Site:
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
+        "held_seq": till.records[-1]["seq"],
     }  # fmt: skip
     return Site(world, samples)
 
 
 def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:
-    """What A sent to offices: two disputes, one of them decided, a question; whom A named, and where refunds go."""
-    ref = world.residents[0]
+    """What A sent to offices: disputes, a question; whom A named, where refunds and e-mail go, and how A signs in."""
+    ref, now = world.residents[0], timezone.now()
+    record = AccessRecord.objects.filter(resident_ref=ref).earliest("pk").pk
+    question = ask_why(ref, record, "", at=now, actor="resident")
+    third = Resident.objects.create(resident_from=date(2010, 4, 1)).pk
+    user = User.objects.get(username="hanako")
+    mailing = Mailing.objects.create(resident_id=ref, confirmed_at=now, next_at=now)
+    return _disputes(ref, till) | {
+        "record_id": question.record_id, "question_id": question.pk, "stop_token": mailing.stop_token,
+        "proxy_id": named(ref, third).pk, "account_id": name_account(ref, STRANGERS, at=now).pk,
+        "bank": "0001", "branch": "004", "factor_id": give_factors(user).pk, "session_id": _session(user, 0).pk,
+    }  # fmt: skip
+
+
+def _disputes(ref: UUID, till: RawTill) -> dict[str, int]:
+    """One that is asked about, one that is answered with a photo, one that is decided."""
     dispute = object_to(ref, till.records[-2]["seq"])
+    pictured = report(ref, at=f"{YEAR}-08-02T10:00:00+09:00", reduced=1_000)
+    for one in (dispute, pictured):
+        adjudicating.ask(one.pk, question="Which shop?", wants_photo=True, at=timezone.now(), actor=ANN)
+    answer_question(pictured.pk, text="This one.", picture=with_place(), at=timezone.now(), actor="resident")
     decided = report(ref, at=f"{YEAR}-08-03T10:00:00+09:00", reduced=1_000)
     decide(decided, uphold=False)
-    record = AccessRecord.objects.filter(resident_ref=ref).earliest("pk").pk
-    question = ask_why(ref, record, "", at=timezone.now(), actor="resident")
-    third = Resident.objects.create(resident_from=date(2010, 4, 1)).pk
-    factor = TOTP.activate(User.objects.get(username="hanako"), SECRET).instance
-    return {
-        "dispute_id": dispute.pk, "decided_id": decided.pk, "record_id": question.record_id, "question_id": question.pk,
-        "proxy_id": named(ref, third).pk, "account_id": name_account(ref, STRANGERS, at=timezone.now()).pk,
-        "bank": "0001", "branch": "004", "stop_token": uuid4(), "provider_id": "government",
-        "factor_id": factor.pk, "session_id": 1,
-    }  # fmt: skip
+    return {"dispute_id": dispute.pk, "photo_id": pictured.pk, "decided_id": decided.pk}
+
+
+def _session(user: User, number: int) -> UserSession:
+    """A browser somewhere else in which the user is signed in."""
+    store = SessionStore(f"{number:032}")
+    store.create()
+    return UserSession.objects.create(
+        user=user, ip="192.0.2.1", session_key=store.session_key, user_agent="Firefox/130"
+    )
 
 
 def _settled_year(world: World) -> None:
@@ -200,12 +229,15 @@ def people(site: Site) -> dict[str, Client]:
     found[RESIDENT_A].force_login(User.objects.get(username="hanako"))
     found[RESIDENT_B].force_login(User.objects.get(username="taro"))
     found[SUPERUSER].force_login(User.objects.create_superuser("root"))
+    for name in ("taro", "root"):
+        give_factors(User.objects.get(username=name))
     for role in Role:
         roles = {role, Role.CLERK} if role == Role.PROTECTED_OFFICER else {role}
         name = f"the-{role}".replace("_", "-")
         found[role] = signed_in(*roles, name=name)
         found[role + SHUT] = Client(headers={"accept-language": "en"})
         found[role + SHUT].force_login(officer(name, *roles))
+        give_factors(User.objects.get(username=name))
     for role in (Role.CLERK, Role.HELPDESK, Role.PROTECTED_OFFICER):
         assert open_resident(found[role]).status_code == 302
     state_purpose(found[Role.AUDITOR], site.ref)
@@ -239,10 +271,16 @@ def heap(site: Site) -> None:
         Decision(resident_ref=ref, tax_year=YEAR, run=1, kind="annulled", amount_minor=1, decided_at=now)
         for _ in range(MANY)
     )
-    AccessRecord.objects.bulk_create(
+    looked = AccessRecord.objects.bulk_create(
         AccessRecord(at=at, actor="user:sato", role=Role.CLERK, office=OFFICE, resident_ref=ref, what=what, purpose=why)
         for at in moments
         for what, why in (("page:cards", "card"), ("vault:person", "own page"))
+    )
+    AccessQuestion.objects.bulk_create(
+        AccessQuestion(
+            record=one, resident_ref=ref, looked_by=one.actor, office=OFFICE, asked_at=one.at, reply_by_date=days[0]
+        )
+        for one in looked[::2]
     )
     Message.objects.bulk_create(Message(resident_ref=ref, kind="card_suspended", at=at) for at in moments)
     RecordingPause.objects.bulk_create(
@@ -271,6 +309,53 @@ def heap(site: Site) -> None:
         )
         for n, at in enumerate(moments)
     )  # fmt: skip
+    _heap_sent(site, moments)
+
+
+def _heap_sent(site: Site, moments: list[datetime]) -> None:
+    """Disputes, accounts, proxies, those who named A as theirs, consents and browsers."""
+    ref, other, month = site.ref, site.other, timedelta(days=30)
+    purchase = {"terminal_id": site.samples["terminal_id"], "seq": site.samples["seq"]}
+    Dispute.objects.bulk_create(
+        Dispute(
+            resident_ref=ref, tax_year=YEAR, bought_at=at, state="withdrawn", opened_at=at, reply_due_date=at.date(),
+            **about,
+        )
+        for at in moments
+        for about in ({"kind": "missing", "amounts": {"reduced": 100}}, {"kind": "not_mine", **purchase})
+    )  # fmt: skip
+    PaymentAccount.objects.bulk_create(
+        PaymentAccount(
+            resident_id=ref, kind="public", valid=TimestamptzRange(at, at + month), requested_at=at,
+            requested_by="resident", channel="portal",
+        )
+        for at in moments
+    )  # fmt: skip
+    agent = Proxy.objects.get(pk=site.samples["proxy_id"]).proxy_id
+    since = timezone.now()
+    given = {"may_see": True, "channel": "portal", "named_by": "resident"}
+    friends = Resident.objects.bulk_create(Resident(resident_from=date(2010, 4, 1)) for _ in moments)
+    Proxy.objects.bulk_create(
+        Proxy(resident=one, proxy_id=ref, valid=TimestamptzRange(since, since + month), **given) for one in friends
+    )
+    Proxy.objects.bulk_create(
+        Proxy(
+            resident_id=ref, proxy_id=one, valid=TimestamptzRange(at, at + month), ended_at=at + month,
+            ended_by="resident", **given,
+        )
+        for at in moments
+        for one in (agent, other)
+    )  # fmt: skip
+    ProxyDay.objects.bulk_create(ProxyDay(resident_id=ref, proxy_id=agent, day=at.date()) for at in moments)
+    HouseholdConsent.objects.bulk_create(
+        HouseholdConsent(
+            resident_id=ref, household_ref=uuid4(), valid=TimestamptzRange(at, at + month), channel="portal",
+            given_by="resident", withdrawn_by="resident",
+        )
+        for at in moments
+    )  # fmt: skip
+    for number in range(1, MANY + 1):
+        _session(User.objects.get(username="hanako"), number)
 
 
 def _months(number: int) -> list[date]:

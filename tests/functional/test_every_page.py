@@ -1,5 +1,6 @@
 """Every page in a browser: on a phone and on a desk, in both languages, in light and dark, with the keyboard alone."""
 
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Final
@@ -10,13 +11,16 @@ from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from apps.audit.officers import Role
+from apps.portal.strength import RECORDS
 from tests.addresses import ADDRESSES, RESIDENT_A, STRANGER, routes
+from tests.offices import signed_in
 from tests.pages import YEAR
 from tests.site import Site, furnish, people
 from tests.world import World
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
-READERS: Final = (STRANGER, RESIDENT_A, Role.CLERK, Role.OPERATOR, Role.HELPDESK, Role.AUDITOR)
+NEWCOMER: Final = "newcomer"  # an officer who has a password alone, as yet
+READERS: Final = (STRANGER, NEWCOMER, RESIDENT_A, Role.CLERK, Role.OPERATOR, Role.HELPDESK, Role.AUDITOR)
 LOOKS: Final = {  # each width in light and in dark, but not in both languages
     "ja-JP": ((360, "light"), (1280, "dark")),
     "en-US": ((1280, "light"), (360, "dark")),
@@ -24,6 +28,7 @@ LOOKS: Final = {  # each width in light and in dark, but not in both languages
 MORE: Final = {  # what addresses alone do not show
     RESIDENT_A: ("/nothing",),
     STRANGER: ("/activate/account",),
+    NEWCOMER: ("/sign-in/second-factor", "/sign-in/program", "/sign-in/again/password"),
     Role.AUDITOR: (
         "/console/refunds?resident={ref}&year={year}&replay=1",
         "/console/what-if/{year}?scheme=jp-zero-food",
@@ -116,7 +121,17 @@ def readers(site: Site) -> dict[str, Client]:
     session = browsers[STRANGER].session
     session["activation"] = {"notice": site.samples["notice_id"], "at": timezone.now().isoformat()}
     session.save()
+    browsers[NEWCOMER] = newcomer()
     return {who: browsers[who] for who in READERS}
+
+
+def newcomer() -> Client:
+    """The browser of an officer who signed in by password just now."""
+    client = signed_in(Role.AUDITOR, name="newcomer")
+    session = client.session
+    session[RECORDS] = [{"method": "password", "at": time.time()}]
+    session.save()
+    return client
 
 
 def context_of(browser: Browser, web: str, client: Client, locale: str) -> BrowserContext:

@@ -20,9 +20,10 @@ from apps.residents.queries.proxies import grant_over
 @resident_page(Right.SELF, as_oneself=True)
 def acting(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """For whom the user can act; a POST begins to."""
-    if request.method != "POST":
+    key = request.POST.get("grant", "")
+    if not key:
         return _page(request, viewer)
-    grant = grant_over(viewer.ref, request.POST.get("grant", ""), at=timezone.now())
+    grant = grant_over(viewer.ref, key, at=timezone.now())
     if grant is None:
         raise Http404("No such grant, or it has ended.")
     request.session[ACTING] = grant.key

@@ -1,7 +1,11 @@
 """Passkeys and the authenticator program of who signed in."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
+from allauth.account.views import reauthenticate
+from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import generate_recovery_codes, view_recovery_codes
 from allauth.mfa.totp.views import ActivateTOTPView
@@ -9,7 +13,9 @@ from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.internal.auth import begin_registration
 from allauth.mfa.webauthn.views import AddWebAuthnView, ReauthenticateWebAuthnView
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -57,7 +63,24 @@ class AgainByPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]
         return redirect(self.request.get_full_path())
 
 
-again_by_passkey = never_cache(AgainByPasskey.as_view())
+def _asking(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A page that asks for a factor again: who has none that could be asked for finds nothing there."""
+
+    @never_cache
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request)
+        except PermissionDenied as error:
+            raise Http404("This sign-in has no factor to ask for.") from error
+
+    return guarded
+
+
+again_by_password = _asking(reauthenticate)
+again_by_code = _asking(reauthenticate_by_code)
+again_by_passkey = _asking(AgainByPasskey.as_view())
 add_passkey = fresh_user(AddPasskey.as_view())
 set_up_program = fresh_user(SetUpProgram.as_view())
 recovery_codes = fresh_user(view_recovery_codes)

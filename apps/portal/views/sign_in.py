@@ -143,7 +143,8 @@ def end_others(request: HttpRequest) -> HttpResponse:
 def _following(request: HttpRequest) -> str:
     """Where to go afterwards, if it is an address of ours."""
     url = request.POST.get("next") or request.GET.get("next") or ""
-    return url if url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure()) else ""
+    is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure())
+    return url if url.startswith("/") and is_ours else ""
 
 
 def _user(request: HttpRequest) -> User:
