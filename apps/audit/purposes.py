@@ -25,13 +25,20 @@ BY_THEMSELVES: Final[dict[str, Promise]] = {"lost_card": _("A card was reported 
 PURPOSES: Final = AT_OFFICES | OF_AUDITORS | BY_THEMSELVES
 OWN: Final = "own page"  # of residents who look at their own data
 ACTING: Final = "acting"  # of proxies and parents, who are told of by a message of their own
+NAMING: Final = "naming"  # of residents who are shown whom they are about to name, or have named, by that one's code
+HOUSEHOLD: Final = "household page"  # of members of a household who look at those who consented, and at children
 E_MAIL: Final = "e-mail"  # of the process that sends residents' messages
-# Work that is done for many residents at once and that reaches each of them: on record, and no message beside it.
+# On record, and no message beside it: what reaches each resident anyway, and what they let others see.
 ROUTINE: Final = frozenset(
-    {OWN, ACTING, E_MAIL, "activation", "card notices", "decision letters", "card personalisation"}
-)
+    {
+        OWN, ACTING, NAMING, HOUSEHOLD, E_MAIL,
+        "activation", "card notices", "decision letters", "card personalisation",
+    }
+)  # fmt: skip
 AUTOMATIC: Final[dict[str, Promise]] = {
     ACTING: _("Acting for a resident"),
+    NAMING: _("Naming somebody who acts for a resident"),
+    HOUSEHOLD: _("Seeing the own household"),
     E_MAIL: _("Sending messages by e-mail"),
     "activation": _("Checking a letter's code"),
     "card notices": _("Printing letters about cards"),

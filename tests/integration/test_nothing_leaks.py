@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from kanpu_pos import Client
 
 from apps.accruals.models import Entry
@@ -17,6 +18,7 @@ from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import VaultRecord
+from apps.residents.operations.accounts import name_account
 from apps.residents.operations.vault import new_vault_record
 from apps.residents.queries.vault import checked_vault_keys
 from apps.residents.vault.contents import Account, Address, Identity, Person
@@ -28,13 +30,13 @@ from tests.integration.test_counting import wait_until
 from tests.world import OTHER_TERMINAL, TERMINAL, YEAR, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
+ACCOUNT = Account("0005", "123", "1", "7654321", "ヨシノ タカコ")
 PEOPLE = (
     Identity(
         individual_number="983205673214",
         resident_code="48120975361",
         person=Person("𠮷野 髙子", "ヨシノ タカコ", "YOSHINO TAKAKO", date(1981, 7, 23), "よしたか", "渡邉 髙子"),
         address=Address("155-0031", "東京都世田谷区北沢二丁目８番１号"),
-        account=Account("0005", "123", "1", "7654321", "ヨシノ タカコ"),
         contact="takako.yoshino@example.jp",
     ),
     Identity(
@@ -46,13 +48,13 @@ PEOPLE = (
 
 
 def secrets_of(identity: Identity) -> set[str]:
-    person, address, account = identity.person, identity.address, identity.account
+    person, address = identity.person, identity.address
     assert person
     assert address
     texts = {identity.individual_number, identity.resident_code, person.name, person.name_kana, person.name_latin}
     texts |= {person.name_alias, person.former_name, address.postal_code, address.address}
     texts |= {person.birth_date.isoformat(), f"{person.birth_date:%Y%m%d}"}
-    texts |= {account.number, account.holder} if account else set()
+    texts |= {ACCOUNT.number, ACCOUNT.holder}
     return {text for text in (*texts, identity.contact) if text}
 
 
@@ -60,6 +62,7 @@ def settle_in(world: World) -> None:
     keys = checked_vault_keys()
     for ref, identity in zip(world.residents, PEOPLE, strict=True):
         new_vault_record(keys, ref, identity).save()
+    name_account(world.residents[0], ACCOUNT, channel="portal", at=timezone.now(), actor="resident")
 
 
 def test_a_dump_of_everything_names_nobody_and_ties_no_two_purchases(

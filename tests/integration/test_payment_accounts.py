@@ -10,7 +10,8 @@ from psycopg.types.range import TimestamptzRange
 
 from apps.audit.models import AccessRecord, Event
 from apps.residents.accounts.holder import HolderCheck
-from apps.residents.models import CardSuspension, Message, PaymentAccount
+from apps.residents.acting import PAYMENT
+from apps.residents.models import CardSuspension, Message, PaymentAccount, VaultRecord
 from apps.residents.operations.accounts import (
     COOLING_OFF,
     AccountMissing,
@@ -23,6 +24,7 @@ from apps.residents.operations.accounts import (
     withdraw_consent,
 )
 from apps.residents.operations.erasing import erase_resident
+from apps.residents.operations.proxies import end_proxy
 from apps.residents.queries.accounts import (
     Hold,
     account_for_payment,
@@ -34,8 +36,9 @@ from apps.residents.vault.contents import Account
 from apps.residents.vault.sealing import VaultDamaged
 from tests import dump
 from tests.accounts import DAY, MIZUHO, NAMED, POST, STRANGERS, name
+from tests.acting import IN_PORTAL, named
 from tests.rotation import rotate, statuses
-from tests.vault import DESK
+from tests.vault import DESK, enter
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +62,9 @@ def consent(ref: UUID, *, at: datetime) -> PaymentAccount:
 
 
 def told(ref: UUID) -> list[str]:
-    return list(Message.objects.filter(resident_ref=ref).order_by("pk").values_list("kind", flat=True))
+    """What the resident was told of the account, beside that somebody looked."""
+    messages = Message.objects.filter(resident_ref=ref).exclude(kind="looked").order_by("pk")
+    return list(messages.values_list("kind", flat=True))
 
 
 def test_the_first_account_holds_at_once_and_before_it_there_is_none(ref: UUID) -> None:
@@ -123,6 +128,20 @@ def test_a_name_that_differs_is_taken_and_waits_for_a_clerk(ref: UUID) -> None:
     assert told(ref) == ["account_changed", "account_reviewed"]
     event = Event.objects.get(action="account.review")
     assert (event.actor, event.subject, event.detail["check"]) == ("user:ann", f"resident:{ref}", "reviewed_ok")
+
+
+def test_an_account_in_the_name_of_who_may_pay_goes_to_review_whoever_names_it(ref: UUID, world: World) -> None:
+    proxy = world.residents[1]
+    enter(proxy, number="123456789018", kana="ワルイ タロウ")
+    granted = named(ref, proxy, PAYMENT, at=NAMED)
+    assert name(ref, STRANGERS, at=NAMED, actor="proxy:7").holder_check == HolderCheck.DIFFERS
+    assert name(ref, STRANGERS, at=NAMED).holder_check == HolderCheck.DIFFERS
+    assert name(ref, MIZUHO, at=NAMED, actor="proxy:7").holder_check == HolderCheck.MATCHES
+    VaultRecord.objects.filter(pk=proxy).delete()
+    enter(proxy, number="123456789018", kana="ヨシダ ハナコ")  # of the same name: it may be the proxy's own account
+    assert name(ref, MIZUHO, at=NAMED).holder_check == HolderCheck.DIFFERS
+    end_proxy(ref, granted.pk, asked=IN_PORTAL, at=NAMED + DAY)
+    assert name(ref, MIZUHO, at=NAMED + DAY).holder_check == HolderCheck.MATCHES
 
 
 def test_a_change_under_review_leaves_the_old_account_while_it_cools_off_then_holds_back_the_money(ref: UUID) -> None:

@@ -17,9 +17,11 @@ from apps.refunds.models import Settlement
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
+from apps.residents.acting import PAYMENT
 from apps.residents.models import Message, PaymentAccount, Resident
 from apps.residents.operations.erasing import erase_resident
 from tests.accounts import MIZUHO, POST, STRANGERS, name
+from tests.acting import act, named
 from tests.offices import HANAKO, OFFICE, identify, officer, open_resident, sent, signed_in, text
 from tests.pages import YEAR, approve, queries_of, settle, shown
 from tests.till import RawTill, send
@@ -238,6 +240,24 @@ def test_nobody_sees_or_changes_anothers_account(client: Client, hanako: UUID, w
             assert stranger.get(path).status_code == (404 if username else 302)
 
 
+def test_a_proxy_with_payment_names_accounts_and_their_looks_are_on_record(
+    client: Client, hanako: UUID, world: World
+) -> None:
+    taro = world.residents[1]
+    client.force_login(User.objects.get(username="taro"))
+    act(client, named(hanako, taro, PAYMENT))
+    save(client, holder="ヤマダ タロウ")
+    assert PaymentAccount.objects.get().holder_check == "differs"
+    save(client)
+    account = PaymentAccount.objects.latest("requested_at")
+    assert (account.resident_id, account.holder_check) == (hanako, "matches")
+    assert account.requested_by.startswith("proxy:")
+    got(client, "/payment")
+    looks = AccessRecord.objects.filter(resident_ref=hanako, what__in=("vault:account", "vault:person"))
+    assert {(look.role, look.purpose) for look in looks} == {("proxy", "acting")}
+    assert not PaymentAccount.objects.filter(resident=taro).exists()
+
+
 def test_that_the_account_was_looked_at_is_on_record_as_the_residents_own_look(client: Client, hanako: UUID) -> None:
     name(hanako, at=timezone.now())
     AccessRecord.objects.all().delete()
@@ -258,8 +278,12 @@ def test_the_page_takes_the_same_queries_however_much_there_is(client: Client, h
 
 def test_who_was_erased_can_name_no_account(client: Client, hanako: UUID) -> None:
     erase_resident(hanako, reason="asked for", at=timezone.now(), actor="test")
+    assert client.post(ACCOUNT, {**TYPED, "confirmed": "1"}).status_code == 302  # the sign-in is gone as well
+    client.force_login(User.objects.create_user("again"))
+    SignIn.objects.create(user=User.objects.get(username="again"), resident_ref=hanako)
     assert client.post(ACCOUNT, {**TYPED, "confirmed": "1"}).status_code == 404
     assert got(client, "/payment")
+    assert not PaymentAccount.objects.exists()
 
 
 # --- offices ---
@@ -282,7 +306,7 @@ def test_a_clerk_enters_an_account_for_an_opened_resident_and_the_resident_is_to
     assert (row.channel, row.requested_by, row.holder_check) == ("window", "user:ann", "matches")
     act = Event.objects.get(action="office.act")
     assert (act.detail["act"], act.detail["office"]) == ("account.name", OFFICE)
-    assert Message.objects.get().kind == "account_changed"
+    assert set(Message.objects.values_list("kind", flat=True)) == {"looked", "account_changed"}
 
 
 def test_a_clerk_is_told_which_of_several_banks_are_meant(hanako: UUID) -> None:
@@ -318,7 +342,7 @@ def test_a_clerk_opens_an_account_from_the_list_and_sees_both_names_side_by_side
     assert "the resident is told" in sent(clerk, review, reason="document")
     named.refresh_from_db()
     assert (named.holder_check, named.reviewed_by, named.review_reason) == ("reviewed_ok", "user:ann", "document")
-    assert set(Message.objects.values_list("kind", flat=True)) == {"account_changed", "account_reviewed"}
+    assert set(Message.objects.values_list("kind", flat=True)) == {"looked", "account_changed", "account_reviewed"}
     assert "does not wait for a review any more" in sent(clerk, review, reason="document")
     assert "No account waits." in text(clerk.get("/office/accounts"))
     assert clerk.post(f"/office/accounts/{named.pk}/open").status_code == 404

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.audit.access import Access
-from apps.audit.purposes import ACTING
+from apps.audit.purposes import ACTING, NAMING
 from apps.portal.queries.registration import OWN_ACCESS
 from apps.portal.viewer import Viewer
 from apps.residents.acting import Grant
@@ -17,7 +17,7 @@ from apps.residents.queries.vault import checked_vault_keys, has_vault_keys, ope
 from apps.residents.vault.keys import VaultKeysMissing, VaultKeysOutdated
 from apps.residents.vault.sealing import VaultDamaged
 
-NAMING: Final = Access(actor="resident", role="namer", office="", purpose="naming")
+BY_CODE: Final = Access(actor="resident", role="namer", office="", purpose=NAMING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ def own_grants(agent_ref: UUID, *, actor: str, at: datetime) -> list[NamedGrant]
 def own_proxies(ref: UUID, *, at: datetime) -> list[NamedProxy]:
     """Who acts for a resident now, by name: by giving the code they let it be said. Then those who did."""
     proxies = proxies_of(ref, at=at)
-    names = _names([one.proxy.proxy_id for one in proxies if one.is_in_force], NAMING, at)
+    names = _names([one.proxy.proxy_id for one in proxies if one.is_in_force], BY_CODE, at)
     return [NamedProxy(one, names.get(one.proxy.proxy_id, "") if one.is_in_force else "") for one in proxies]
 
 
-def name_of_code_owner(agent_ref: UUID, *, access: Access = NAMING, at: datetime) -> str:
+def name_of_code_owner(agent_ref: UUID, *, access: Access = BY_CODE, at: datetime) -> str:
     """Who gave a code, so that nobody names somebody else. They see that in their accesses."""
     return _names([agent_ref], access, at).get(agent_ref, "")
 

@@ -24,7 +24,6 @@ class VaultRecord(models.Model):
     person = models.BinaryField(null=True, help_text="Names and birth date")
     person_index = models.BinaryField(max_length=32, null=True, db_index=True, help_text="Of name in kana, birth date")
     address = models.BinaryField(null=True)
-    account = models.BinaryField(null=True, help_text="Where a refund is paid to")
     contact = models.BinaryField(null=True, help_text="An e-mail address for messages")
     content_mac = models.BinaryField(max_length=32, null=True)
     erased_at = models.DateTimeField(null=True)
@@ -36,7 +35,7 @@ class VaultRecord(models.Model):
                 condition=Q(erased_at=None)
                 | Q(
                     individual_number=None, individual_number_index=None, resident_code=None, resident_code_index=None,
-                    person=None, person_index=None, address=None, account=None, contact=None,
+                    person=None, person_index=None, address=None, contact=None,
                     content_mac=None,
                 ),
             )

@@ -13,11 +13,11 @@ from apps.audit.operations import record_accesses
 from apps.kernel.errors import KanpuError
 from apps.residents.models import KeyFingerprint, VaultRecord
 from apps.residents.queries.keys import known_keys, lacking_key
-from apps.residents.vault.contents import COLUMNS, TABLE, Account, Address, Identity, Person, person_key
+from apps.residents.vault.contents import COLUMNS, TABLE, Address, Identity, Person, person_key
 from apps.residents.vault.keys import VaultKeys, VaultKeysMissing, VaultKeysOutdated, read_vault_keys, vault_keys_of
 from apps.residents.vault.sealing import Place, keyed_indexes, unseal
 
-KINDS: Final[dict[str, Any]] = {"person": Person, "address": Address, "account": Account}
+KINDS: Final[dict[str, Any]] = {"person": Person, "address": Address}
 
 
 class ResidentUnknown(KanpuError):

@@ -56,7 +56,7 @@ def first_events(row: Row, as_of: date) -> list[Dated]:
 
 
 def changed_identity(old: Identity, new: Identity) -> set[str]:
-    """The kinds of what differs between two identities, accounts apart."""
+    """The kinds of what differs between two identities."""
     kinds = set()
     if old.individual_number != new.individual_number:
         kinds.add("number")

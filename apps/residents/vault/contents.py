@@ -33,7 +33,10 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):
-    """A bank account: bank (4 digits), branch (3), type (1 ordinary, 2 current, 4 savings), number (7), holder."""
+    """A bank account: bank (4 digits), branch (3), type (1 ordinary, 2 current, 4 savings), number (7), holder.
+
+    Payment accounts have it sealed in rows of their own, not the vault's row.
+    """
 
     bank: str
     branch: str
@@ -43,13 +46,12 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """All that the vault holds of a resident; what is not known, or was not asked for, is None."""
+    """All that the vault's row holds of a resident; what is not known, or was not asked for, is None."""
 
     individual_number: str | None = None
     resident_code: str | None = None
     person: Person | None = None
     address: Address | None = None
-    account: Account | None = None
     contact: str | None = None  # an e-mail address
 
 

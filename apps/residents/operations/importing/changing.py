@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Prefetch
 from django.utils import timezone
-from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 from psycopg.types.range import DateRange
 
@@ -123,7 +122,7 @@ def _change(job: Job, item: Prepared, record: VaultRecord) -> Change | Defect:
     known = opened(job.keys, record.resident_id, {column: getattr(record, column) for column in COLUMNS})
     language, is_protected, identity, attributes = resident.language, resident.is_protected, None, {}
     if not judged.is_outdated:
-        identity = replace(identity_of(said_in(item), known), account=known.account)
+        identity = identity_of(said_in(item), known)
         held = {each.name: each.value for each in resident.attributes.all()}
         attributes = {name: value for name, value in row.attributes.items() if held.get(name) != value}
         language = row.language or language
