@@ -24,10 +24,14 @@ OF_AUDITORS: Final[dict[str, Promise]] = {
 BY_THEMSELVES: Final[dict[str, Promise]] = {"lost_card": _("A card was reported lost by telephone")}
 PURPOSES: Final = AT_OFFICES | OF_AUDITORS | BY_THEMSELVES
 OWN: Final = "own page"  # of residents who look at their own data
+ACTING: Final = "acting"  # of proxies and parents, who are told of by a message of their own
 E_MAIL: Final = "e-mail"  # of the process that sends residents' messages
 # Work that is done for many residents at once and that reaches each of them: on record, and no message beside it.
-ROUTINE: Final = frozenset({OWN, E_MAIL, "activation", "card notices", "decision letters", "card personalisation"})
+ROUTINE: Final = frozenset(
+    {OWN, ACTING, E_MAIL, "activation", "card notices", "decision letters", "card personalisation"}
+)
 AUTOMATIC: Final[dict[str, Promise]] = {
+    ACTING: _("Acting for a resident"),
     E_MAIL: _("Sending messages by e-mail"),
     "activation": _("Checking a letter's code"),
     "card notices": _("Printing letters about cards"),

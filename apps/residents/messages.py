@@ -14,9 +14,9 @@ KINDS: Final[Mapping[str, Promise]] = {
     "account_changed": _("The account for your refund was changed."),
     "account_reviewed": _("A clerk compared the name on your account with the register."),
     "card_suspended": _("Your card was suspended."),
-    "dispute_received": _("Your dispute %(number)s was received."),
-    "dispute_asked": _("The refund office asks you something about your dispute %(number)s."),
-    "dispute_decided": _("Your dispute %(number)s is decided."),
+    "dispute_received": _("Your dispute was received."),
+    "dispute_asked": _("The refund office asks you something about your dispute."),
+    "dispute_decided": _("Your dispute is decided."),
     "proxy_named": _(
         "Somebody may act for you from now on. If you did not want that, end it at once on the page “Who acts for you”."
     ),
@@ -42,6 +42,9 @@ KINDS: Final[Mapping[str, Promise]] = {
 # Shown below the headline, in the portal only; `%(…)s` are filled from the message's detail, put into words.
 MORE: Final[Mapping[str, Promise]] = {
     "decision_issued": _("It is about %(year)s. The time to appeal begins when you open it."),
+    "dispute_asked": _("It is dispute %(number)s. It waits until you answer."),
+    "dispute_decided": _("It is dispute %(number)s. The reasons, and how to appeal, are on its page."),
+    "dispute_received": _("Its number is %(number)s."),
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
     "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
@@ -54,8 +57,9 @@ MORE: Final[Mapping[str, Promise]] = {
 # What those get by e-mail who want the important ones only.
 IMPORTANT: Final = frozenset(
     {
-        "account_changed", "card_ready", "card_resumed", "card_suspended", "contact_changed", "decision_issued",
-        "held_purchases", "letter_printed", "refund_lapses", "refund_ready",
+        "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
+        "decision_issued", "dispute_asked", "dispute_decided", "held_purchases", "letter_printed", "proxy_named",
+        "refund_lapses", "refund_ready",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")
@@ -63,5 +67,4 @@ SOMETHING: Final = _("There is something new.")
 
 def headline(kind: str) -> str:
     """A message's headline in the reader's language; of a kind that has none any more, that something is new."""
-    text = str(KINDS.get(kind, SOMETHING))
-    return str(SOMETHING) if "%(" in text else text
+    return str(KINDS.get(kind, SOMETHING))

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from apps.accruals.models import Dispute
+from apps.accruals.models import Dispute, Entry
 from apps.audit.models import AccessRecord, Event
 from apps.audit.officers import Role
 from apps.portal.models import Account
@@ -77,7 +77,7 @@ def test_a_wrong_tier_is_disputed_in_three_steps(client: Client, hanako: UUID, t
     assert "You were right" in page
     assert "The receipt says so." in page
     assert "Refund so far ¥100" in shown(client, "/year/2017")
-    assert "Tax tiers corrected by the refund office" in shown(client, "/year/2017")
+    assert "The refund office changed the amounts by tier" in shown(client, begun_at(1).removesuffix("/dispute"))
 
 
 def test_what_cannot_be_is_said_beside_the_field(client: Client, hanako: UUID, till: RawTill) -> None:
@@ -105,7 +105,9 @@ def test_a_missing_purchase_is_reported_in_four_steps(client: Client, hanako: UU
     assert 'value="青果 山田"' in sent(client, "/disputes/missing", step="edit", **what)
     assert "The refund office has your dispute" in sent(client, "/disputes/missing", step="send", **what)
     decide(Dispute.objects.get())
-    assert "青果 山田" in shown(client, "/year/2017")
+    terminal_id, seq = Entry.objects.values_list("terminal_id", "seq").get()
+    for path in ("/year/2017", "/purchases", f"/purchases/{terminal_id}/{seq}"):
+        assert "青果 山田" in shown(client, path), path
     assert "have disputed this before" in sent(client, "/disputes/missing", step="send", **what)
 
 

@@ -16,18 +16,21 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.accruals.models import Entry
+from apps.accruals.models import Dispute, Entry
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord
 from apps.audit.operations import record_accesses
 from apps.portal.data_words import COLUMNS
 from apps.portal.models import Account
-from apps.portal.queries.my_data import EXCEPTIONS, TABLES, VAULT_COLUMNS
+from apps.portal.queries.my_data import ACCOUNT_COLUMNS, EXCEPTIONS, TABLES, VAULT_COLUMNS
 from apps.portal.zip_stream import as_both, cell, zipped
 from apps.residents.models import AccessQuestion, Card, Message, RecordingPause, Resident
+from apps.residents.operations.accounts import name_account
 from apps.residents.operations.messages import tell
 from apps.residents.operations.questions import ask_why
 from apps.residents.operations.recording import pause_recording
+from apps.residents.vault.contents import Account as BankAccount
+from tests.acting import named
 from tests.identities import enter
 from tests.judging import lose, on
 from tests.pages import PASSWORD, shown
@@ -79,9 +82,28 @@ def test_every_table_that_knows_a_resident_is_in_the_file_or_left_out_for_a_reas
 
 
 def test_every_column_says_what_it_means_and_none_tells_of_others_or_of_keys() -> None:
-    names = {column for table in TABLES for column in (*table.columns, *table.added_columns)} | set(VAULT_COLUMNS)
+    names = {column for table in TABLES for column in (*table.columns, *table.added_columns)} | {
+        *VAULT_COLUMNS,
+        *ACCOUNT_COLUMNS,
+    }
     assert names <= set(COLUMNS)
-    secret = {"actor", "reported_by", "lifted_by", "ordered_by", "looked_by", "answered_by", "code_hash", "stop_token"}
+    secret = {
+        "actor",
+        "reported_by",
+        "lifted_by",
+        "ordered_by",
+        "looked_by",
+        "answered_by",
+        "code_hash",
+        "stop_token",
+        "named_by",
+        "ended_by",
+        "given_by",
+        "requested_by",
+        "reviewed_by",
+        "proposed_by",
+        "approved_by",
+    }
     assert not names & (secret | {"payee_id", "payee_ref", "card_index", "sealed_card_id"})
 
 
@@ -140,6 +162,39 @@ def test_the_vault_is_opened_on_record_and_the_resident_is_told(client: Client, 
     assert "individual_number" not in record.what
     assert Message.objects.get().kind == "data_taken"
     assert client.get("/my-data/download").status_code == 405
+
+
+def test_accounts_are_opened_on_record_and_what_is_only_proposed_is_not_told(client: Client, hanako: UUID) -> None:
+    now = timezone.now()
+    name_account(
+        hanako, BankAccount("0001", "001", "1", "1234567", "ヤマダ ハナコ"), channel="portal", at=now, actor="resident"
+    )
+    Dispute.objects.create(
+        resident_ref=hanako, kind="missing", tax_year=YEAR, shop="Shop", bought_at=now, amounts={"reduced": 100},
+        opened_at=now, reply_due_date=timezone.localdate(), state="proposed", outcome="refused", reasons="No receipt.",
+        office="Tokyo", proposed_by="user:ann", proposed_at=now,
+    )  # fmt: skip
+    archive = taken(client)
+    (opened,) = rows(archive, "payment_accounts_opened")
+    assert (opened["account_bank"], opened["account_number"]) == ("0001", "1234567")
+    assert [row["id"] for row in rows(archive, "payment_accounts")] == [opened["id"]]
+    assert AccessRecord.objects.filter(resident_ref=hanako, what="vault:account", role="resident").count() == 1
+    assert [(row["shop"], row["outcome"], row["reasons"]) for row in rows(archive, "disputes")] == [("Shop", "", "")]
+    assert "user:ann" not in b"".join(archive.read(name) for name in archive.namelist()).decode()
+
+
+def test_who_acts_for_whom_is_in_both_files_without_the_others_reference(
+    client: Client, hanako: UUID, world: World
+) -> None:
+    named(hanako, world.residents[1])
+    archive = taken(client)
+    assert [row["may_see"] for row in rows(archive, "proxies")] == [True]
+    assert rows(archive, "acting") == []
+    client.force_login(User.objects.get(username="taro"))
+    theirs = taken(client)
+    assert [row["may_pay"] for row in rows(theirs, "acting")] == [False]
+    assert len(rows(theirs, "proxy_codes")) == 1
+    assert str(hanako) not in b"".join(theirs.read(name) for name in theirs.namelist()).decode()
 
 
 def test_a_protected_residents_address_is_not_in_a_file_that_gets_about(client: Client, hanako: UUID) -> None:

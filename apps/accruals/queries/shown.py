@@ -123,15 +123,17 @@ class LatestRow:
 
 
 def found_page(resident_ref: UUID, search: Search, years: Sequence[TaxYear], *, scheme: Scheme, page: int) -> FoundPage:
-    """What a search finds in these years, none of them erased: what `find_purchases` takes, and a query for the shops.
+    """What a search finds in these years, none of them erased: what `find_purchases` takes, and two for shops at most.
 
     The sum is written as under `scheme`.
     """
     found = find_purchases(resident_ref, search, years=[year.year for year in years], page=page)
-    shops = store_names({row.terminal_id for row in found.rows})
+    shops = shops_of(resident_ref, [Key(row.terminal_id, row.seq) for row in found.rows])
     schemes = {year.year: scheme_of(year.scheme_version_id) for year in years}
     rows = tuple(
-        FoundRow(row, shops.get(row.terminal_id), schemes[row.tax_year], _named(schemes[row.tax_year], row))
+        FoundRow(
+            row, shops.get(Key(row.terminal_id, row.seq)), schemes[row.tax_year], _named(schemes[row.tax_year], row)
+        )
         for row in found.rows
     )
     pages = Paginator(range(found.number), FOUND_A_PAGE)
@@ -151,7 +153,7 @@ def named_tiers(scheme: Scheme, amounts: Mapping[str, int]) -> tuple[tuple[Words
 
 
 def latest_purchases(resident_ref: UUID, year: int, *, most: int) -> list[LatestRow]:
-    """The year's newest purchases of which something is left: two queries, which read no more than some entries."""
+    """The year's newest purchases of which something is left: three queries at most, which read no more than some entries."""
     fields = ("terminal_id", "seq", "of_terminal_id", "of_seq", "at", "amounts_minor")
     rows = list(entries_of_resident(resident_ref, year).values_list(*fields)[:LOOKED_AT])
     sums: dict[tuple[datetime, int, int], int] = {}
@@ -160,9 +162,9 @@ def latest_purchases(resident_ref: UUID, year: int, *, most: int) -> list[Latest
         sums[place] = sums.get(place, 0) + sum(amounts)
     whole = [place for place in sums if len(rows) < LOOKED_AT or place[0] > rows[-1][4]]  # of the last, more may follow
     newest = [place for place in whole if sums[place]][:most]
-    shops = store_names({terminal_id for _, terminal_id, _ in newest}) if newest else {}
+    shops = shops_of(resident_ref, [Key(terminal_id, seq) for _, terminal_id, seq in newest]) if newest else {}
     return [
-        LatestRow(terminal_id, seq, at, shops.get(terminal_id), sums[at, terminal_id, seq])
+        LatestRow(terminal_id, seq, at, shops.get(Key(terminal_id, seq)), sums[at, terminal_id, seq])
         for at, terminal_id, seq in newest
     ]
 
@@ -189,9 +191,21 @@ def sale_of_resident(resident_ref: UUID, terminal_id: int, seq: int) -> Purchase
 
 def shop_of(resident_ref: UUID, sale: Key) -> StoreName | None:
     """The shop of one sale of a resident's; of one that the office entered, as the resident named it."""
-    shop = store_names([sale.terminal_id]).get(sale.terminal_id)
-    told = shops_told(resident_ref, [sale]).get(sale) if shop == ENTERED_BY_OFFICE else None
-    return StoreName(told, told) if told else shop
+    return shops_of(resident_ref, [sale]).get(sale)
+
+
+def shops_of(resident_ref: UUID, sales: Sequence[Key]) -> dict[Key, StoreName]:
+    """The shops of sales of a resident's, in the same way: one query, one more where the office entered one."""
+    names = store_names({sale.terminal_id for sale in sales})
+    shops = {sale: names[sale.terminal_id] for sale in sales if sale.terminal_id in names}
+    return shops | _told(resident_ref, shops)
+
+
+def _told(resident_ref: UUID, shops: Mapping[Key, StoreName]) -> dict[Key, StoreName]:
+    """The shops that the resident named of purchases that the office entered."""
+    entered = [sale for sale, shop in shops.items() if shop == ENTERED_BY_OFFICE]
+    told = shops_told(resident_ref, entered) if entered else {}
+    return {sale: StoreName(shop, shop) for sale, shop in told.items()}
 
 
 def _held_rows(held: Sequence[HeldPurchase]) -> list[HeldRow]:
@@ -233,11 +247,7 @@ def _shops(entries: Sequence[Entry]) -> dict[Key, StoreName]:
     sales = {_sale_of(entry): entry for entry in entries}
     names = store_names({_shop_of(entry) for entry in entries})
     shops = {key: names[_shop_of(entry)] for key, entry in sales.items() if _shop_of(entry) in names}
-    entered = [key for key, shop in shops.items() if shop == ENTERED_BY_OFFICE]
-    if entered:
-        told = shops_told(entries[0].resident_ref, entered)
-        shops |= {key: StoreName(shop, shop) for key, shop in told.items()}
-    return shops
+    return shops | _told(entries[0].resident_ref, shops) if shops else {}
 
 
 def _sale_of(entry: Entry) -> Key:

@@ -10,15 +10,15 @@ from django.db import connection
 
 from apps.accruals.answers import ANSWERABLE
 from apps.accruals.models import TEST_RUN, Entry, Withheld
-from apps.accruals.queries.shown import named_tiers
+from apps.accruals.queries.shown import named_tiers, shop_of
 from apps.accruals.searching import Booked, Folded, Standing, folded, withheld_standing
 from apps.kernel.database import Cursor, raw_connection
-from apps.merchants.queries import StoreName, store_names
+from apps.merchants.queries import StoreName
 from apps.purchases.following import Amounts, Fate, Followed, Key, kind_of
 from apps.purchases.followups import Thread, read_threads
 from apps.purchases.queries import rules_of
 from apps.purchases.records import instant_of, read_line
-from apps.purchases.rulings import follow_ruled
+from apps.purchases.rulings import Ruling, follow_ruled
 from apps.residents.judging import CARD_CLONED
 from apps.schemes.document import Scheme, Words
 from apps.schemes.models import TaxYear
@@ -30,8 +30,9 @@ ON_ACCOUNT: Final = (Standing.COUNTED, Standing.CORRECTED)
 class Happened(NamedTuple):
     """A step: a record of a till, at the time that the till gave it, or a ruling of the refund office.
 
-    `tiers` are a record's amounts, in minor units; of `status` and `code` see the protocol: what became of a record, or
-    why a ruling takes the purchase off the account. `of_return`: it voids or corrects a return.
+    `tiers` are the amounts of a record or of an amendment, in minor units; of `status` and `code` see the protocol:
+    what became of a record, or why a ruling takes the purchase off the account. `of_return`: it voids or corrects a
+    return.
     """
 
     at: datetime
@@ -105,7 +106,7 @@ def story_of(resident_ref: UUID, terminal_id: int, seq: int) -> Story | None:
         seq,
         stands.tax_year,
         stands.at,
-        store_names([terminal_id]).get(terminal_id),
+        shop_of(resident_ref, key),
         scheme,
         stands.standing,
         code=_code(kept, thread) if stands.standing not in ON_ACCOUNT else "",
@@ -144,7 +145,8 @@ def _stands(kept: Withheld | None, entries: Sequence[Booked], followed: Followed
 
 def _code(kept: Withheld | None, thread: Thread) -> str:
     """Why a purchase is not on the account."""
-    return kept.code if kept else next((ruling.code for ruling in reversed(thread.rulings)), "")
+    about_account = (ruling.code for ruling in reversed(thread.rulings) if kind_of(ruling) != Ruling.AMEND)
+    return kept.code if kept else next(about_account, "")
 
 
 def _steps(thread: Thread, followed: Followed | None, scheme: Scheme, sold_at: datetime) -> Iterator[Happened]:
@@ -154,7 +156,9 @@ def _steps(thread: Thread, followed: Followed | None, scheme: Scheme, sold_at: d
             step = _sent(follower.line, followed.fates.get(follower.key), scheme, follower.received_at)
             yield step._replace(of_return=follower.of != thread.key)
     for ruling in thread.rulings:
-        yield Happened(ruling.received_at, kind_of(ruling), (), code=ruling.code)
+        kind = kind_of(ruling)
+        amounts = read_line(ruling.line).amounts if kind == Ruling.AMEND else {}
+        yield Happened(ruling.received_at, kind, named_tiers(scheme, amounts), code=ruling.code)
 
 
 def _sent(line: str, fate: Fate | None, scheme: Scheme, otherwise_at: datetime) -> Happened:

@@ -2,19 +2,11 @@
 
 from datetime import datetime
 
-from apps.audit.access import Access
 from apps.audit.operations import record_accesses
+from apps.portal.queries.acting import access_of
 from apps.portal.viewer import Viewer
 from apps.portal.wording import PORTAL
 from apps.residents.operations.proxies import note_acting
-
-ROLE = "proxy"
-PURPOSE = "acting"
-
-
-def access_of(viewer: Viewer) -> Access:
-    """As whom a viewer who acts for a resident stands in the resident's list of accesses."""
-    return Access(actor=viewer.actor, role=ROLE, office="", purpose=PURPOSE)
 
 
 def note_use(viewer: Viewer, page: str, *, at: datetime) -> None:

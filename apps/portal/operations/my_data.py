@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -13,19 +14,22 @@ from django.utils.translation import override
 from apps.audit.operations import record_event
 from apps.portal.data_words import COLUMNS
 from apps.portal.queries.messages import OWN_ACCESS
-from apps.portal.queries.my_data import EXCEPTIONS, TABLES, VAULT_COLUMNS, plain, rows_of
+from apps.portal.queries.my_data import ACCOUNT_COLUMNS, EXCEPTIONS, TABLES, VAULT_COLUMNS, plain, rows_of
 from apps.portal.queries.statements import own_statement, own_statements
 from apps.portal.viewer import Viewer
 from apps.portal.zip_stream import BOM, File, as_both, zipped
 from apps.refunds.documents.files import statement_json_file
-from apps.residents.models import Resident
+from apps.residents.models import PaymentAccount, Resident
 from apps.residents.operations.messages import tell
+from apps.residents.queries.accounts import open_accounts
 from apps.residents.queries.vault import read_vault
 from apps.residents.vault.contents import COLUMNS as SEALED
 from apps.residents.vault.contents import Identity
 
 NOT_TOLD: Final = "individual_number"
 REGISTRATION: Final = "registration"
+ACCOUNTS: Final = "payment_accounts_opened"
+OPENED: Final = {REGISTRATION: VAULT_COLUMNS, ACCOUNTS: ACCOUNT_COLUMNS}  # what comes out of the vault
 
 
 def take_all(viewer: Viewer, *, at: datetime) -> Iterator[bytes]:
@@ -34,11 +38,11 @@ def take_all(viewer: Viewer, *, at: datetime) -> Iterator[bytes]:
     That the vault was opened is on record before, and the resident is told. Not inside a transaction. Raises what
     `read_vault` raises.
     """
-    registration = _registration(viewer.ref, at)
+    registration, accounts = _registration(viewer.ref, at), _accounts(viewer.ref, at)
     with transaction.atomic():
         tell([viewer.ref], "data_taken", at=at)
         record_event(at=at, actor=viewer.actor, action="data.take", subject=f"resident:{viewer.ref}", detail={})
-    return zipped(_files(viewer.ref, registration, at))
+    return zipped(_files(viewer.ref, {REGISTRATION: registration, ACCOUNTS: accounts}, at))
 
 
 def _registration(ref: UUID, at: datetime) -> list[list[Any]]:
@@ -52,17 +56,26 @@ def _registration(ref: UUID, at: datetime) -> list[list[Any]]:
 
 def _opened(known: Identity) -> list[Any]:
     found: dict[str, Any] = {"resident_code": known.resident_code, "contact": known.contact}
-    for part, prefix in ((known.person, ""), (known.address, ""), (known.account, "account_")):
+    for part in (known.person, known.address):
         if part is not None:
-            found |= {f"{prefix}{name}": plain(getattr(part, name)) for name in part.__struct_fields__}
+            found |= {name: plain(getattr(part, name)) for name in part.__struct_fields__}
     return [found.get(column) for column in VAULT_COLUMNS]
 
 
-def _files(ref: UUID, registration: list[list[Any]], at: datetime) -> Iterator[File]:
+def _accounts(ref: UUID, at: datetime) -> list[list[Any]]:
+    """The accounts that the resident named, opened; the row's id comes first."""
+    rows = PaymentAccount.objects.filter(resident=ref, content__isnull=False).order_by("requested_at", "pk")
+    ids = list(rows.values_list("pk", flat=True))
+    found = open_accounts(ids, access=OWN_ACCESS, at=at) if ids else {}
+    return [[plain(pk), *msgspec.structs.astuple(found[pk])] for pk in ids if pk in found]
+
+
+def _files(ref: UUID, opened: Mapping[str, list[list[Any]]], at: datetime) -> Iterator[File]:
     counts: dict[str, int] = {}
     yield "READ-ME.txt", [_read_me().encode()]
     yield from as_both("dictionary", ["file", "column", "en", "ja"], _dictionary(), {})
-    yield from as_both(REGISTRATION, VAULT_COLUMNS, registration, counts)
+    for name, columns in OPENED.items():
+        yield from as_both(name, columns, opened[name], counts)
     for table in TABLES:
         yield from as_both(table.name, (*table.columns, *table.added_columns), rows_of(table, ref), counts)
     for row in own_statements(ref):
@@ -101,7 +114,7 @@ def _read_me() -> str:
 def _dictionary() -> Iterator[list[str]]:
     """A row for each table and each of its columns, with its meaning in both languages."""
     tables = [(table.name, table.words, (*table.columns, *table.added_columns)) for table in TABLES]
-    for name, words, columns in [(REGISTRATION, None, VAULT_COLUMNS), *tables]:
+    for name, words, columns in [*((name, None, columns) for name, columns in OPENED.items()), *tables]:
         if words is not None:
             yield [name, "", *_in_both(words)]
         for column in columns:

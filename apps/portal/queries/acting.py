@@ -7,6 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from apps.audit.access import Access
+from apps.audit.purposes import ACTING
+from apps.portal.queries.registration import OWN_ACCESS
 from apps.portal.viewer import Viewer
 from apps.residents.acting import Grant
 from apps.residents.models import VaultRecord
@@ -34,11 +36,15 @@ class NamedProxy:
     name: str
 
 
+def access_of(viewer: Viewer) -> Access:
+    """As whom a viewer stands in the resident's list of accesses: the resident themselves, or who acts for them."""
+    return OWN_ACCESS if viewer.grant is None else _acting(viewer.actor)
+
+
 def own_grants(agent_ref: UUID, *, actor: str, at: datetime) -> list[NamedGrant]:
     """For whom a resident may act now. Those whose names are said see that in their accesses, with this actor."""
     grants = grants_of(agent_ref, at=at)
-    access = Access(actor=actor, role="proxy", office="", purpose="acting")
-    names = _names([grant.resident_ref for grant in grants if grant.shows_name], access, at)
+    names = _names([grant.resident_ref for grant in grants if grant.shows_name], _acting(actor), at)
     return [NamedGrant(grant, names.get(grant.resident_ref, "")) for grant in grants]
 
 
@@ -65,6 +71,10 @@ def name_for(viewer: Viewer) -> str:
     except (VaultKeysMissing, VaultKeysOutdated, VaultDamaged):  # the page is as good without
         return ""
     return person.name if person else ""
+
+
+def _acting(actor: str) -> Access:
+    return Access(actor=actor, role="proxy", office="", purpose=ACTING)
 
 
 def _names(refs: Collection[UUID], access: Access, at: datetime) -> Mapping[UUID, str]:

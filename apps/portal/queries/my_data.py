@@ -12,12 +12,15 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.db.models import Model
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.accruals.models import CardCounter, ClaimAttempt, Entry, Total, Withheld
+from apps.accruals.models import CardCounter, ClaimAttempt, Dispute, Entry, Total, Withheld
 from apps.audit.models import AccessRecord
 from apps.merchants.queries import store_names
 from apps.portal.models import Account
@@ -31,10 +34,15 @@ from apps.residents.models import (
     CardSuspension,
     EarlierResidence,
     HandOver,
+    HouseholdConsent,
     Mailing,
     Membership,
     Message,
     Notice,
+    PaymentAccount,
+    Proxy,
+    ProxyCode,
+    ProxyDay,
     RecordingPause,
     RegisterEvent,
     Resident,
@@ -77,12 +85,20 @@ def shops(rows: list[Row]) -> None:
         row["shop"], row["branch"] = (shop.merchant, shop.store) if shop else ("", "")
 
 
+def decided_only(rows: list[Row]) -> None:
+    """What one officer proposes is no decision yet: another may not approve it."""
+    for row in rows:
+        if row["decided_at"] is None:
+            row |= {"outcome": "", "reasons": "", "decided_amounts": {}}
+
+
 def _terminal(row: Row) -> int:
     """A record's till, or for what the refund office ruled that of its sale."""
     ruled = row["terminal_id"] == OFFICE and row.get("of_terminal_id") is not None
     return int(row["of_terminal_id"] if ruled else row["terminal_id"])
 
 
+SIGNED_IN: Final = "user__portal_account__resident_ref"
 REF: Final = frozenset({"resident_ref", "resident_id"})
 SHOP: Final = ("shop", "branch")
 TABLES: Final = (
@@ -110,6 +126,28 @@ TABLES: Final = (
           REF | {"code_hash", "file", "returned_by"}),
     Table("sign_in", Account, "resident_ref", ("pk",), _("How you sign in"),
           named=("user__username", "user__date_joined", "user__last_login")),
+    Table("sign_in_sessions", UserSession, SIGNED_IN, ("pk",), _("Browsers with which you are signed in"),
+          named=("created_at", "last_seen_at", "ip", "user_agent")),
+    Table("sign_in_factors", Authenticator, SIGNED_IN, ("pk",), _("What you sign in with beside the password"),
+          named=("type", "created_at", "last_used_at")),
+    Table("sign_in_identities", SocialAccount, SIGNED_IN, ("pk",), _("Identities that you sign in with"),
+          named=("provider", "date_joined", "last_login")),
+    Table("proxies", Proxy, "resident", ("pk",), _("Who acts or acted for you: what they were given, and when"),
+          REF | {"id", "proxy_id", "named_by", "ended_by"}),
+    Table("acting", Proxy, "proxy", ("pk",), _("For whom you act or acted: what you were given, and when"),
+          REF | {"id", "proxy_id", "named_by", "ended_by"}),
+    Table("proxy_codes", ProxyCode, "proxy", ("pk",), _("Codes by which somebody could name you"),
+          frozenset({"id", "proxy_id", "code_hash"})),
+    Table("proxy_days", ProxyDay, "resident", ("day", "pk"), _("Days on which somebody acted for you"),
+          REF | {"id", "proxy_id"}),
+    Table("acting_days", ProxyDay, "proxy", ("day", "pk"), _("Days on which you acted for somebody"),
+          REF | {"id", "proxy_id"}),
+    Table("household_consents", HouseholdConsent, "resident", ("pk",),
+          _("Whether the others of your household saw what you spent and got back"),
+          REF | {"id", "given_by", "withdrawn_by"}),
+    Table("payment_accounts", PaymentAccount, "resident", ("requested_at", "pk"),
+          _("Accounts that you named for the refund, and consents to the public account"),
+          REF | {"content", "key_version", "requested_by", "reviewed_by"}),
     Table("purchases", Entry, "resident_ref", ("tax_year", "at", "terminal_id", "seq"),
           _("Counted purchases, and what returns and corrections changed of them"), REF | {"part"},
           added=shops, added_columns=SHOP),
@@ -117,6 +155,8 @@ TABLES: Final = (
           _("Purchases that are held or were refused, and your answers"), REF, added=shops, added_columns=SHOP),
     Table("claimed_receipts", ClaimAttempt, "resident_ref", ("at", "pk"),
           _("Tries to claim a purchase by a receipt's code"), REF | {"id"}),
+    Table("disputes", Dispute, "resident_ref", ("opened_at", "pk"), _("Your disputes, and what was decided"),
+          REF | {"photo_id", "proposed_by", "proposed_at", "approved_by", "appeal_decided_by"}, added=decided_only),
     Table("totals", Total, "resident_ref", ("tax_year", "run", "tier"), _("Your totals by year, run and tier"), REF),
     Table("refunds", Refund, "resident_ref", ("tax_year", "run"),
           _("Your refunds as numbers; the statements say the same in words"), REF),
@@ -138,12 +178,14 @@ TABLES: Final = (
 EXCEPTIONS: Final[Mapping[str, str]] = {
     "residents_vaultrecord": "In registration, opened; without the individual number, which is told at a window only.",
     "residents_judgingdue": "Work that waits for some seconds and holds nothing but the reference.",
+    "residents_photo": "Photos sent with a dispute: sealed for its officers, and deleted once it is decided.",
     "residents_mail": "The outbox of e-mail: which of the messages is to be sent, until it is.",
 }
 VAULT_COLUMNS: Final = (
     "resident_code", "name", "name_kana", "name_latin", "name_alias", "former_name", "birth_date", "postal_code",
-    "address", "account_bank", "account_branch", "account_type", "account_number", "account_holder", "contact",
+    "address", "contact",
 )  # fmt: skip
+ACCOUNT_COLUMNS: Final = ("id", "account_bank", "account_branch", "account_type", "account_number", "account_holder")
 
 
 def rows_of(table: Table, ref: UUID) -> Iterator[list[Any]]:

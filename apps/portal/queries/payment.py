@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from apps.audit.access import Access
-from apps.portal.queries.registration import OWN_ACCESS
+from apps.portal.queries.acting import access_of
 from apps.portal.viewer import Viewer
 from apps.refunds.queries.settlements import Balance, all_balances_of
 from apps.residents.accounts.holder import HolderCheck, holder_check
@@ -42,13 +41,6 @@ class PaymentPage:
     def is_public(self) -> bool:
         """Whether refunds go, or are to go, to the public account."""
         return any(entry and entry.row.kind == "public" for entry in (self.accounts.current, self.accounts.pending))
-
-
-def access_of(viewer: Viewer) -> Access:
-    """The resident looks at their own data; who acts for them is named as who looks."""
-    if viewer.actor == OWN_ACCESS.actor:
-        return OWN_ACCESS
-    return Access(actor=viewer.actor, role="proxy", office="", purpose="acting")
 
 
 def own_payment(viewer: Viewer, *, at: datetime) -> PaymentPage:

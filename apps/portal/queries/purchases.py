@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from apps.accruals.models import UNFINISHED, Dispute
 from apps.accruals.queries import newest_year_of
 from apps.accruals.queries.shown import FoundPage, HeldPage, found_page, held_page
 from apps.accruals.queries.stories import Story, story_of
@@ -49,10 +50,16 @@ class Searchable:
 
 @dataclass(frozen=True, slots=True)
 class PurchasePage:
-    """A purchase, and what it brings before the year's limits: the lines of `explanation`."""
+    """A purchase, what it brings before the year's limits (the lines of `explanation`), its disputes to be decided."""
 
     story: Story
     explanation: Explanation
+    disputes: tuple[Dispute, ...]
+
+    @property
+    def can_be_disputed(self) -> bool:
+        """Whether it counts, something is left of it, and no dispute about it is open."""
+        return self.story.counts and bool(self.story.total_minor) and not self.disputes
 
 
 def searchable(ref: UUID) -> Searchable | None:
@@ -75,7 +82,8 @@ def own_story(ref: UUID, terminal_id: int, seq: int) -> PurchasePage:
     story = story_of(ref, terminal_id, seq)
     if story is None:
         raise PurchaseUnknown("There is no such purchase.")
-    return PurchasePage(story, _brings(story))
+    about = Dispute.objects.filter(resident_ref=ref, terminal_id=terminal_id, seq=seq, state__in=UNFINISHED)
+    return PurchasePage(story, _brings(story), tuple(about.order_by("pk")))
 
 
 def own_held(ref: UUID, *, page: str | None) -> HeldPage:

@@ -26,21 +26,22 @@ from apps.residents.vault.keys import VaultKeysMissing, VaultKeysOutdated
 
 
 @require_safe
-@resident_page(Right.DISPUTE)
+@resident_page()
 def disputes(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """All of the resident's disputes."""
-    return render(request, "portal/disputes.html", {"page": own_disputes(viewer.ref, page=request.GET.get("page"))})
+    page = own_disputes(viewer.ref, page=request.GET.get("page"))
+    return render(request, "portal/disputes.html", {"page": page, "may_dispute": viewer.may(Right.DISPUTE)})
 
 
 @require_safe
-@resident_page(Right.DISPUTE)
+@resident_page()
 def dispute(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpResponse:
     """One dispute."""
-    return _page(request, _found(viewer, dispute_id))
+    return _page(request, viewer, _found(viewer, dispute_id))
 
 
 @require_safe
-@resident_page(Right.DISPUTE)
+@resident_page()
 def letter(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpResponse:
     """The decision as a letter, once there is one."""
     found = _found(viewer, dispute_id)
@@ -60,7 +61,7 @@ def answer(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpRespons
     found = _found(viewer, dispute_id)
     form = _answer_form(found)(request.POST, request.FILES)
     if not form.is_valid():
-        return _page(request, found, answer=form)
+        return _page(request, viewer, found, answer=form)
     photo = form.cleaned_data.get("photo")
     try:
         answer_own_question(
@@ -69,10 +70,10 @@ def answer(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpRespons
         )  # fmt: skip
     except PictureRefused:
         form.add_error("photo", _("This picture cannot be taken. Send a JPEG, PNG or WebP of up to 50 million pixels."))
-        return _page(request, found, answer=form)
+        return _page(request, viewer, found, answer=form)
     except (VaultKeysMissing, VaultKeysOutdated):
         form.add_error("photo", _("Photos cannot be kept safely at the moment. Try again later."))
-        return _page(request, found, answer=form)
+        return _page(request, viewer, found, answer=form)
     except (DisputeClosed, PhotoNotAsked):
         messages.error(request, _("Nobody asks anything about this dispute any more."))
     else:
@@ -101,7 +102,7 @@ def appeal(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpRespons
     """Appeal against the decision."""
     found, form = _found(viewer, dispute_id), DisputeAppealForm(request.POST)
     if not form.is_valid():
-        return _page(request, found, appeal=form)
+        return _page(request, viewer, found, appeal=form)
     try:
         appeal_own(viewer, dispute_id, words=form.cleaned_data["words"], at=timezone.now())
     except TooLate:
@@ -124,6 +125,7 @@ def _answer_form(found: DisputePage) -> type[AnswerForm | PhotoAnswerForm]:
     return PhotoAnswerForm if found.dispute.wants_photo else AnswerForm
 
 
-def _page(request: HttpRequest, found: DisputePage, **sent: forms.Form) -> HttpResponse:
-    shown = {"found": found, "answer": _answer_form(found)(), "appeal": DisputeAppealForm(), **sent}
+def _page(request: HttpRequest, viewer: Viewer, found: DisputePage, **sent: forms.Form) -> HttpResponse:
+    may = viewer.may(Right.DISPUTE)
+    shown = {"found": found, "may_dispute": may, "answer": _answer_form(found)(), "appeal": DisputeAppealForm(), **sent}
     return render(request, "portal/dispute.html", shown)

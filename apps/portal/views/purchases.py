@@ -41,7 +41,7 @@ def purchases(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         raise Http404("No tax year was started.")
     tiers = [(code, in_language(name)) for code, name in where.tiers.items()]
     form = SearchForm(_asked(request, where), scheme=where.scheme, tiers=tiers)
-    shown: dict[str, Any] = {"form": form, "where": where}
+    shown: dict[str, Any] = {"form": form, "where": where, "may_dispute": viewer.may(Right.DISPUTE)}
     if form.is_valid():
         search = form.search()
         shown["found"] = own_purchases(viewer.ref, search, where, page=_page_number(request))
@@ -69,7 +69,8 @@ def purchase(request: HttpRequest, viewer: Viewer, terminal_id: int, seq: int) -
         found = own_story(viewer.ref, terminal_id, seq)
     except PurchaseUnknown as error:
         raise Http404(str(error)) from error
-    return render(request, "portal/purchase.html", {"found": found, "story": found.story})
+    shown = {"found": found, "story": found.story, "may_dispute": viewer.may(Right.DISPUTE)}
+    return render(request, "portal/purchase.html", shown)
 
 
 @require_POST

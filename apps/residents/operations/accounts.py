@@ -19,6 +19,7 @@ from apps.residents.models import PaymentAccount, Resident, VaultRecord
 from apps.residents.models.accounts import DOUBTS, STANDING
 from apps.residents.operations.holding import held_vault_keys
 from apps.residents.operations.messages import tell
+from apps.residents.queries.proxies import who_may_pay
 from apps.residents.queries.vault import opened
 from apps.residents.vault.contents import ACCOUNT_TABLE, Account
 from apps.residents.vault.keys import VaultKeys
@@ -57,12 +58,13 @@ class ResidentErased(KanpuError):
 def name_account(ref: UUID, account: Account, *, channel: str, at: datetime, actor: str) -> PaymentAccount:
     """Let refunds go to this account, instead of any that is in force or waits. `account.holder` is as banks write it.
 
-    A holder's name that is none of the registered ones is reviewed by a clerk; nothing is paid meanwhile. Raises
-    ResidentErased, VaultKeysMissing, VaultKeysOutdated.
+    A holder's name that is none of the registered ones, or is a name of who may pay for the resident as well, is
+    reviewed by a clerk; nothing is paid meanwhile. Raises ResidentErased, VaultKeysMissing, VaultKeysOutdated.
     """
     keys, record = held_vault_keys(), _lock(ref)
-    person = opened(keys, ref, {"person": record.person}).person if record else None
-    check = holder_check(account.holder, person) if person else HolderCheck.DIFFERS
+    check = _check(keys, account, record)
+    if check != HolderCheck.DIFFERS and _is_of_who_may_pay(keys, ref, account, at):
+        check = HolderCheck.DIFFERS
     row = PaymentAccount(
         id=uuid4(), resident_id=ref, kind=Kind.BANK, holder_check=check, requested_at=at, requested_by=actor,
         channel=channel,
@@ -151,6 +153,17 @@ def _lock(ref: UUID) -> VaultRecord | None:
     if record and record.erased_at:
         raise ResidentErased("The resident's data was erased: no account can be named.")
     return record
+
+
+def _check(keys: VaultKeys, account: Account, record: VaultRecord | None) -> HolderCheck:
+    person = opened(keys, record.pk, {"person": record.person}).person if record else None
+    return holder_check(account.holder, person) if person else HolderCheck.DIFFERS
+
+
+def _is_of_who_may_pay(keys: VaultKeys, ref: UUID, account: Account, at: datetime) -> bool:
+    """Whether the holder has a name of a proxy who may say where the refund is paid to."""
+    payers = VaultRecord.objects.filter(pk__in=who_may_pay(ref, at=at), erased_at=None)
+    return any(_check(keys, account, payer) != HolderCheck.DIFFERS for payer in payers.only("person"))
 
 
 def _sealed(keys: VaultKeys, account_id: UUID, account: Account) -> bytes:
