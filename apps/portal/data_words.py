@@ -27,6 +27,7 @@ COLUMNS: Final[dict[str, Promise]] = {
     "appeal_words": _("Why you appealed"),
     "appealed_at": _("When you appealed"),
     "asked_at": _("When it was asked"),
+    "action": _("What was done"),
     "at": _("When"),
     "at_cap": _("Whether the refund is at the limit"),
     "attributes": _("Particulars that the refund was computed with"),

@@ -153,7 +153,7 @@ def named_tiers(scheme: Scheme, amounts: Mapping[str, int]) -> tuple[tuple[Words
 
 
 def latest_purchases(resident_ref: UUID, year: int, *, most: int) -> list[LatestRow]:
-    """The year's newest purchases of which something is left: three queries at most, which read no more than some entries."""
+    """The year's newest purchases of which something is left: at most three queries, which read some entries only."""
     fields = ("terminal_id", "seq", "of_terminal_id", "of_seq", "at", "amounts_minor")
     rows = list(entries_of_resident(resident_ref, year).values_list(*fields)[:LOOKED_AT])
     sums: dict[tuple[datetime, int, int], int] = {}

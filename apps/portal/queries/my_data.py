@@ -21,7 +21,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.accruals.models import CardCounter, ClaimAttempt, Dispute, Entry, Total, Withheld
-from apps.audit.models import AccessRecord
+from apps.audit.models import AccessRecord, Event
 from apps.merchants.queries import store_names
 from apps.portal.models import Account
 from apps.purchases.rulings import OFFICE
@@ -171,7 +171,9 @@ TABLES: Final = (
     Table("e_mail", Mailing, "resident", ("pk",), _("Which messages come by e-mail"),
           REF | {"stop_token", "code_hash"}),
     Table("accesses", AccessRecord, "resident_ref", ("at", "pk"),
-          _("Who looked at your data, by role and office"), REF | {"actor"}),
+          _("Who looked at your data, by role and office"), REF | {"actor", "origin", "written"}),
+    Table("events", Event, "resident_ref", ("at", "pk"), _("What was done with your data, by its kind"),
+          REF | {"actor", "subject", "detail", "origin", "written", "before_mac", "after_mac"}),
     Table("access_questions", AccessQuestion, "resident_ref", ("asked_at", "pk"),
           _("What you asked of those who looked, and the answers"), REF | {"id", "looked_by", "answered_by"}),
 )  # fmt: skip
