@@ -25,13 +25,18 @@ BY_THEMSELVES: Final[dict[str, Promise]] = {"lost_card": _("A card was reported 
 PURPOSES: Final = AT_OFFICES | OF_AUDITORS | BY_THEMSELVES
 OWN: Final = "own page"  # of residents who look at their own data
 ACTING: Final = "acting"  # of proxies and parents, who are told of by a message of their own
+HOUSEHOLD: Final = "household page"  # of the others of a household, to whom one consented
+NAMING: Final = "naming"  # of who was given a code; its owner gets a message of its own
 E_MAIL: Final = "e-mail"  # of the process that sends residents' messages
-# Work that is done for many residents at once and that reaches each of them: on record, and no message beside it.
+# What residents do themselves or are told of in another way, and work that is done for many of them at once and that
+# reaches each: on record, and no message beside it.
 ROUTINE: Final = frozenset(
-    {OWN, ACTING, E_MAIL, "activation", "card notices", "decision letters", "card personalisation"}
+    {OWN, ACTING, HOUSEHOLD, NAMING, E_MAIL, "activation", "card notices", "decision letters", "card personalisation"}
 )
 AUTOMATIC: Final[dict[str, Promise]] = {
     ACTING: _("Acting for a resident"),
+    HOUSEHOLD: _("The page of a household"),
+    NAMING: _("Naming who acts for a resident"),
     E_MAIL: _("Sending messages by e-mail"),
     "activation": _("Checking a letter's code"),
     "card notices": _("Printing letters about cards"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from apps.audit import purposes
 from apps.audit.access import Access
 from apps.audit.purposes import ACTING
 from apps.portal.queries.registration import OWN_ACCESS
@@ -17,7 +18,7 @@ from apps.residents.queries.vault import checked_vault_keys, has_vault_keys, ope
 from apps.residents.vault.keys import VaultKeysMissing, VaultKeysOutdated
 from apps.residents.vault.sealing import VaultDamaged
 
-NAMING: Final = Access(actor="resident", role="namer", office="", purpose="naming")
+NAMING: Final = Access(actor="resident", role="namer", office="", purpose=purposes.NAMING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from psycopg.types.range import DateRange
 
 from apps.accruals.queries import ResidentYear, year_of_residents
 from apps.audit.access import Access
+from apps.audit.purposes import HOUSEHOLD
 from apps.kernel.errors import KanpuError
 from apps.kernel.periods import Period, year_period
 from apps.portal.parts import pools
@@ -29,7 +30,7 @@ from apps.schemes.document import Limit, Scheme
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import started_years, tax_year
 
-ACCESS: Final = Access(actor="resident", role="household", office="", purpose="household page")
+ACCESS: Final = Access(actor="resident", role="household", office="", purpose=HOUSEHOLD)
 
 
 class NoYear(KanpuError):
