@@ -1,6 +1,7 @@
 """What everybody may know: figures that are kept as things happen, and the table that the pages open by."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -140,7 +141,9 @@ def test_the_page_takes_the_same_queries_whatever_there_is_and_none_while_it_is_
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             assert client.get("/transparency").status_code == 200
-        return len(captured)
+        return sum(
+            not re.search(r"portal_counter|^(BEGIN|COMMIT)", one["sql"]) for one in captured
+        )  # but for the cache's
 
     count(till, till.sale(reduced=55_000))
     to_approved()
