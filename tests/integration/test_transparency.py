@@ -1,7 +1,6 @@
 """What everybody may know: figures that are kept as things happen, and the table that the pages open by."""
 
 import json
-import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
