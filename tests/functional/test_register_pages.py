@@ -81,6 +81,7 @@ def test_from_the_letters_code_to_a_lost_card_and_a_pause(web: str, page: Page, 
     page.get_by_role("button", name="カードが見つかった").click()
     expect(page.get_by_text("利用できます。")).to_be_visible()
 
+    page.locator("summary", has_text="すべてのページ").click()
     page.get_by_role("link", name="購入の記録").click()
     page.get_by_role("button", name="今から記録を休止する").click()
     expect(page.get_by_role("heading", name="記録を休止しています")).to_be_visible()
@@ -89,9 +90,11 @@ def test_from_the_letters_code_to_a_lost_card_and_a_pause(web: str, page: Page, 
     page.get_by_role("button", name="記録を再開する").click()
     expect(page.get_by_role("heading", name="購入を記録しています")).to_be_visible()
 
+    page.locator("summary", has_text="すべてのページ").click()
     page.get_by_role("link", name="登録情報").click()
     expect(page.get_by_text("𠮷田 髙子")).to_be_visible()
     assert_fits_in_both_languages(page)
+    page.locator("summary", has_text="すべてのページ").click()
     page.get_by_role("link", name="私の情報を見た人").click()
     expect(page.get_by_text("千代田区役所")).to_be_visible()
     assert_fits_in_both_languages(page)

@@ -219,6 +219,7 @@ def test_a_resident_checks_the_statement_offline_reads_the_decision_and_appeals(
     tampered.write_text(statement.read_text().replace('"entitled_minor": 4000', '"entitled_minor": 5000'))
     assert subprocess.run([*pyz, str(tampered)], capture_output=True, check=False).returncode == 1
 
+    page.locator("summary", has_text="すべてのページ").click()
     page.get_by_role("link", name="決定", exact=True).click()
     expect(page.get_by_text("未開封")).to_be_visible()
     assert_fits(page)

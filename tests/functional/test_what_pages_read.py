@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.accruals.queries import entries_of_resident
-from apps.residents.models import Membership, Resident
+from apps.residents.models import Membership, Message, Resident
 from tests.pages import YEAR, buy, resident
 
 pytestmark = pytest.mark.django_db
@@ -49,8 +50,9 @@ INSERT INTO refunds_decision (resident_ref, tax_year, run, kind, amount_minor, r
 SELECT md5(n::text)::uuid, 2017, 1, 'refused', 1, '', 'issued', '2018-04-01', '', '' FROM generate_series(1, 500) n;
 INSERT INTO residents_message (resident_ref, kind, detail, at)
 SELECT md5(n::text)::uuid, 'card_resumed', '{}', '2018-04-01' FROM generate_series(1, 500) n, generate_series(1, 20);
-INSERT INTO audit_accessrecord (at, actor, role, office, resident_ref, what, purpose, "case")
-SELECT '2017-04-01', 'user:ann', 'auditor', '', md5(n::text)::uuid, 'year', 'check', '' FROM generate_series(1, 500) n
+INSERT INTO audit_accessrecord (at, actor, role, office, resident_ref, what, purpose, "case", origin)
+SELECT '2017-04-01', 'user:ann', 'auditor', '', md5(n::text)::uuid, 'year', 'check', '', ''
+FROM generate_series(1, 500) n
 """
 
 
@@ -89,6 +91,7 @@ def reader(client: Client, terminal: int) -> Client:
     ref = resident("hanako")
     Resident.objects.create(ref=ref, resident_from="2010-04-01")
     Membership.objects.create(resident_id=ref, household_ref=uuid.uuid4(), valid=("2010-04-01", None), is_head=True)
+    Message.objects.create(resident_ref=ref, kind="card_resumed", at=timezone.now())
     buy(ref, terminal, *[{"reduced": 100}] * 60)
     client.force_login(User.objects.get(username="hanako"))
     return client

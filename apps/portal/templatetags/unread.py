@@ -13,5 +13,6 @@ register = template.Library()
 def unread_messages(context: dict[str, Any]) -> str:
     """'' for none, '1' to '99', or '99+': one query, by index; none for who is not signed in."""
     request = context.get("request")
-    count = unread_of_user(request.user) if request is not None else 0
+    user = getattr(request, "user", None)
+    count = unread_of_user(user) if user is not None else 0
     return f"{UNREAD_SHOWN}+" if count > UNREAD_SHOWN else str(count or "")
