@@ -31,7 +31,7 @@ def main() -> None:
     ):
         action = actions.add_parser(name, help=told)
         action.add_argument("--quick", action="store_true", help="smaller: all parts together in a minute")
-        action.add_argument("--rounds", type=int, default=3, help="each figure is the median of so many")
+        action.add_argument("--rounds", type=int, help="each figure is the median of so many: 3, quickly 1")
         action.add_argument("--out", type=Path, help="write the figures there as JSON")
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
@@ -45,6 +45,8 @@ def main() -> None:
     year.add_argument("--quick", action="store_true", help="20,000 residents and 100,000 purchases: to try it")
     year.add_argument("--play", choices=["tenth", "whole"], help=argparse.SUPPRESS)  # one of its plays, as a process
     arguments = parser.parse_args()
+    if "rounds" in arguments and arguments.rounds is None:
+        arguments.rounds = 1 if arguments.quick else 3
     {"all": _all, "chaos": _chaos, "import": _import, "year": _year}.get(arguments.action, _part)(arguments)
 
 
@@ -89,7 +91,7 @@ def _year_end(folder: Path, arguments: argparse.Namespace) -> table.Figures:
 def _pages(folder: Path, arguments: argparse.Namespace) -> table.Figures:
     from bench import pages  # noqa: PLC0415
 
-    entries = 1_000_000 if arguments.quick else 20_000_000
+    entries = 400_000 if arguments.quick else 20_000_000
     return pages.measure(folder, entries=entries, rounds=arguments.rounds, said=_say)
 
 

@@ -39,7 +39,7 @@ OF_THE_HEAVY: Final = 3_000
 TERMINALS: Final = 500
 CONNECTIONS: Final = 4
 PER_S: Final = 10  # requests: what is measured is a page, not a queue
-A_TURN: Final = 40  # requests to one server before it is the other's turn
+A_TURN: Final = 20  # requests to one server before it is the other's turn
 YEAR_PAGE: Final = f"/year/{YEAR}"
 EMPTY: Final = "/bench/empty"  # a view that does nothing: what the server itself costs
 OTHER_PAGES: Final = ("held", "cards", "choices", "registration", "decisions", "accesses")
@@ -82,7 +82,7 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
     Each round asks for other residents' pages, PER_S a second. Beside them, a view that does nothing and the other
     pages of residents, and the bytes of an entry in a day's file of the archive.
     """
-    requests = min(max(entries // 40_000, 100), FEW // A_RESIDENT // rounds)
+    requests = min(max(entries // 40_000, A_TURN), FEW // A_RESIDENT // rounds)
     heavy, *readers = _world(entries // A_RESIDENT, requests * rounds, said)
     many = connection.settings_dict["NAME"]
     few = f"{many}_few"
