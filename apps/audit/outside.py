@@ -5,6 +5,7 @@ database cannot write here: put the folder on another host, or on a medium that 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,11 +21,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from apps.audit.merkle import HASH_BYTES
+from apps.audit.notes import DASH, ORIGIN
 from apps.kernel.errors import KanpuError
 
 CHECKPOINTS: Final = "checkpoints"
 LEAVES: Final = "leaves"
 PUBLIC_KEY: Final = "public.pem"
+TAIL_BYTES: Final = 4_096  # more than a few notes
+SIGNATURE_LINE: Final = re.compile(f"{DASH} {ORIGIN} [A-Za-z0-9+/]+=*\n\n".encode())
 
 
 class KeyMissing(KanpuError):
@@ -98,11 +102,34 @@ def append_leaves(folder: Path, first: int, leaves: bytes) -> None:
 
 
 def append_checkpoint(folder: Path, note: str) -> None:
-    """Keep a checkpoint, on the disk when it returns."""
-    with (folder / CHECKPOINTS).open("a", encoding="utf-8") as file:
-        file.write(note + "\n")
+    """Keep a checkpoint, on the disk when it returns, in place of what a death left half written."""
+    with (folder / CHECKPOINTS).open("ab") as file:
+        file.truncate(_end_of_whole_notes(folder))
+        file.write(f"{note}\n".encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def last_note(folder: Path) -> str | None:
+    """The last checkpoint that was kept whole."""
+    end = _end_of_whole_notes(folder)
+    if end == 0:
+        return None
+    with (folder / CHECKPOINTS).open("rb") as file:
+        file.seek(max(0, end - TAIL_BYTES))
+        tail = file.read(end - file.tell()).decode(errors="replace")
+    return tail[tail.rindex(f"{ORIGIN}\n") :].rstrip("\n") + "\n"
+
+
+def _end_of_whole_notes(folder: Path) -> int:
+    path = folder / CHECKPOINTS
+    if not path.exists():
+        return 0
+    start = max(0, path.stat().st_size - TAIL_BYTES)
+    with path.open("rb") as file:
+        file.seek(start)
+        ends = [found.end() for found in SIGNATURE_LINE.finditer(file.read())]
+    return start + ends[-1] if ends else start
 
 
 def kept_notes(folder: Path) -> Iterator[str]:
@@ -110,7 +137,7 @@ def kept_notes(folder: Path) -> Iterator[str]:
     path = folder / CHECKPOINTS
     lines: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        if line == "" and lines and lines[-1].startswith("\N{EM DASH}"):
+        if line == "" and lines and lines[-1].startswith(DASH):
             yield "\n".join(lines) + "\n"
             lines = []
         else:

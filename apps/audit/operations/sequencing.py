@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import connection, transaction
 
 from apps.audit import merkle, outside
 from apps.audit.leaves import leaf_of
 from apps.audit.models import Checkpoint, LogEntry, LogHead, LogTile
-from apps.audit.notes import Head, signed_note
+from apps.audit.notes import Head, read_note, signed_note
 from apps.audit.queries.log import read_tile, unlogged_rows
 
 LOCK: Final = 20150908  # of the one sequencer, within its transaction
@@ -81,10 +82,12 @@ def _in_order(start: int, end: int) -> list[tuple[str, Sequence[Any]]]:
 def write_checkpoint(folder: Path, key_path: Path, *, at: datetime) -> Head | None:
     """Sign the log as it is, and keep its leaves and the checkpoint outside the database; None if nothing is new.
 
-    What the folder has is never replaced. Raises KeyMissing, OutsideCut, TileDamaged.
+    What the folder has is never replaced. Raises KeyMissing, NoteWrong (the last checkpoint there is not this key's),
+    OutsideCut, TileDamaged.
     """
     key = outside.signing_key(key_path)
     outside.keep_public_key(folder, key)
+    _take_up(folder, key.public_key(), at)
     size = LogHead.objects.values_list("size", flat=True).first() or 0
     last = Checkpoint.objects.order_by("-size").first()
     if size == 0 or (last is not None and last.size == size):
@@ -95,6 +98,15 @@ def write_checkpoint(folder: Path, key_path: Path, *, at: datetime) -> Head | No
     outside.append_checkpoint(folder, note)  # first: a checkpoint that only the database has is none
     Checkpoint.objects.create(size=size, root=head.root, at=at, note=note)
     return head
+
+
+def _take_up(folder: Path, key: Ed25519PublicKey, at: datetime) -> None:
+    """Put into the database the checkpoint that is outside already, when somebody died in between."""
+    note = outside.last_note(folder)
+    if note is None:
+        return
+    head = read_note(note, key)
+    Checkpoint.objects.get_or_create(size=head.size, defaults={"root": head.root, "at": at, "note": note})
 
 
 def _keep_leaves(folder: Path, size: int) -> None:
