@@ -8,6 +8,8 @@ from typing import Final
 
 import polib
 from django.conf import settings
+from django.utils import translation
+from django.utils.dates import MONTHS, MONTHS_3, MONTHS_AP, WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation.template import templatize
 
 ROOT: Final = Path(settings.BASE_DIR)
@@ -75,6 +77,15 @@ def test_translations_keep_what_is_filled_in() -> None:
 def test_the_compiled_translations_are_those_of_the_source() -> None:
     source, compiled = polib.pofile(str(PO)), polib.mofile(str(PO.with_suffix(".mo")))
     assert {what(entry) for entry in source} == {what(entry) for entry in compiled}
+
+
+def test_no_word_of_ours_takes_the_place_of_a_month_or_a_day() -> None:
+    """Django's dates are translated in one catalogue with what we say: "May" is a month, whatever else it may be."""
+    named = (MONTHS, MONTHS_3, MONTHS_AP, WEEKDAYS, WEEKDAYS_ABBR)
+    with translation.override(None):
+        days = {str(words) for names in named for words in names.values()}
+    assert days >= {"May", "Monday", "Mon"}
+    assert {entry.msgid for entry in polib.pofile(str(PO)) if not entry.msgctxt} & days == set()
 
 
 def what(entry: polib.POEntry | polib.MOEntry) -> tuple[str, ...]:
