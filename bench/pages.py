@@ -38,7 +38,6 @@ A_RESIDENT: Final = 100  # entries, about
 OF_THE_HEAVY: Final = 3_000
 TERMINALS: Final = 500
 CONNECTIONS: Final = 4
-PER_S: Final = 10  # requests: what is measured is a page, not a queue
 A_TURN: Final = 20  # requests to one server before it is the other's turn
 YEAR_PAGE: Final = f"/year/{YEAR}"
 EMPTY: Final = "/bench/empty"  # a view that does nothing: what the server itself costs
@@ -76,10 +75,12 @@ FROM accruals_entry_2017, unnest(tiers, amounts_minor) u (tier, amount) GROUP BY
 """
 
 
-def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], None]) -> dict[str, int | float]:
+def measure(
+    folder: Path, *, entries: int, per_s: float, rounds: int, said: Callable[[str], None]
+) -> dict[str, int | float]:
     """Latencies of the page in ms, medians of the rounds, in which the two databases take turns.
 
-    Each round asks for other residents' pages, PER_S a second. Beside them, a view that does nothing and the other
+    Each round asks for other residents' pages, `per_s` a second. Beside them, a view that does nothing and the other
     pages of residents, and the bytes of an entry in a day's file of the archive.
     """
     requests = min(max(entries // 40_000, A_TURN), FEW // A_RESIDENT // rounds)
@@ -95,14 +96,14 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
     p50, p99 = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     with ExitStack() as stack:
         ports = {name: stack.enter_context(_web(folder / "logs" / name, name)) for name in (few, many)}
-        _by_turns(ports, readers[:A_TURN])  # the processes have read what they keep
+        _by_turns(ports, readers[:A_TURN], per_s)  # the processes have read what they keep
         for number in range(rounds):
-            for name, sent in _by_turns(ports, readers[number * requests :][:requests]).items():
+            for name, sent in _by_turns(ports, readers[number * requests :][:requests], per_s).items():
                 p50[name].append(sent.percentile_ms(50))
                 p99[name].append(sent.percentile_ms(99))
                 said(f"round {number + 1}: {name} p50 {p50[name][-1]} ms, p99 {p99[name][-1]} ms")
-        of_heavy = _ask(ports[many], [heavy] * A_TURN).percentile_ms(50)
-        beside = _other_pages(ports[many], readers[: min(max(entries // 25_000, A_TURN), 200)])
+        of_heavy = _ask(ports[many], [heavy] * A_TURN, per_s).percentile_ms(50)
+        beside = _other_pages(ports[many], readers[: min(max(entries // 25_000, A_TURN), 200)], per_s)
     return {
         "page_entries": entries,
         "page_p99_ms": round(statistics.median(p99[many]), 1),
@@ -116,23 +117,23 @@ def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], No
     }
 
 
-def _by_turns(ports: Mapping[str, int], sessions: Sequence[str]) -> dict[str, Sent]:
+def _by_turns(ports: Mapping[str, int], sessions: Sequence[str], per_s: float) -> dict[str, Sent]:
     """These readers' pages from each server, some at a time by turns, so that both meet the same noise."""
     sent = {name: Sent() for name in ports}
     for first in range(0, len(sessions), A_TURN):
         for name, port in ports.items():
-            sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN]).latencies_s
+            sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN], per_s).latencies_s
     return sent
 
 
-def _other_pages(port: int, sessions: Sequence[str]) -> dict[str, float]:
+def _other_pages(port: int, sessions: Sequence[str], per_s: float) -> dict[str, float]:
     """What residents' other pages and an empty view take, in ms, by turns with the year page."""
     paths = {"empty": EMPTY, "page": YEAR_PAGE} | {name: f"/{name}" for name in OTHER_PAGES}
-    _ask(port, sessions[:A_TURN], EMPTY)
+    _ask(port, sessions[:A_TURN], per_s, EMPTY)
     sent = {name: Sent() for name in paths}
     for first in range(0, len(sessions), A_TURN):
         for name, path in paths.items():
-            sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN], path).latencies_s
+            sent[name].latencies_s += _ask(port, sessions[first : first + A_TURN], per_s, path).latencies_s
     page = sent.pop("page")  # whose own figures are those of a first look
     figures = {f"{name}_p{percent}_ms": sent[name].percentile_ms(percent) for name in sent for percent in (50, 99)}
     return figures | {"page_to_empty": round(page.percentile_ms(50) / sent["empty"].percentile_ms(50), 1)}
@@ -237,10 +238,10 @@ def _web(logs: Path, database: str) -> Iterator[int]:
         processes.stop()
 
 
-def _ask(port: int, sessions: Sequence[str], path: str = YEAR_PAGE) -> Sent:
+def _ask(port: int, sessions: Sequence[str], per_s: float, path: str = YEAR_PAGE) -> Sent:
     """Each reader's page at a steady rate. Raises SystemExit on any answer that is not the page."""
     lanes = [[_request(session, path) for session in sessions[lane::CONNECTIONS]] for lane in range(CONNECTIONS)]
-    sent = send(port, lanes, per_s=PER_S)
+    sent = send(port, lanes, per_s=per_s)
     if sent.wrong:
         raise SystemExit(f"{len(sent.wrong)} answers were no page, the first: {sent.wrong[0]}")
     return sent

@@ -10,6 +10,7 @@ from apps.simulator.own_database import make_anew
 from config import services
 
 MARKER: Final = "made by the kanpu bench, which drops it"
+MIGRATED: Final = "KANPU_BENCH_MIGRATED"  # names a database with all tables, of which the parts' are copies
 VAR: Final = Path(__file__).resolve().parents[1] / "var"
 
 
@@ -20,7 +21,7 @@ def prepare(name: str) -> Path:
     """
     services.ensure()
     server, folder = os.environ["DATABASE_URL"], empty_folder(name)
-    make_anew(server, f"kanpu_{name}", marker=MARKER)
+    make_anew(server, f"kanpu_{name}", marker=MARKER, template=os.environ.get(MIGRATED, "template1"))
     os.environ["DATABASE_URL"] = server.rpartition("/")[0] + f"/kanpu_{name}"
     os.environ["KANPU_ARCHIVE"] = str(folder / "archive")
     os.environ["KANPU_KEYRING"] = str(folder / "keyring.json")
