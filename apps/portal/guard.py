@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, Final, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -21,6 +21,8 @@ from apps.portal.viewer import ACTING, VIEWER, Right, Viewer
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Page = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
+# What is only done and has no page of its own: the page with its button.
+BUTTON_ON: Final = {"my-data-download": "my-data", "identity-disconnect": "sign-in"}
 
 
 def resident_page(right: Right = Right.SEE, *, as_oneself: bool = False) -> Callable[[Page[P]], View[P]]:
@@ -57,7 +59,7 @@ def fresh_sign_in(page: Page[P]) -> Page[P]:
     """Below `resident_page`: asks for the factor again if it was given longer than five minutes ago.
 
     Afterwards the page is opened anew; a form that was opened in time may take twenty minutes, then what was typed is
-    lost. So a page shows its form by GET, at the address that takes it by POST.
+    lost. So a page shows its form by GET, at the address that takes it by POST, or is in BUTTON_ON.
     """
 
     @wraps(page)
@@ -93,7 +95,9 @@ def _asked_again(request: HttpRequest) -> HttpResponse | None:
 
 def _on_the_way(name: str, request: HttpRequest) -> HttpResponse:
     """To another page first. What was sent is not kept: it may be an account number."""
-    return redirect(f"{reverse(name)}?{urlencode({'next': request.get_full_path()})}")
+    button_on = BUTTON_ON.get(str(request.resolver_match.url_name)) if request.resolver_match else None
+    following = reverse(button_on) if button_on else request.get_full_path()
+    return redirect(f"{reverse(name)}?{urlencode({'next': following})}")
 
 
 def _id(request: HttpRequest) -> int:

@@ -149,6 +149,20 @@ def test_what_is_for_its_owner_alone_asks_for_the_factor_again_after_five_minute
     assert client.get("/sign-in/password").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("button", "page"), [("/my-data/download", "/my-data"), ("/sign-in/identity/disconnect", "/sign-in")]
+)
+def test_who_is_asked_again_at_a_button_comes_back_to_its_page(
+    client: Client, hanako: User, button: str, page: str
+) -> None:
+    client.force_login(hanako)
+    aged(client, minutes=21)
+    asked = client.get(client.post(button)["Location"])["Location"]
+    answer = client.post(asked, {"code": code_of(SECRET)})
+    assert answer["Location"] == page
+    assert client.get(page).status_code == 200
+
+
 def test_the_password_does_not_stand_in_for_the_factor(client: Client, hanako: User) -> None:
     client.force_login(hanako)
     assert client.get("/sign-in/again/password")["Location"] == "/sign-in/again/code"
