@@ -339,6 +339,17 @@ def test_a_parent_loses_sight_when_the_share_is_paid_to_them_no_more(child: UUID
     assert "山田" not in shown(client, "/acting")
 
 
+def test_giving_a_proxy_up_does_not_stop_acting_for_a_child_whose_stay_has_its_number(
+    child: UUID, hanako: UUID, taro: UUID
+) -> None:
+    proxy = named(hanako, taro, SEE)
+    stay = Membership.objects.get(resident=child, payee=taro)
+    Proxy.objects.filter(pk=proxy.pk).update(id=stay.pk)
+    client = act_for_child(browser("taro"), child)
+    assert client.post(f"/acting/{stay.pk}/give-up")["Location"] == "/acting"
+    assert "You act for them now." in shown(client, "/acting")
+
+
 def test_the_other_parent_acts_for_no_child_of_whom_they_are_not_payee(child: UUID, taro: UUID) -> None:
     mother = Resident.objects.create(resident_from=date(YEAR, 1, 1)).ref
     home = Membership.objects.get(resident=child).household_ref
