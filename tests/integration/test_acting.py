@@ -185,6 +185,8 @@ def test_a_grant_of_somebody_else_opens_nothing(hanako: UUID, taro: UUID) -> Non
     session["acting"] = f"named-{proxy.pk}"
     session.save()
     assert mallory.get(f"/year/{YEAR}").status_code == 404
+    for key in (f"named-{proxy.pk}", f"named-{'9' * 5000}", "named-", ""):
+        assert mallory.post("/acting", {"grant": key}).status_code == (404 if key else 200)
     assert not AccessRecord.objects.filter(resident_ref=hanako, role="proxy").exists()
 
 
