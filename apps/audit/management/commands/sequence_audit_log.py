@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
-from django.db import connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from apps.audit import outside
@@ -33,21 +33,17 @@ class Command(OperatorCommand):
         added, next_s = 0, 0.0
         try:
             while True:
-                added += self._round()
-                if time.monotonic() >= next_s:
-                    _checkpoint()
-                    next_s = time.monotonic() + options["checkpoint_s"]
+                try:
+                    added += sequence().added
+                    if time.monotonic() >= next_s:
+                        _checkpoint()
+                        next_s = time.monotonic() + options["checkpoint_s"]
+                except Error as error:  # PostgreSQL away: the next round goes on
+                    self.stderr.write(f"The log goes on later: {type(error).__name__}: {error}")
+                    connection.close()
                 time.sleep(options["interval_s"])
         except KeyboardInterrupt:
             return {"added": added}
-
-    def _round(self) -> int:
-        try:
-            return sequence().added
-        except Exception as error:  # PostgreSQL away: the next round goes on
-            self.stderr.write(f"The log goes on later: {type(error).__name__}: {error}")
-            connection.close()
-            return 0
 
 
 def _checkpoint() -> int | None:
