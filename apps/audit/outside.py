@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from apps.audit.merkle import HASH_BYTES
+from apps.audit.notes import DASH, ORIGIN
 from apps.kernel.errors import KanpuError
 
 CHECKPOINTS: Final = "checkpoints"
@@ -98,9 +99,12 @@ def append_leaves(folder: Path, first: int, leaves: bytes) -> None:
 
 
 def append_checkpoint(folder: Path, note: str) -> None:
-    """Keep a checkpoint, on the disk when it returns."""
-    with (folder / CHECKPOINTS).open("a", encoding="utf-8") as file:
-        file.write(note + "\n")
+    """Keep a checkpoint, on the disk when it returns; on a line of its own, whatever a death left before it."""
+    with (folder / CHECKPOINTS).open("ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            file.write(b"" if file.read() == b"\n" else b"\n")
+        file.write(f"{note}\n".encode())
         file.flush()
         os.fsync(file.fileno())
 
@@ -109,10 +113,12 @@ def kept_notes(folder: Path) -> Iterator[str]:
     """The checkpoints in the order in which they were kept; what a death left half written is left out."""
     path = folder / CHECKPOINTS
     lines: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        if line == "" and lines and lines[-1].startswith("\N{EM DASH}"):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        if line == "" and lines and lines[-1].startswith(DASH):
             yield "\n".join(lines) + "\n"
             lines = []
+        elif line == ORIGIN:
+            lines = [line]
         else:
             lines.append(line)
 

@@ -61,3 +61,16 @@ def test_it_goes_on_when_the_database_was_away(folder: Path, monkeypatch: pytest
     assert "goes on later" in said.getvalue()
     assert verify_log(folder).findings == []
     assert Checkpoint.objects.get().size == 1
+
+
+@pytest.mark.parametrize("end", [b"\n2", b"\n\n\xe2", b"\n\n\xe2\x80\x94 kanpu/audit"])
+def test_a_checkpoint_half_written_when_it_died_spoils_none_that_follows(folder: Path, end: bytes) -> None:
+    happen()
+    call_command("sequence_audit_log", once=True, stdout=StringIO())
+    note = next(outside.kept_notes(folder)).encode()
+    with (folder / "checkpoints").open("ab") as file:
+        file.write(note[: note.index(b"\n")] + end)
+    happen()
+    call_command("sequence_audit_log", once=True, stdout=StringIO())
+    found = verify_log(folder)
+    assert (found.checkpoints, found.findings) == (2, [])
