@@ -308,7 +308,7 @@ def _leaves(first: int, end: int) -> list[bytes]:
     return [bytes(leaf) for leaf in rows.values_list("leaf", flat=True)]
 
 
-def test_leaves_outside_that_were_cut_stop_the_checkpoints(log: Path, settings: Any) -> None:
+def test_leaves_outside_that_were_cut_are_written_again_from_the_log(log: Path, settings: Any) -> None:
     (log / "leaves").write_bytes(b"")
     assert "rewritten" not in {finding.kind for finding in _found(log)}  # the log itself is whole
     _happen(2)
