@@ -7,7 +7,7 @@ from django.db import connection
 
 from apps.audit import merkle
 from apps.audit.leaves import FIELDS
-from apps.audit.models import Checkpoint, LogHead, LogTile
+from apps.audit.models import LogHead, LogTile
 
 TABLES: Final = {"event": "audit_event", "access": "audit_accessrecord"}
 ROWS: Final = {
@@ -40,11 +40,6 @@ def consistency(old_size: int, size: int) -> list[bytes]:
     Raises NotInTree, TileDamaged.
     """
     return merkle.consistency_path(old_size=old_size, size=min(size, log_size()), read=read_tile)
-
-
-def checkpoints() -> list[Checkpoint]:
-    """All checkpoints, the oldest first."""
-    return list(Checkpoint.objects.order_by("size"))
 
 
 def unlogged_rows(source: str, *, start: int, end: int, most: int) -> list[Sequence[Any]]:
