@@ -6,6 +6,7 @@ from typing import Concatenate, Final, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -84,6 +85,13 @@ def fresh_user(view: View[P]) -> View[P]:
 def lacks_factor(request: HttpRequest) -> bool:
     """Whether the session was begun without a second factor. The demo's may be."""
     return not (settings.DEMO or has_second_factor(records_of(request.session, _id(request))))
+
+
+def user_of(request: HttpRequest) -> User:
+    """Who signed in, for pages that only they get."""
+    if not isinstance(request.user, User):
+        raise Http404("Nobody is signed in.")
+    return request.user
 
 
 def _asked_again(request: HttpRequest) -> HttpResponse | None:
