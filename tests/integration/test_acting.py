@@ -24,6 +24,7 @@ from apps.refunds.operations.verifying import verify_run
 from apps.residents.acting import DISPUTE, PAYMENT, RIGHTS, SEE
 from apps.residents.models import Membership, Message, Proxy, Resident
 from apps.residents.operations import make_keys
+from apps.residents.operations.messages import tell
 from tests.acting import AT_WINDOW, act, act_for_child, live_together, named, signed_up
 from tests.identities import enter
 from tests.pages import YEAR, approve, buy, queries_of, resident, settle, shown
@@ -266,6 +267,20 @@ def test_the_banner_says_the_name_only_where_the_resident_allowed_it(hanako: UUI
     Proxy.objects.all().delete()
     assert "You act for somebody else." in banner(client, "/cards")  # a page that is not there any more
     assert banner(client, "/acting").strip() == ""  # which says it itself
+
+
+def test_the_menu_counts_the_messages_of_whose_pages_are_open(hanako: UUID, taro: UUID) -> None:
+    seer = act(browser("taro"), named(hanako, taro))
+    Message.objects.all().delete()
+    for ref, times in ((hanako, 3), (taro, 7)):
+        for _ in range(times):
+            tell([ref], "card_ready", at=timezone.now())
+    seer.get("/cards")  # hanako is told of that
+    assert "4 new" in shown(seer, "/cards")
+    assert "7 new" in shown(seer, "/acting")
+    assert "7 new" in shown(browser("taro"), "/cards")
+    payer = act(browser("taro"), named(hanako, taro, PAYMENT))
+    assert " new" not in shown(payer, "/payment").split("All pages")[0]
 
 
 def test_without_the_vaults_keys_a_proxy_goes_on_without_names(hanako: UUID, taro: UUID, settings: Any) -> None:
