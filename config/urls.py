@@ -10,8 +10,8 @@ from apps.audit.administration import site
 from apps.portal.identity import PROVIDER
 from apps.portal.views import factors, identity, sign_in
 
-# Of allauth only these: nobody signs up, no e-mail is kept, no password is reset by e-mail. allauth finds them by the
-# names that begin with account_, mfa_ and openid_connect_.
+# Of allauth only these: nobody signs up, no e-mail address signs in, no password is reset by one. allauth finds them by
+# the names that begin with account_, mfa_ and openid_connect_.
 SIGN_IN = [
     path("login", sign_in.login, name="login"),
     path("login", sign_in.login, name="account_login"),

@@ -5,8 +5,10 @@ import hashlib
 import hmac
 import struct
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -21,6 +23,9 @@ from fido2.utils import websafe_encode
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 from playwright.sync_api import CDPSession, Page
 
+from apps.audit.models import Event
+from apps.portal.models import Account
+from apps.portal.strength import RECORDS
 from tests.pages import PASSWORD
 
 EN = {"accept-language": "en"}
@@ -59,6 +64,31 @@ def set_up_program(client: Client, path: str) -> str:
 def sign_in(client: Client, username: str, password: str = PASSWORD, *, following: str = "") -> str:
     """By password: where it leads, or what the page says."""
     return _said(client.post("/login", {"username": username, "password": password, "next": following}, headers=EN))
+
+
+def give_code(client: Client, code: str) -> str:
+    """The second factor: where it leads, or what the page says."""
+    return _said(client.post("/login/code", {"code": code}, headers=EN))
+
+
+def with_program(username: str, ref: UUID) -> User:
+    """A resident's sign-in by a password and a program."""
+    user = User.objects.create_user(username, password=PASSWORD)
+    Account.objects.create(user=user, resident_ref=ref)
+    TOTP.activate(user, SECRET)
+    return user
+
+
+def age_factor(client: Client, **ago: int) -> None:
+    """The factor was given so long ago."""
+    session = client.session
+    session[RECORDS] = [record | {"at": record["at"] - timedelta(**ago).total_seconds()} for record in session[RECORDS]]
+    session.save()
+
+
+def events(action: str) -> list[Event]:
+    """What the trail has of an action."""
+    return list(Event.objects.filter(action=action))
 
 
 def begin_session(page: Page, address: str, username: str) -> None:

@@ -136,7 +136,7 @@ def kept_notes(folder: Path) -> Iterator[str]:
     """The checkpoints in the order in which they were kept; what a death left half written is left out."""
     path = folder / CHECKPOINTS
     lines: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         if line == "" and lines and lines[-1].startswith(DASH):
             yield "\n".join(lines) + "\n"
             lines = []

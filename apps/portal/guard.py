@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, Final, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,6 +22,8 @@ from apps.portal.viewer import ACTING, VIEWER, Right, Viewer
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Page = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
+# What is only done and has no page of its own: the page with its button.
+BUTTON_ON: Final = {"my-data-download": "my-data", "identity-disconnect": "sign-in"}
 
 
 def resident_page(right: Right = Right.SEE, *, as_oneself: bool = False) -> Callable[[Page[P]], View[P]]:
@@ -57,7 +60,7 @@ def fresh_sign_in(page: Page[P]) -> Page[P]:
     """Below `resident_page`: asks for the factor again if it was given longer than five minutes ago.
 
     Afterwards the page is opened anew; a form that was opened in time may take twenty minutes, then what was typed is
-    lost. So a page shows its form by GET, at the address that takes it by POST.
+    lost. So a page shows its form by GET, at the address that takes it by POST, or is in BUTTON_ON.
     """
 
     @wraps(page)
@@ -84,6 +87,13 @@ def lacks_factor(request: HttpRequest) -> bool:
     return not (settings.DEMO or has_second_factor(records_of(request.session, _id(request))))
 
 
+def user_of(request: HttpRequest) -> User:
+    """Who signed in, for pages that only they get."""
+    if not isinstance(request.user, User):
+        raise Http404("Nobody is signed in.")
+    return request.user
+
+
 def _asked_again(request: HttpRequest) -> HttpResponse | None:
     within = TO_SEND if request.method == "POST" else TO_OPEN
     if settings.DEMO or is_fresh(records_of(request.session, _id(request)), within, at=timezone.now()):
@@ -93,7 +103,9 @@ def _asked_again(request: HttpRequest) -> HttpResponse | None:
 
 def _on_the_way(name: str, request: HttpRequest) -> HttpResponse:
     """To another page first. What was sent is not kept: it may be an account number."""
-    return redirect(f"{reverse(name)}?{urlencode({'next': request.get_full_path()})}")
+    button_on = BUTTON_ON.get(str(request.resolver_match.url_name)) if request.resolver_match else None
+    following = reverse(button_on) if button_on else request.get_full_path()
+    return redirect(f"{reverse(name)}?{urlencode({'next': following})}")
 
 
 def _id(request: HttpRequest) -> int:

@@ -32,16 +32,6 @@ class Viewer:
     agent_ref: UUID | None = None
     grant: Grant | None = None
 
-    @property
-    def is_proxy(self) -> bool:
-        """Whether somebody else than the resident looks: a proxy, a guardian or a parent."""
-        return self.grant is not None
-
-    @property
-    def proxy_id(self) -> int | None:
-        """Which proxy looks; None for oneself, and for parents."""
-        return self.grant.proxy_id if self.grant else None
-
     def may(self, right: Right) -> bool:
         """Whether a page that asks for this right is open."""
         return self.grant is None or right in self.grant.rights

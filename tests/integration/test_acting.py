@@ -24,6 +24,7 @@ from apps.refunds.operations.verifying import verify_run
 from apps.residents.acting import DISPUTE, PAYMENT, RIGHTS, SEE
 from apps.residents.models import Membership, Message, Proxy, Resident
 from apps.residents.operations import make_keys
+from apps.residents.operations.messages import tell
 from tests.acting import AT_WINDOW, act, act_for_child, live_together, named, signed_up
 from tests.identities import enter
 from tests.pages import YEAR, approve, buy, queries_of, resident, settle, shown
@@ -185,6 +186,8 @@ def test_a_grant_of_somebody_else_opens_nothing(hanako: UUID, taro: UUID) -> Non
     session["acting"] = f"named-{proxy.pk}"
     session.save()
     assert mallory.get(f"/year/{YEAR}").status_code == 404
+    for key in (f"named-{proxy.pk}", f"named-{'9' * 5000}", "named-", ""):
+        assert mallory.post("/acting", {"grant": key}).status_code == (404 if key else 200)
     assert not AccessRecord.objects.filter(resident_ref=hanako, role="proxy").exists()
 
 
@@ -266,6 +269,20 @@ def test_the_banner_says_the_name_only_where_the_resident_allowed_it(hanako: UUI
     assert banner(client, "/acting").strip() == ""  # which says it itself
 
 
+def test_the_menu_counts_the_messages_of_whose_pages_are_open(hanako: UUID, taro: UUID) -> None:
+    seer = act(browser("taro"), named(hanako, taro))
+    Message.objects.all().delete()
+    for ref, times in ((hanako, 3), (taro, 7)):
+        for _ in range(times):
+            tell([ref], "card_ready", at=timezone.now())
+    seer.get("/cards")  # hanako is told of that
+    assert "4 new" in shown(seer, "/cards")
+    assert "7 new" in shown(seer, "/acting")
+    assert "7 new" in shown(browser("taro"), "/cards")
+    payer = act(browser("taro"), named(hanako, taro, PAYMENT))
+    assert " new" not in shown(payer, "/payment").split("All pages")[0]
+
+
 def test_without_the_vaults_keys_a_proxy_goes_on_without_names(hanako: UUID, taro: UUID, settings: Any) -> None:
     client = act(browser("taro"), named(hanako, taro, SEE, shows_name=True))
     settings.KANPU_VAULT_KEYS = None
@@ -337,6 +354,17 @@ def test_a_parent_loses_sight_when_the_share_is_paid_to_them_no_more(child: UUID
         Resident.objects.filter(pk=child).update(is_protected=True)
     assert client.get("/cards").status_code == 404
     assert "山田" not in shown(client, "/acting")
+
+
+def test_giving_a_proxy_up_does_not_stop_acting_for_a_child_whose_stay_has_its_number(
+    child: UUID, hanako: UUID, taro: UUID
+) -> None:
+    proxy = named(hanako, taro, SEE)
+    stay = Membership.objects.get(resident=child, payee=taro)
+    Proxy.objects.filter(pk=proxy.pk).update(id=stay.pk)
+    client = act_for_child(browser("taro"), child)
+    assert client.post(f"/acting/{stay.pk}/give-up")["Location"] == "/acting"
+    assert "You act for them now." in shown(client, "/acting")
 
 
 def test_the_other_parent_acts_for_no_child_of_whom_they_are_not_payee(child: UUID, taro: UUID) -> None:

@@ -17,6 +17,7 @@ from apps.audit.access import Access
 from apps.audit.models import AccessCount
 from apps.audit.officers import MAY_OPEN, Role, Thing
 from apps.audit.operations import record_accesses
+from apps.portal.models import Counter
 from apps.portal.transparency_words import THINGS
 from apps.refunds.models import Run
 from apps.refunds.operations.lapsing import lapse_refunds
@@ -88,6 +89,13 @@ def test_a_month_can_be_chosen(client: Client, world: World) -> None:
     assert machine(client, f"?month={earlier:%Y-%m}")["accesses"][0]["accesses"] == 6
     for nonsense in ("2026-13", "x", "0000-01", "２０２６-01"):
         assert machine(client, f"?month={nonsense}")["month"] == f"{timezone.localdate():%Y-%m}"
+
+
+def test_months_that_nobody_counted_in_do_not_fill_the_table_of_guesses(client: Client, world: World) -> None:
+    look(world, 1)
+    for query in ("", f"?month={timezone.localdate():%Y-%m}", "?month=0001-01", "?month=9999-12"):
+        assert client.get(f"/transparency{query}").status_code == 200
+    assert Counter.objects.count() == 1
 
 
 def test_counting_accesses_at_the_same_time_loses_none(world: World) -> None:

@@ -32,7 +32,7 @@ def decisions(request: HttpRequest) -> HttpResponse:
     year = request.GET.get("year", "")
     try:
         found = decisions_page(
-            int(year) if year.isdecimal() else None,
+            int(year) if year.isdecimal() and len(year) < 20 else None,
             stage=request.GET.get("stage", ""),
             page=request.GET.get("page"),
         )

@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from apps.audit.operations import record_event
 from apps.portal.data_words import COLUMNS
-from apps.portal.queries.messages import OWN_ACCESS
+from apps.portal.queries.accesses import OWN_ACCESS
 from apps.portal.queries.my_data import ACCOUNT_COLUMNS, EXCEPTIONS, TABLES, VAULT_COLUMNS, plain, rows_of
 from apps.portal.queries.statements import own_statement, own_statements
 from apps.portal.viewer import Viewer

@@ -38,20 +38,21 @@ class SessionMissing(KanpuError):
 
 def note(action: str, user: User, detail: Mapping[str, object] | None = None, *, at: datetime) -> None:
     """Add to the trail what somebody did about a sign-in, under the resident whose it is, or the officer's name."""
-    ref = Account.objects.filter(user=user).values_list("resident_ref", flat=True).first()
-    subject, actor = (f"resident:{ref}", "resident") if ref else (f"user:{user.username}", f"user:{user.username}")
+    subject = _subject(user)
+    actor = "resident" if subject.startswith("resident:") else subject
     record_event(at=at, actor=actor, action=action, subject=subject, detail=dict(detail or {}))
 
 
-def note_stranger(action: str, username: str, detail: Mapping[str, object] | None = None, *, at: datetime) -> bool:
-    """The same of who tried to sign in, if the name is somebody's. Returns whether it is."""
+def note_stranger(action: str, username: str, detail: Mapping[str, object] | None = None, *, at: datetime) -> None:
+    """The same of who tried to sign in, if the name is somebody's."""
     user = User.objects.filter(username=username).first()
-    if user is None:
-        return False
+    if user is not None:
+        record_event(at=at, actor="stranger", action=action, subject=_subject(user), detail=dict(detail or {}))
+
+
+def _subject(user: User) -> str:
     ref = Account.objects.filter(user=user).values_list("resident_ref", flat=True).first()
-    subject = f"resident:{ref}" if ref else f"user:{user.username}"
-    record_event(at=at, actor="stranger", action=action, subject=subject, detail=dict(detail or {}))
-    return True
+    return f"resident:{ref}" if ref else f"user:{user.username}"
 
 
 @transaction.atomic

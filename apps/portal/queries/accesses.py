@@ -7,13 +7,14 @@ from uuid import UUID
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
 
+from apps.audit.access import Access
 from apps.audit.models import AccessRecord
 from apps.audit.purposes import E_MAIL, OWN
 
 ACCESSES_A_PAGE: Final = 50
 OWN_SHOWN: Final = 20
-OWN_PURPOSE: Final = OWN
-IS_OWN: Final = Q(role="resident", purpose=OWN)
+OWN_ACCESS: Final = Access(actor="resident", role="resident", office="", purpose=OWN)
+IS_OWN: Final = Q(role=OWN_ACCESS.role, purpose=OWN_ACCESS.purpose)
 IS_MAIL: Final = Q(role="system", purpose=E_MAIL)
 
 
@@ -33,7 +34,7 @@ class AccessesPage:
 def own_accesses(ref: UUID, *, page: str | None) -> AccessesPage:
     """Accesses to the resident's data."""
     records = AccessRecord.objects.filter(resident_ref=ref).order_by("-at", "-pk")
-    own = records.filter(role="resident", purpose=OWN_PURPOSE)
+    own = records.filter(IS_OWN)
     counts = records.order_by().aggregate(own=Count("pk", filter=IS_OWN), mail=Count("pk", filter=IS_MAIL))
     others = records.exclude(IS_OWN | IS_MAIL).select_related("question")
     return AccessesPage(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from apps.audit.access import Access
 from apps.audit.purposes import ACTING, NAMING
-from apps.portal.queries.registration import OWN_ACCESS
+from apps.portal.queries.accesses import OWN_ACCESS
 from apps.portal.viewer import Viewer
 from apps.residents.acting import Grant
 from apps.residents.models import VaultRecord

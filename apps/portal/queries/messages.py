@@ -12,13 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from apps.audit.access import Access
-from apps.audit.purposes import OWN, purpose_words
+from apps.audit.purposes import purpose_words
 from apps.portal.message_links import link_of
 from apps.portal.models import Account
+from apps.portal.queries.accesses import OWN_ACCESS
 from apps.portal.wording import ROLES
 from apps.refunds.templatetags.kanpu import money
-from apps.residents.messages import KINDS, MORE, headline
+from apps.residents.messages import MORE, headline
 from apps.residents.models import Mailing, Message
 from apps.residents.queries.vault import read_vault
 from apps.schemes.document import Scheme
@@ -26,7 +26,6 @@ from apps.schemes.queries import scheme_of, started_years
 
 MESSAGES_A_PAGE: Final = 30
 UNREAD_SHOWN: Final = 99  # more are counted as one more
-OWN_ACCESS: Final = Access(actor="resident", role="resident", office="", purpose=OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +95,11 @@ def own_mail(ref: UUID) -> MailPage:
 
 def _told(message: Message, schemes: Mapping[int, Scheme]) -> Told:
     link = link_of(message.kind, message.detail)
-    words = str(KINDS.get(message.kind, "")) or headline(message.kind)
     values = _values(message.detail, schemes)
     return Told(
         message.at,
         message.read_at is None,
-        _filled(words, values),
+        headline(message.kind),
         _filled(str(MORE.get(message.kind, "")), values),
         reverse(link[0], args=link[1]) if link else "",
     )

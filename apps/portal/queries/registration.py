@@ -4,21 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
 from psycopg.types.range import DateRange
 
-from apps.audit.access import Access
 from apps.kernel.periods import Period
-from apps.portal.queries.accesses import OWN_PURPOSE
+from apps.portal.queries.accesses import OWN_ACCESS
 from apps.residents.models import Membership, RegisterEvent, Resident, VaultRecord
 from apps.residents.queries.vault import read_vault
 from apps.residents.vault.contents import Identity
-
-OWN_ACCESS: Final = Access(actor="resident", role="resident", office="", purpose=OWN_PURPOSE)
 
 
 @dataclass(frozen=True, slots=True)

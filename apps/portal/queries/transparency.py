@@ -82,13 +82,18 @@ class Transparency:
 
 
 def transparency(month: date | None) -> Transparency:
-    """The figures, some minutes old at most: four queries, or none while they are kept."""
+    """The figures, some minutes old at most: four queries, or none while they are kept.
+
+    A month without accesses that is asked for is not kept: anybody can ask for any, and the table has the counters of
+    guesses as well, which are thrown out when it is full.
+    """
     first = (month or timezone.localdate()).replace(day=1)
     key = f"transparency-{first}"
     kept: Transparency | None = cache.get(key)
     if kept is None:
         kept = _found(first)
-        cache.set(key, kept, KEPT_S)
+        if month is None or kept.accesses:
+            cache.set(key, kept, KEPT_S)
     return kept
 
 

@@ -11,7 +11,7 @@ from apps.portal.guard import resident_page
 from apps.portal.operations.proxies import end_proxy, make_code
 from apps.portal.queries.acting import own_grants
 from apps.portal.viewer import ACTING, Right, Viewer
-from apps.residents.acting import SEE
+from apps.residents.acting import SEE, Relation
 from apps.residents.operations.proxies import Made, ProxyMissing
 from apps.residents.queries.proxies import grant_over
 
@@ -53,7 +53,7 @@ def give_up(request: HttpRequest, viewer: Viewer, proxy_id: int) -> HttpResponse
         end_proxy(viewer, proxy_id, at=timezone.now())
     except ProxyMissing as error:
         raise Http404(str(error)) from error
-    if request.session.get(ACTING, "").endswith(f"-{proxy_id}"):
+    if request.session.get(ACTING) == f"{Relation.NAMED}-{proxy_id}":  # a guardian does not end it here
         del request.session[ACTING]
     messages.success(request, _("You do not act for that resident any more."))
     return redirect("acting")

@@ -14,7 +14,6 @@ from allauth.mfa.webauthn.internal.auth import begin_registration
 from allauth.mfa.webauthn.views import AddWebAuthnView, ReauthenticateWebAuthnView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from apps.portal.guard import fresh_user
+from apps.portal.guard import fresh_user, user_of
 from apps.portal.operations.sign_in import FactorMissing, LastFactor, remove_factor, rename_factor
 from apps.portal.queries.sign_in import factor_name, passkey_name
 from apps.portal.sign_in_forms import PasskeyNameForm
@@ -91,12 +90,12 @@ new_recovery_codes = fresh_user(generate_recovery_codes)
 @fresh_user
 def rename(request: HttpRequest, factor_id: int) -> HttpResponse:
     """Call a passkey something else."""
-    name = passkey_name(_user(request), factor_id)
+    name = passkey_name(user_of(request), factor_id)
     if name is None:
         raise Http404("The user has no such passkey.")
     form = PasskeyNameForm(request.POST or None, initial={"name": name})
     if request.method == "POST" and form.is_valid():
-        rename_factor(_user(request), factor_id, form.cleaned_data["name"])
+        rename_factor(user_of(request), factor_id, form.cleaned_data["name"])
         return redirect("sign-in")
     return render(request, "mfa/rename.html", {"form": form})
 
@@ -105,13 +104,13 @@ def rename(request: HttpRequest, factor_id: int) -> HttpResponse:
 @fresh_user
 def remove(request: HttpRequest, factor_id: int) -> HttpResponse:
     """Ask, then remove a passkey or the program."""
-    name = factor_name(_user(request), factor_id)
+    name = factor_name(user_of(request), factor_id)
     if name is None:
         raise Http404("The user has no such factor.")
     if request.method != "POST":
         return render(request, "mfa/remove.html", {"name": name})
     try:
-        remove_factor(_user(request), factor_id, at=timezone.now())
+        remove_factor(user_of(request), factor_id, at=timezone.now())
     except LastFactor:
         messages.error(request, _("This is your last factor: set up another one first, then remove this one."))
     except FactorMissing as error:
@@ -119,9 +118,3 @@ def remove(request: HttpRequest, factor_id: int) -> HttpResponse:
     else:
         messages.success(request, _("It is removed, and does not sign in any more."))
     return redirect("sign-in")
-
-
-def _user(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise Http404("Nobody is signed in.")
-    return request.user

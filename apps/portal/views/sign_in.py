@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import SetPasswordForm
-from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -21,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.portal.guard import fresh_user, lacks_factor
+from apps.portal.guard import fresh_user, lacks_factor, user_of
 from apps.portal.operations.sign_in import (
     SessionMissing,
     change_password,
@@ -80,7 +79,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """Password, factors, recovery codes, identity, sessions."""
-    user = _user(request)
+    user = user_of(request)
     resident = is_resident(user)
     shown = {
         "found": sign_in_of(user, request.session.session_key or ""),
@@ -95,7 +94,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def password(request: HttpRequest) -> HttpResponse:
     """Another password, or the first. The old one is not asked for: the factor was, just now."""
-    user = _user(request)
+    user = user_of(request)
     form = SetPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         old_key = request.session.session_key or ""
@@ -111,7 +110,7 @@ def password(request: HttpRequest) -> HttpResponse:
 @fresh_user
 def disconnect(request: HttpRequest) -> HttpResponse:
     """Forget the government's identity."""
-    disconnect_identity(_user(request), at=timezone.now())
+    disconnect_identity(user_of(request), at=timezone.now())
     messages.success(request, _("Your identity is disconnected: nobody signs in here with it."))
     return redirect("sign-in")
 
@@ -122,7 +121,7 @@ def disconnect(request: HttpRequest) -> HttpResponse:
 def end(request: HttpRequest, session_id: int) -> HttpResponse:
     """Sign out one session."""
     try:
-        end_session(_user(request), session_id, at=timezone.now())
+        end_session(user_of(request), session_id, at=timezone.now())
     except SessionMissing as error:
         raise Http404(str(error)) from error
     messages.success(request, _("That browser is signed out."))
@@ -134,7 +133,7 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
 @login_required
 def end_others(request: HttpRequest) -> HttpResponse:
     """Sign out everywhere but here."""
-    ended = end_other_sessions(_user(request), request.session.session_key or "", at=timezone.now())
+    ended = end_other_sessions(user_of(request), request.session.session_key or "", at=timezone.now())
     said = ngettext("%(n)s other browser is signed out.", "%(n)s other browsers are signed out.", ended)
     messages.success(request, said % {"n": ended})
     return redirect("sign-in")
@@ -145,9 +144,3 @@ def _following(request: HttpRequest) -> str:
     url = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure())
     return url if url.startswith("/") and is_ours else ""
-
-
-def _user(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise Http404("Nobody is signed in.")
-    return request.user

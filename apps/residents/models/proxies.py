@@ -146,7 +146,7 @@ class ProxyDay(models.Model):
 class HouseholdConsent(models.Model):
     """That a resident lets the others of a household see spend and refund, from a time until it is withdrawn.
 
-    It is in force while the resident belongs to that household without a break (see `seeing.stayed`).
+    It is in force while the resident belongs to that household without a break (see `seeing.is_seen`).
     """
 
     resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="household_consents", db_index=False)

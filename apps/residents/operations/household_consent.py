@@ -34,7 +34,7 @@ class ProtectedStaysHidden(KanpuError):
 
 @transaction.atomic
 def give_consent(ref: UUID, *, asked: Asked, at: datetime) -> HouseholdConsent:
-    """Let the others of the present household see from now on; once given, it stays as it is.
+    """Let the others of the present household see from now on, in place of what was consented to before.
 
     Raises NoHousehold, ChildDoesNotConsent and ProtectedStaysHidden.
     """

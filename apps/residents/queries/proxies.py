@@ -57,7 +57,7 @@ def rights_of(proxy: Proxy) -> frozenset[str]:
 def grant_over(agent_ref: UUID, key: str, *, at: datetime) -> Grant | None:
     """What somebody may do by one of the own grants, if it counts now: two queries, one for a proxy."""
     relation, _, number = key.partition("-")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > 19:
         return None
     if relation == Relation.PARENT:
         child = _children(agent_ref, at).filter(pk=int(number)).first()

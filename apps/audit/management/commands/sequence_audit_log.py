@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from apps.audit import outside
@@ -30,25 +30,20 @@ class Command(OperatorCommand):
         if options["once"]:
             return {"added": sequence().added, "size": _checkpoint()}
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        added, self.next_s = 0, 0.0
+        added, next_s = 0, 0.0
         try:
             while True:
-                added += self._round(options["checkpoint_s"])
+                try:
+                    added += sequence().added
+                    if time.monotonic() >= next_s:
+                        _checkpoint()
+                        next_s = time.monotonic() + options["checkpoint_s"]
+                except Error as error:  # PostgreSQL away: the next round goes on
+                    self.stderr.write(f"The log goes on later: {type(error).__name__}: {error}")
+                    connection.close()
                 time.sleep(options["interval_s"])
         except KeyboardInterrupt:
             return {"added": added}
-
-    def _round(self, checkpoint_s: float) -> int:
-        try:
-            added = sequence().added
-            if time.monotonic() >= self.next_s:
-                _checkpoint()
-                self.next_s = time.monotonic() + checkpoint_s
-        except DatabaseError as error:  # PostgreSQL away: the next round goes on
-            self.stderr.write(f"The log goes on later: {type(error).__name__}: {error}")
-            connection.close()
-            return 0
-        return added
 
 
 def _checkpoint() -> int | None:
