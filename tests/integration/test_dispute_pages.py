@@ -257,6 +257,11 @@ def test_a_protected_residents_disputes_are_for_named_officers(hanako: UUID, til
         state_purpose(browser, hanako, purpose="dispute")
     assert "an officer for protected residents" in text(ann.get(f"/console/disputes/{dispute.pk}", follow=True))
     assert AccessRecord.objects.latest("pk").what == "refused: protected"
+    decided = {"verdict": "refuse", "reasons": "x", "question": "x"}
+    for act in ("ask", "propose", "approve", "send-back", "appeal"):
+        page = text(ann.post(f"/console/disputes/{dispute.pk}/{act}", decided, follow=True))
+        assert "an officer for protected residents" in page, act
+    assert Dispute.objects.get().state == "open"
     assert "青果 山田" in text(named.get(f"/console/disputes/{dispute.pk}"))
 
 
