@@ -1,11 +1,12 @@
 """Disputes: each kind to the refund that is put right, in open years and in settled ones; who may do what, when."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from apps.accruals.disputes import Missing
@@ -232,6 +233,24 @@ def test_only_ones_own_counted_purchases_are_disputed_and_each_once(world: World
     report(one, reduced=1)
     with pytest.raises(AlreadyDisputed):
         report(one, reduced=1)
+
+
+def test_what_is_sent_many_times_at_once_is_one_dispute_and_the_limit_holds(world: World, till: RawTill) -> None:
+    one = world.residents[0]
+
+    def sent(minute: int) -> str:
+        try:
+            report(one, at=f"2017-08-03T10:{minute:02}:00+09:00", reduced=1)
+        except KanpuError as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return "taken"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(sent, [0] * 8)) == ["already_disputed"] * 7 + ["taken"]
+        said = list(pool.map(sent, range(1, 25)))
+    assert (said.count("taken"), said.count("too_many_disputes")) == (19, 5)
 
 
 def test_nobody_buries_the_office(world: World, till: RawTill) -> None:
