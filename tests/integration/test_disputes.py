@@ -16,7 +16,6 @@ from apps.accruals.operations.amending import AmountsInvalid
 from apps.accruals.operations.claiming import ClaimNotResident
 from apps.accruals.operations.counting import count_all
 from apps.accruals.operations.withdrawing import PurchaseMissing, withdraw
-from apps.accruals.queries.sales import doubles_of
 from apps.accruals.queries.shown import counted_page
 from apps.audit.models import Alarm, Event
 from apps.kernel.errors import KanpuError
@@ -195,20 +194,6 @@ def test_what_cannot_have_been_bought_is_not_taken(world: World, till: RawTill) 
     with pytest.raises(ClaimNotResident):
         report(one, at="2016-08-03T10:00:00+09:00", reduced=1)
     assert not Dispute.objects.exists()
-
-
-def test_officers_see_what_a_missing_purchase_may_be_the_double_of(world: World, till: RawTill) -> None:
-    one = world.residents[0]
-    count(
-        till,
-        till.sale(at=on(3), reduced=700),
-        till.sale(at=on(3), claim="A" * 43, reduced=600, standard=100),
-        till.sale(world.residents[1], at=on(3), reduced=700),
-        till.sale(at=on(4), reduced=700),
-        till.sale(at=on(3), reduced=701),
-    )
-    found = doubles_of(one, datetime.fromisoformat(on(3)), 700)
-    assert [(double.seq, double.own) for double in found] == [(1, True), (2, False)]
 
 
 def test_only_ones_own_counted_purchases_are_disputed_and_each_once(world: World, till: RawTill) -> None:
