@@ -107,8 +107,6 @@ TEMPLATES = [
     }
 ]
 
-FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20  # a resident's photo is never on the disk in clear
-
 # --- servers -------------------------------------------------------------------------------------------
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -13,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accruals.models import Entry, Total
 from apps.portal.models import Account
+from apps.refunds.models import Run
 from apps.refunds.operations.approving import approve_run
 
 YEAR = 2017
@@ -69,12 +71,31 @@ def settle(*steps: Callable[..., object]) -> None:
         step(YEAR, actor=ACTOR)
 
 
-def approve() -> None:
+def approve() -> Run:
     """Two auditors sign the year's newest run."""
     for name in ("ann", "ben"):
         if not User.objects.filter(username=name).exists():
             auditor(name)
-        approve_run(YEAR, by=name, actor=ACTOR)
+        run = approve_run(YEAR, by=name, actor=ACTOR)
+    return run
+
+
+def as_user(client: Client, name: str) -> Client:
+    """The browser once this user has signed in."""
+    client.force_login(User.objects.get(username=name))
+    return client
+
+
+def sent(client: Client, path: str, **form: Any) -> str:
+    """The text of the page that a form leads to."""
+    response = client.post(path, form, follow=True)
+    assert response.status_code == 200, path
+    return text_of(response).replace("&#x27;", "'")
+
+
+def text_of(response: Any) -> str:
+    """What a page says, without its marks."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
 
 
 def shown(client: Client, path: str, *, as_user: str = "", language: str = "en", status: int = 200) -> str:
@@ -83,7 +104,7 @@ def shown(client: Client, path: str, *, as_user: str = "", language: str = "en",
         client.force_login(User.objects.get(username=as_user))
     response = client.get(path, headers={"accept-language": language})
     assert response.status_code == status, path
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+    return text_of(response)
 
 
 def queries_of(client: Client, path: str) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +22,7 @@ from apps.residents.operations.card_life import OTHER_DOCUMENTS, PHOTO_DOCUMENTS
 Channel = CardSuspension.Channel
 Reason = PaymentAccount.Reason
 CASE_LENGTH: Final = 60
+FILE_MAX_BYTES: Final = 5 * 2**20  # of a register's table
 QUIET: Final = {"autocomplete": "off", "spellcheck": "false"}
 MINUTES: Final = "%Y-%m-%dT%H:%M"
 CHANNELS: Final = [(Channel.WINDOW, _("at the window")), (Channel.LETTER, _("by letter"))]
@@ -284,3 +286,10 @@ class ImportForm(forms.Form):
         initial="try",
         widget=forms.RadioSelect,
     )
+
+    def clean_file(self) -> "UploadedFile[bytes]":
+        """A file that was not too large to be taken."""
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
+        if (file.size or 0) > FILE_MAX_BYTES:
+            raise forms.ValidationError(self.fields["file"].error_messages["required"])
+        return file

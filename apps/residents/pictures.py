@@ -33,6 +33,7 @@ def made_anew(raw: bytes) -> bytes:
         if picture.width * picture.height > MOST_PIXELS:
             raise PictureRefused(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.")
         picture.draft("RGB", (LONGEST_SIDE_PX, LONGEST_SIDE_PX))
+        picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))  # before it is turned, which copies it
         return _as_jpeg(ImageOps.exif_transpose(picture))
     except PictureRefused:
         raise
@@ -42,7 +43,6 @@ def made_anew(raw: bytes) -> bytes:
 
 def _as_jpeg(picture: Image.Image) -> bytes:
     """Only the pixels go into the new file, on white where the picture is transparent."""
-    picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
     pixels = picture.convert("RGBA")
     paper = Image.new("RGB", pixels.size, "white")
     paper.paste(pixels, mask=pixels)

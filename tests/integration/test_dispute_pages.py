@@ -172,6 +172,24 @@ def test_a_photo_is_taken_only_when_asked_kept_sealed_and_gone_with_the_decision
     assert officer_client.get(f"/console/disputes/{dispute.pk}/photo.jpg").status_code == 302
 
 
+def test_a_photo_is_held_in_memory_only_and_a_too_large_one_is_said(
+    client: Client, hanako: UUID, till: RawTill, settings: Any
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = "/nowhere"  # Django would write files of over 2.5 MB there
+    dispute = asked_for_photo(report(hanako, reduced=5))
+    path = f"/disputes/{dispute.pk}/answer"
+    padded = with_place() + b"\0" * (10 * 2**20 - 10_000)
+    for size in (1, 20):
+        large = SimpleUploadedFile("r.jpg", padded + b"\0" * size * 2**20, "image/jpeg")
+        assert "The file is larger than 10 MB." in sent(client, path, photo=large, text="Here it is.")
+    assert Dispute.objects.get().state == "asked"
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(username="hanako"))
+    assert strict.post(path, {"text": "forged"}).status_code == 403
+    assert "Your answer is with" in sent(client, path, photo=SimpleUploadedFile("r.jpg", padded, "image/jpeg"))
+    assert Photo.objects.exists()
+
+
 def test_a_photo_goes_with_the_withdrawal_and_moves_to_a_new_key(client: Client, hanako: UUID, till: RawTill) -> None:
     dispute = asked_for_photo(report(hanako, reduced=5))
     client.post(f"/disputes/{dispute.pk}/answer", {"photo": SimpleUploadedFile("r.jpg", with_place(), "image/jpeg")})
@@ -257,6 +275,11 @@ def test_a_protected_residents_disputes_are_for_named_officers(hanako: UUID, til
         state_purpose(browser, hanako, purpose="dispute")
     assert "an officer for protected residents" in text(ann.get(f"/console/disputes/{dispute.pk}", follow=True))
     assert AccessRecord.objects.latest("pk").what == "refused: protected"
+    decided = {"verdict": "refuse", "reasons": "x", "question": "x"}
+    for act in ("ask", "propose", "approve", "send-back", "appeal"):
+        page = text(ann.post(f"/console/disputes/{dispute.pk}/{act}", decided, follow=True))
+        assert "an officer for protected residents" in page, act
+    assert Dispute.objects.get().state == "open"
     assert "青果 山田" in text(named.get(f"/console/disputes/{dispute.pk}"))
 
 

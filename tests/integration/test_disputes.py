@@ -1,11 +1,12 @@
 """Disputes: each kind to the refund that is put right, in open years and in settled ones; who may do what, when."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from apps.accruals.disputes import Missing
@@ -15,7 +16,6 @@ from apps.accruals.operations.amending import AmountsInvalid
 from apps.accruals.operations.claiming import ClaimNotResident
 from apps.accruals.operations.counting import count_all
 from apps.accruals.operations.withdrawing import PurchaseMissing, withdraw
-from apps.accruals.queries.sales import doubles_of
 from apps.accruals.queries.shown import counted_page
 from apps.audit.models import Alarm, Event
 from apps.kernel.errors import KanpuError
@@ -196,20 +196,6 @@ def test_what_cannot_have_been_bought_is_not_taken(world: World, till: RawTill) 
     assert not Dispute.objects.exists()
 
 
-def test_officers_see_what_a_missing_purchase_may_be_the_double_of(world: World, till: RawTill) -> None:
-    one = world.residents[0]
-    count(
-        till,
-        till.sale(at=on(3), reduced=700),
-        till.sale(at=on(3), claim="A" * 43, reduced=600, standard=100),
-        till.sale(world.residents[1], at=on(3), reduced=700),
-        till.sale(at=on(4), reduced=700),
-        till.sale(at=on(3), reduced=701),
-    )
-    found = doubles_of(one, datetime.fromisoformat(on(3)), 700)
-    assert [(double.seq, double.own) for double in found] == [(1, True), (2, False)]
-
-
 def test_only_ones_own_counted_purchases_are_disputed_and_each_once(world: World, till: RawTill) -> None:
     one, two = world.residents
     count(till, till.sale(reduced=1000), till.sale(two, reduced=5))
@@ -232,6 +218,24 @@ def test_only_ones_own_counted_purchases_are_disputed_and_each_once(world: World
     report(one, reduced=1)
     with pytest.raises(AlreadyDisputed):
         report(one, reduced=1)
+
+
+def test_what_is_sent_many_times_at_once_is_one_dispute_and_the_limit_holds(world: World, till: RawTill) -> None:
+    one = world.residents[0]
+
+    def sent(minute: int) -> str:
+        try:
+            report(one, at=f"2017-08-03T10:{minute:02}:00+09:00", reduced=1)
+        except KanpuError as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return "taken"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(sent, [0] * 8)) == ["already_disputed"] * 7 + ["taken"]
+        said = list(pool.map(sent, range(1, 25)))
+    assert (said.count("taken"), said.count("too_many_disputes")) == (19, 5)
 
 
 def test_nobody_buries_the_office(world: World, till: RawTill) -> None:

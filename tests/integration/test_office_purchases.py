@@ -1,7 +1,6 @@
 """A clerk does for a resident what the portal does with purchases: on record, with office and channel."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,7 +18,7 @@ from apps.refunds.operations.freezing import freeze
 from apps.residents.models import CardSuspension, Resident
 from apps.residents.operations.card_life import suspend_cards
 from apps.schemes.models import TaxYear
-from tests.offices import OFFICE, identify, officer, open_resident
+from tests.offices import OFFICE, identify, officer, open_resident, sent
 from tests.pages import queries_of, shown
 from tests.till import RawTill, send
 from tests.world import TERMINAL, YEAR, World
@@ -69,12 +68,6 @@ def page_of(ref: UUID) -> str:
 
 def withdrawal_of(ref: UUID, seq: int) -> str:
     return f"{page_of(ref)}/{terminal()}/{seq}/withdraw"
-
-
-def sent(client: Client, path: str, **form: Any) -> str:
-    """The page that a form leads to."""
-    page: str = client.post(path, form, follow=True).content.decode()
-    return page.replace("&#x27;", "'")
 
 
 def say(client: Client, ref: UUID, answer: str, *seqs: int, channel: str = "window") -> str:

@@ -1,4 +1,4 @@
-"""The pages of runs, refunds and decisions: who may see and do what, what errors say, what pages cost."""
+"""The pages of runs and refunds: who may see and do what, what errors say, what pages cost."""
 
 import json
 import re
@@ -22,16 +22,28 @@ from apps.accruals.models import Total
 from apps.audit.models import AccessRecord, Event
 from apps.console.urls import urlpatterns as console_urls
 from apps.refunds.models import Decision, Run, RunState, Settlement, Step
-from apps.refunds.operations.approving import approve_run, pay_run
+from apps.refunds.operations.approving import pay_run
 from apps.refunds.operations.assessing import assess_run
-from apps.refunds.operations.deciding import annul, notify
+from apps.refunds.operations.deciding import annul
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.verifying import verify_run
-from tests.pages import PASSWORD, YEAR, auditor, buy, resident, settle, shown, state_purpose
+from tests.pages import (
+    ACTOR,
+    PASSWORD,
+    YEAR,
+    approve,
+    as_user,
+    auditor,
+    buy,
+    resident,
+    sent,
+    settle,
+    shown,
+    state_purpose,
+)
 
 pytestmark = pytest.mark.django_db
-ACTOR = "test"
 SAMPLES: dict[str, Any] = {
     "year": YEAR, "number": 1, "name": "undo", "ref": uuid.UUID(int=1), "decision_id": 1, "language": "ja",
     "card_id": 1, "notice_id": 1, "question_id": 1, "dispute_id": 1,
@@ -41,27 +53,6 @@ SAMPLES: dict[str, Any] = {
 @pytest.fixture
 def client() -> Client:
     return Client(headers={"accept-language": "en"})
-
-
-def approve() -> Run:
-    """Two auditors sign the year's newest run."""
-    for name in ("ann", "ben"):
-        if not User.objects.filter(username=name).exists():
-            auditor(name)
-        run = approve_run(YEAR, by=name, actor=ACTOR)
-    return run
-
-
-def sent(client: Client, path: str, **form: Any) -> str:
-    """The text of the page that a form leads to."""
-    response = client.post(path, form, follow=True)
-    assert response.status_code == 200, path
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode())).replace("&#x27;", "'")
-
-
-def as_user(client: Client, name: str) -> Client:
-    client.force_login(User.objects.get(username=name))
-    return client
 
 
 def path_of(pattern: URLPattern) -> str:
@@ -326,59 +317,6 @@ def test_nothing_of_a_resident_is_shown_before_an_auditor_says_for_what(client: 
 
 def sent_by_get(client: Client, path: str) -> str:
     return shown(client, path).replace("&#x27;", "'")
-
-
-def test_a_decision_is_sent_appealed_against_and_decided(client: Client, terminal: int) -> None:
-    buy(uuid.uuid4(), terminal, {"reduced": 1_000_000})
-    settle(freeze, assess_run, verify_run)
-    approve()
-    as_user(client, "ann")
-    decision, today = Decision.objects.get(), timezone.localdate()
-    state_purpose(client, decision.resident_ref)
-    path = f"/console/decisions/{decision.pk}"
-    assert "not told of this decision yet" in sent(client, f"{path}/appealed", on=today, reason="x")
-    assert "This day has not come yet." in sent(client, f"{path}/sent", on=today + timedelta(days=1))
-    assert "Enter a valid date." in sent(client, f"{path}/sent", on="yesterday")
-    assert "Can be appealed against" in sent(client, f"{path}/sent", on=today)
-    assert "no open appeal" not in sent(client, f"{path}/decided", result="amended", outcome="x")
-    assert Decision.objects.get().state == Decision.State.NOTIFIED
-    assert "The appeal is recorded." in sent(client, f"{path}/appealed", on=today, reason="My <b>reason</b>")
-    assert "This field is required." in sent(client, f"{path}/decided", outcome="x")
-    page = sent(client, f"{path}/decided", result="amended", outcome="It was a mistake.")
-    assert "Appeal decided: amended" in page
-    assert "My &lt;b&gt;reason&lt;/b&gt;" in page
-
-
-def test_decisions_are_listed_by_stage_the_next_deadline_first(client: Client, terminal: int) -> None:
-    as_user(client, auditor("ann"))
-    assert "There is no such decision." in shown(client, "/console/decisions")
-    assert client.get("/console/decisions?year=1999").status_code == 404
-    today, now = timezone.localdate(), timezone.now()
-    made = [
-        annul(uuid.uuid4(), year=YEAR, run=1, amount_minor=100, reason="x", actor=ACTOR, now=now) for _ in range(60)
-    ]
-    notify([decision.pk for decision in made[:3]], on=today, actor=ACTOR)
-    for decision, days in zip(made[:3], (-5, 30, 7), strict=True):
-        Decision.objects.filter(pk=decision.pk).update(appeal_until=today + timedelta(days=days))
-    page = shown(client, "/console/decisions")
-    assert "To be sent (57) Can be appealed against (2) Time to appeal is over (1) Appealed against (0)" in page
-    assert "Page 1 of 2" in page
-    numbers = re.findall(r"2017-1-\d{6}", page)
-    assert numbers[:3] == [made[2].number, made[1].number, made[0].number]
-    assert len(numbers) == 50
-    assert re.findall(r"2017-1-\d{6}", shown(client, "/console/decisions?stage=expired")) == [made[0].number]
-    assert len(re.findall(r"2017-1-\d{6}", shown(client, "/console/decisions?page=2"))) == 10
-
-
-def test_a_letter_that_cannot_be_printed_is_said(client: Client, terminal: int) -> None:
-    ref = resident("hanako")
-    decision = annul(ref, year=YEAR, run=1, amount_minor=5, reason="\N{GRINNING FACE}", actor=ACTOR, now=timezone.now())
-    for name, path in ((auditor("ann"), f"/console/decisions/{decision.pk}/letter-ja.pdf"), ("hanako", "")):
-        as_user(client, name)
-        if path:
-            state_purpose(client, ref)
-        response = client.get(path or f"/decisions/{decision.pk}/letter.pdf", follow=True)
-        assert "character that cannot be printed" in response.content.decode()
 
 
 def test_a_replay_that_differs_says_where(client: Client, terminal: int) -> None:

@@ -41,6 +41,14 @@ def test_place_time_and_maker_are_gone_and_the_picture_is_upright() -> None:
     assert b"telephones" not in anew
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_large_picture_is_made_small_and_upright(form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.open(io.BytesIO(made_anew(photo((5000, 2500), form, exif=exif))))
+    assert picture.size == (LONGEST_SIDE_PX // 2, LONGEST_SIDE_PX)
+
+
 def test_a_large_picture_becomes_one_of_bounded_size_and_a_transparent_one_white() -> None:
     picture = Image.open(io.BytesIO(made_anew(photo((5000, 2500), "PNG"))))
     assert picture.size == (LONGEST_SIDE_PX, LONGEST_SIDE_PX // 2)

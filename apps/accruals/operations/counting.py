@@ -33,8 +33,9 @@ from apps.audit.operations import raise_alarms
 from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import terminal_names
 from apps.purchases.comparing import add_closings, compare_due, mark_closings_due
+from apps.purchases.filing import file_followups, mark_due
 from apps.purchases.following import Key, Version
-from apps.purchases.followups import add_claim, file_followups, mark_due
+from apps.purchases.followups import add_claim
 from apps.purchases.outbox import (
     Claimed,
     Decision,

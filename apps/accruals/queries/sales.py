@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Value
+from django.db.models.functions import Abs, Extract
 
 from apps.accruals.models import UNFINISHED, Dispute, Entry, Withheld
 from apps.kernel.database import Cursor, raw_connection
-from apps.purchases.acceptance import year_of
+from apps.purchases.acceptance import YearRules, year_of
 from apps.purchases.following import Amounts, Followed, Key, follow, kind_of
 from apps.purchases.followups import Thread, read_threads
-from apps.purchases.lanes import lane_of
 from apps.purchases.models import Outcome, Purchase
 from apps.purchases.queries import year_rules
 from apps.purchases.records import read_line
@@ -102,43 +103,38 @@ class Double(NamedTuple):
 
 
 def doubles_of(resident_ref: UUID, at: datetime, total_minor: int, *, besides: Key | None = None) -> list[Double]:
-    """What was sold for the same sum on the same day: to the resident, or without a card and not claimed yet.
-
-    For the latter all sales of the year are gone through: it is an officer who asks.
-    """
+    """What was sold for the same sum on the same day: to the resident, or without a card and not claimed yet."""
     rules = year_of(at, year_rules())
     if rules is None:
         return []
-    day = at.astimezone(rules.zone).date()
-    start, end = _day(day, rules.zone)
+    start, end = _day_of(at, rules.zone)
     entries = Entry.objects.filter(
-        resident_ref=resident_ref, tax_year=rules.year, month=day.month, at__gte=start, at__lt=end, kind="sale"
+        resident_ref=resident_ref, tax_year=rules.year, month=start.month, at__gte=start, at__lt=end, kind="sale"
     ).values_list("terminal_id", "seq", "at", "amounts_minor")
     own = [
         Double(terminal_id, seq, at, own=True)
         for terminal_id, seq, at, amounts in entries
         if sum(amounts) == total_minor and (terminal_id, seq) != besides
     ]
-    return own + _unclaimed(rules.year, start, end, total_minor)
+    return own + _unclaimed(rules, at, total_minor)
 
 
-def _day(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _day_of(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Where the day of a time begins and ends."""
+    day = at.astimezone(zone).date()
     return datetime.combine(day, time(), zone), datetime.combine(day + timedelta(days=1), time(), zone)
 
 
-def _unclaimed(year: int, start: datetime, end: datetime, total_minor: int) -> list[Double]:
-    """Sales without a card; their tills' lines say so."""
+def _unclaimed(rules: YearRules, at: datetime, total_minor: int) -> list[Double]:
+    """Sales of the day that nobody claimed yet, the nearest in time first."""
+    start, end = _day_of(at, rules.zone)
+    outcomes = Outcome.objects.filter(lane=OuterRef("lane"), terminal_id=OuterRef("terminal_id"), seq=OuterRef("seq"))
+    apart = Abs(Extract(ExpressionWrapper(F("at") - Value(at), DurationField()), "epoch"))
     sales = Purchase.objects.filter(
-        tax_year=year, kind="sale", at__gte=start, at__lt=end, amount_minor=total_minor
-    ).exclude(line__contains="\nkt1.")
-    named = list(sales.values_list("terminal_id", "seq", "at")[:DOUBLES_AT_MOST])
-    terminals, seqs = [terminal_id for terminal_id, _, _ in named], [seq for _, seq, _ in named]
-    waiting = Outcome.objects.filter(
-        lane__in={lane_of(terminal_id) for terminal_id in terminals},
-        terminal_id__in=terminals, seq__in=seqs, status="unclaimed",
-    )  # fmt: skip
-    open_ones = set(waiting.values_list("terminal_id", "seq"))
-    return [Double(*row, own=False) for row in named if row[:2] in open_ones]
+        Exists(outcomes.filter(status="unclaimed")),
+        tax_year=rules.year, kind="sale", at__gte=start, at__lt=end, amount_minor=total_minor,
+    ).order_by(apart, "terminal_id", "seq")  # fmt: skip
+    return [Double(*row, own=False) for row in sales.values_list("terminal_id", "seq", "at")[:DOUBLES_AT_MOST]]
 
 
 def alike(dispute: Dispute) -> list[Dispute]:

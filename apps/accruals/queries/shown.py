@@ -27,6 +27,7 @@ HELD_A_PAGE: Final = 50
 PURCHASES_A_PAGE: Final = 50
 LOOKED_AT: Final = 60  # entries, for the newest purchases
 ENTERED_BY_OFFICE: Final = StoreName(OFFICE_NAME, OFFICE_NAME)
+Named = tuple[tuple[Words, int], ...]  # amounts in minor units with the names of their tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class HeldRow:
     purchase: HeldPurchase
     shop: StoreName | None
     scheme: Scheme
-    tiers: tuple[tuple[Words, int], ...]
+    tiers: Named
 
     @property
     def total_minor(self) -> int:
@@ -72,7 +73,7 @@ class PurchaseRow:
     at: datetime
     shop: StoreName | None
     scheme: Scheme
-    tiers: tuple[tuple[Words, int], ...]
+    tiers: Named
     terminal_id: int
     seq: int
     can_be_withdrawn: bool
@@ -98,7 +99,7 @@ class FoundRow:
     purchase: FoundPurchase
     shop: StoreName | None
     scheme: Scheme
-    tiers: tuple[tuple[Words, int], ...]
+    tiers: Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +141,12 @@ def found_page(resident_ref: UUID, search: Search, years: Sequence[TaxYear], *, 
     return FoundPage(rows, pages.get_page(page), found.sum_minor, scheme)
 
 
-def _named(scheme: Scheme, row: FoundPurchase) -> tuple[tuple[Words, int], ...]:
+def _named(scheme: Scheme, row: FoundPurchase) -> Named:
     amounts = dict(zip(row.tiers, row.amounts_minor, strict=True))
     return named_tiers(scheme, amounts)
 
 
-def named_tiers(scheme: Scheme, amounts: Mapping[str, int]) -> tuple[tuple[Words, int], ...]:
+def named_tiers(scheme: Scheme, amounts: Mapping[str, int]) -> Named:
     """Amounts by tier with the tiers' names, in the scheme's order; a tier that it does not know keeps its code."""
     known = [(tier.name, amounts[tier.code]) for tier in scheme.tiers if amounts.get(tier.code)]
     codes = {tier.code for tier in scheme.tiers}
@@ -218,8 +219,7 @@ def _held_rows(held: Sequence[HeldPurchase]) -> list[HeldRow]:
 
 
 def _held_row(purchase: HeldPurchase, shop: StoreName | None, scheme: Scheme) -> HeldRow:
-    tiers = [(tier.name, purchase.amounts[tier.code]) for tier in scheme.tiers if purchase.amounts.get(tier.code)]
-    return HeldRow(purchase, shop, scheme, tuple(tiers))
+    return HeldRow(purchase, shop, scheme, named_tiers(scheme, purchase.amounts))
 
 
 def _counted_rows(entries: Sequence[Entry], year: TaxYear) -> tuple[PurchaseRow, ...]:

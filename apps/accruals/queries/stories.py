@@ -10,7 +10,7 @@ from django.db import connection
 
 from apps.accruals.answers import ANSWERABLE
 from apps.accruals.models import TEST_RUN, Entry, Withheld
-from apps.accruals.queries.shown import named_tiers, shop_of
+from apps.accruals.queries.shown import Named, named_tiers, shop_of
 from apps.accruals.searching import Booked, Folded, Standing, folded, withheld_standing
 from apps.kernel.database import Cursor, raw_connection
 from apps.merchants.queries import StoreName
@@ -20,7 +20,7 @@ from apps.purchases.queries import rules_of
 from apps.purchases.records import instant_of, read_line
 from apps.purchases.rulings import Ruling, follow_ruled
 from apps.residents.judging import CARD_CLONED
-from apps.schemes.document import Scheme, Words
+from apps.schemes.document import Scheme
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import open_years, scheme_of
 
@@ -37,7 +37,7 @@ class Happened(NamedTuple):
 
     at: datetime
     kind: str
-    tiers: tuple[tuple[Words, int], ...]
+    tiers: Named
     status: str = ""
     code: str = ""
     of_return: bool = False
@@ -67,7 +67,7 @@ class Story:
     can_be_withdrawn: bool
 
     @property
-    def tiers(self) -> tuple[tuple[Words, int], ...]:
+    def tiers(self) -> Named:
         """What is left, with the tiers' names."""
         return named_tiers(self.scheme, self.left)
 

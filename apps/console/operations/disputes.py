@@ -38,12 +38,10 @@ def look_at_dispute(dispute: Dispute, *, access: Access, opens_protected: bool) 
 
 def look_at_photo(dispute: Dispute, *, access: Access, opens_protected: bool) -> bytes:
     """The photo of a dispute as JPEG. Raises ForNamedOfficers, PhotoMissing and what opening the vault raises."""
-    what = f"dispute-photo {dispute.number}"
+    check_may_open(dispute, access=access, opens_protected=opens_protected)
     if dispute.photo is None:
         raise PhotoMissing("There is no photo: none was sent, or it is deleted since the dispute is decided.")
-    if not opens_protected and is_protected(dispute.resident_ref):
-        _looked(dispute, what, access, opens_protected=False)
-    return open_photo(dispute.photo, what=what, access=access, at=timezone.now())
+    return open_photo(dispute.photo, what=f"dispute-photo {dispute.number}", access=access, at=timezone.now())
 
 
 def read_dispute_letter(dispute: Dispute, *, language: Language, access: Access, opens_protected: bool) -> File:
@@ -52,8 +50,13 @@ def read_dispute_letter(dispute: Dispute, *, language: Language, access: Access,
     return letter_file(letter_of_dispute(page_of_dispute(dispute)), language=language)
 
 
-def _looked(dispute: Dispute, what: str, access: Access, *, opens_protected: bool) -> None:
-    is_refused = not opens_protected and is_protected(dispute.resident_ref)
-    record_accesses(access, [dispute.resident_ref], what=REFUSED if is_refused else what, at=timezone.now())
-    if is_refused:
+def check_may_open(dispute: Dispute, *, access: Access, opens_protected: bool) -> None:
+    """Whether the officer may see the dispute, and so decide it; who may not is on record. Raises ForNamedOfficers."""
+    if not opens_protected and is_protected(dispute.resident_ref):
+        record_accesses(access, [dispute.resident_ref], what=REFUSED, at=timezone.now())
         raise ForNamedOfficers("The resident is protected: an officer for protected residents has to look at it.")
+
+
+def _looked(dispute: Dispute, what: str, access: Access, *, opens_protected: bool) -> None:
+    check_may_open(dispute, access=access, opens_protected=opens_protected)
+    record_accesses(access, [dispute.resident_ref], what=what, at=timezone.now())

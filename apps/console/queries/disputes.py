@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.accruals.models import UNDECIDED, Dispute
 from apps.accruals.queries.sales import Double, Happening, alike, doubles_of
+from apps.accruals.queries.shown import Named, named_tiers
 from apps.merchants.queries import StoreName, store_names
 from apps.refunds.queries.disputes import (
     FILTERS,
@@ -16,12 +17,11 @@ from apps.refunds.queries.disputes import (
     Offered,
     disputes_at,
     disputes_by_stage,
-    named,
     offered_on,
     page_of_dispute,
     scheme_in,
 )
-from apps.schemes.document import Tier, Words
+from apps.schemes.document import Tier
 
 DISPUTES_A_PAGE: Final = 50
 
@@ -48,7 +48,7 @@ class Examined:
 
     page: DisputePage
     tiers: list[Tier]
-    history: list[tuple[Happening, list[tuple[Words, int]]]]
+    history: list[tuple[Happening, Named]]
     doubles: list[tuple[Double, StoreName | None]]
     alike: list[Dispute]
 
@@ -80,7 +80,7 @@ def examined(dispute: Dispute) -> Examined:
     return Examined(
         page,
         offered_for(dispute).tiers,
-        [(one, named(page.scheme, one.amounts)) for one in (page.sale.history if page.sale else ())],
+        [(one, named_tiers(page.scheme, one.amounts)) for one in (page.sale.history if page.sale else ())],
         [(double, shops.get(double.terminal_id)) for double in doubles],
         alike(dispute) if dispute.kind == Dispute.Kind.MISSING else [],
     )

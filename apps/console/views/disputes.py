@@ -16,7 +16,13 @@ from apps.audit.access import Access
 from apps.console.dispute_forms import AppealVerdictForm, QuestionForm, VerdictForm
 from apps.console.guard import actor_of, auditors_only, standing_in
 from apps.console.opened import access_to
-from apps.console.operations.disputes import ForNamedOfficers, look_at_dispute, look_at_photo, read_dispute_letter
+from apps.console.operations.disputes import (
+    ForNamedOfficers,
+    check_may_open,
+    look_at_dispute,
+    look_at_photo,
+    read_dispute_letter,
+)
 from apps.console.problems import in_words
 from apps.console.queries.disputes import Examined, disputes_page, offered_for
 from apps.console.views.purposes import ask_purpose
@@ -32,9 +38,7 @@ from apps.refunds.queries.disputes import DisputeMissing, dispute_of
 @require_safe
 def disputes(request: HttpRequest) -> HttpResponse:
     """Disputes by stage and kind, those that are due first."""
-    found = disputes_page(
-        request.GET.get("stage", ""), request.GET.get("kind", ""), page=request.GET.get("page")
-    )  # fmt: skip
+    found = disputes_page(request.GET.get("stage", ""), request.GET.get("kind", ""), page=request.GET.get("page"))
     return render(request, "console/disputes.html", {"found": found})
 
 
@@ -89,7 +93,7 @@ def ask(request: HttpRequest, dispute_id: int) -> HttpResponse:
     form = QuestionForm(request.POST)
     return _act(
         request,
-        dispute_id,
+        _found(dispute_id),
         {"question": form},
         lambda: adjudicating.ask(dispute_id, **form.cleaned_data, at=timezone.now(), actor=actor_of(request)),
         _("The resident is asked."),
@@ -104,7 +108,7 @@ def propose(request: HttpRequest, dispute_id: int) -> HttpResponse:
     form = _verdict_form(found, request)
     return _act(
         request,
-        dispute_id,
+        found,
         {"verdict": form},
         lambda: adjudicating.propose(
             dispute_id, _verdict(form), office=standing_in(request).office or _("Refund office"), at=timezone.now(),
@@ -121,7 +125,7 @@ def approve(request: HttpRequest, dispute_id: int) -> HttpResponse:
     shown = request.POST.get("shown", "")
     return _act(
         request,
-        dispute_id,
+        _found(dispute_id),
         {},
         lambda: adjudicating.approve(dispute_id, shown=shown, at=timezone.now(), actor=actor_of(request)),
         _("The dispute is decided, and what it changes is changed."),
@@ -134,7 +138,7 @@ def send_back(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """Take a proposal back."""
     return _act(
         request,
-        dispute_id,
+        _found(dispute_id),
         {},
         lambda: adjudicating.send_back(dispute_id, at=timezone.now(), actor=actor_of(request)),
         _("The proposal is taken back."),
@@ -145,10 +149,11 @@ def send_back(request: HttpRequest, dispute_id: int) -> HttpResponse:
 @require_POST
 def decide_appeal(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """Decide an appeal."""
-    form = _verdict_form(_found(dispute_id), request)
+    found = _found(dispute_id)
+    form = _verdict_form(found, request)
     return _act(
         request,
-        dispute_id,
+        found,
         {"verdict": form},
         lambda: adjudicating.decide_appeal(dispute_id, _verdict(form), at=timezone.now(), actor=actor_of(request)),
         _("The appeal is decided, and what it changes is changed."),
@@ -156,20 +161,20 @@ def decide_appeal(request: HttpRequest, dispute_id: int) -> HttpResponse:
 
 
 def _act(
-    request: HttpRequest,
-    dispute_id: int,
-    sent: dict[str, forms.Form],
-    act: Callable[[], object],
-    said: str,
+    request: HttpRequest, found: Dispute, sent: dict[str, forms.Form], act: Callable[[], object], said: str
 ) -> HttpResponse:
-    """Do something to a dispute that is open to the officer; a form that is not right is shown again."""
-    found = _found(dispute_id)
+    """Do something to a dispute that the officer opened and may see; a form that is not right is shown again."""
     access = access_to(request, found.resident_ref)
     if access is None:
         return _purpose(request, found)
+    try:
+        check_may_open(found, access=access, opens_protected=standing_in(request).opens_protected)
+    except ForNamedOfficers as error:
+        messages.error(request, in_words(error))
+        return redirect("disputes")
     if not all(form.is_valid() for form in sent.values()):
         return _page(request, found, **sent)
-    return done(request, act, said, redirect("dispute", dispute_id=dispute_id))
+    return done(request, act, said, redirect("dispute", dispute_id=found.pk))
 
 
 def _found(dispute_id: int) -> Dispute:

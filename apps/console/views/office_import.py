@@ -1,8 +1,7 @@
 """The register's table, sent by a clerk. The file stays in memory: nothing of it is written to a disk in clear."""
 
-from typing import Any, Final
+from typing import Final
 
-from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -10,23 +9,14 @@ from django.views.decorators.http import require_http_methods
 
 from apps.console.defects import defect_words
 from apps.console.guard import actor_of, clerks_only
-from apps.console.office_forms import ImportForm
+from apps.console.office_forms import FILE_MAX_BYTES, ImportForm
 from apps.console.problems import in_words
 from apps.console.views.office_frame import page
 from apps.kernel.errors import KanpuError
+from apps.kernel.uploads import InMemory
 from apps.residents.operations.importing.upload import Uploaded, register_upload
 
-FILE_MAX_BYTES: Final = 5 * 2**20
-FORM_MAX_BYTES: Final = 2**16  # what stands beside the file in a form
 DEFECTS_SHOWN: Final = 100
-
-
-class InMemory(MemoryFileUploadHandler):
-    """Keeps files of up to FILE_MAX_BYTES in memory, and none anywhere else."""
-
-    def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *rest: Any) -> None:  # noqa: ARG002,N803
-        """Whether the whole request is small enough."""
-        self.activated = content_length <= FILE_MAX_BYTES + FORM_MAX_BYTES
 
 
 @csrf_exempt  # by the inner view instead: Django reads a form, files and all, to look at its token
@@ -34,7 +24,7 @@ class InMemory(MemoryFileUploadHandler):
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_register(request: HttpRequest) -> HttpResponse:
     """Say how a file is held before anything of it is read; the form's token is looked at after that."""
-    request.upload_handlers = [InMemory(request)]
+    request.upload_handlers = [InMemory(request, FILE_MAX_BYTES)]
     return _import(request)
 
 

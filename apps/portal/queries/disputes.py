@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accruals.models import Dispute
 from apps.accruals.queries.sales import SaleSeen, sale_seen
-from apps.accruals.queries.shown import shop_of
+from apps.accruals.queries.shown import Named, named_tiers, shop_of
 from apps.merchants.queries import StoreName
 from apps.portal.queries.purchases import PurchaseUnknown
 from apps.purchases.following import Key
@@ -18,11 +18,10 @@ from apps.refunds.queries.disputes import (
     DisputePage,
     dispute_of,
     disputes_of_resident,
-    named,
     offered_on,
     page_of_dispute,
 )
-from apps.schemes.document import Scheme, Tier, Words
+from apps.schemes.document import Scheme, Tier
 
 DISPUTES_A_PAGE: Final = 20
 
@@ -37,9 +36,9 @@ class Disputable:
     tiers: list[Tier]
 
     @property
-    def sold(self) -> list[tuple[Words, int]]:
+    def sold(self) -> Named:
         """What the purchase has as it stands, by tier."""
-        return named(self.scheme, self.sale.sold)
+        return named_tiers(self.scheme, self.sale.sold)
 
 
 def own_disputes(ref: UUID, *, page: str | None) -> "Page[Dispute]":

@@ -13,6 +13,7 @@ from apps.accruals.models import Dispute
 from apps.accruals.operations.amending import AmountsInvalid
 from apps.accruals.operations.claiming import ClaimNotResident
 from apps.accruals.operations.withdrawing import PurchaseMissing
+from apps.accruals.queries.shown import named_tiers
 from apps.portal.dispute_forms import MissingAmountsForm, NotMineForm, WhereForm, WrongTierForm
 from apps.portal.guard import resident_page
 from apps.portal.operations.disputes import dispute_own, report_own_missing
@@ -28,7 +29,7 @@ from apps.refunds.operations.disputing import (
     check_missing,
     check_objection,
 )
-from apps.refunds.queries.disputes import Offered, named, offered_on
+from apps.refunds.queries.disputes import Offered, offered_on
 
 ABOUT_A_PURCHASE = (Dispute.Kind.NOT_MINE, Dispute.Kind.WRONG_TIER)
 
@@ -76,7 +77,7 @@ def _objected(
         raise Http404(str(error)) from error
     except (AlreadyDisputed, TooManyDisputes) as error:
         return _refused(request, error)
-    return _purchase_page(request, found, kind, form, said=named(found.scheme, amounts), checked=True)
+    return _purchase_page(request, found, kind, form, said=named_tiers(found.scheme, amounts), checked=True)
 
 
 def _purchase_page(
@@ -122,7 +123,7 @@ def _reported(
         return _missing_page(request, where, what=what, offered=offered)
     except (AlreadyDisputed, TooManyDisputes) as error:
         return _refused(request, error)
-    shown = {"what": what, "offered": offered, "said": named(offered.scheme, told.amounts), "told": told}
+    shown = {"what": what, "offered": offered, "said": named_tiers(offered.scheme, told.amounts), "told": told}
     return _missing_page(request, where, checked=True, **shown)
 
 

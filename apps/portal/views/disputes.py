@@ -6,10 +6,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.kernel.documents.render import DocumentUnprintable
 from apps.kernel.errors import KanpuError
+from apps.kernel.uploads import InMemory
 from apps.portal.dispute_forms import AnswerForm, DisputeAppealForm, PhotoAnswerForm
 from apps.portal.guard import resident_page
 from apps.portal.operations.disputes import answer_own_question, appeal_own, withdraw_own_dispute
@@ -21,7 +23,7 @@ from apps.refunds.operations.deciding import TooLate
 from apps.refunds.operations.disputing import DisputeClosed, PhotoNotAsked
 from apps.refunds.queries.disputes import DisputeMissing, DisputePage, letter_of_dispute
 from apps.refunds.templatetags.kanpu import language
-from apps.residents.pictures import PictureRefused
+from apps.residents.pictures import MOST_BYTES, PictureRefused
 from apps.residents.vault.keys import VaultKeysMissing, VaultKeysOutdated
 
 
@@ -54,10 +56,17 @@ def letter(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpRespons
         return redirect("my-dispute", dispute_id=dispute_id)
 
 
+@csrf_exempt  # by the inner view instead: Django reads a form, files and all, to look at its token
 @require_POST
 @resident_page(Right.DISPUTE)
 def answer(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpResponse:
-    """Answer the office's question."""
+    """Answer the office's question; how a photo is held is said before anything of it is read."""
+    request.upload_handlers = [InMemory(request, MOST_BYTES)]
+    return _answer(request, viewer, dispute_id)
+
+
+@csrf_protect
+def _answer(request: HttpRequest, viewer: Viewer, dispute_id: int) -> HttpResponse:
     found = _found(viewer, dispute_id)
     form = _answer_form(found)(request.POST, request.FILES)
     if not form.is_valid():

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -27,6 +27,8 @@ from apps.residents.models import Photo
 from apps.residents.operations.messages import tell
 from apps.residents.operations.photos import keep_photo
 from apps.residents.queries import was_resident
+
+OPENING_LOCK: Final = 20150912  # the class of the advisory locks taken by resident
 
 
 class AlreadyDisputed(KanpuError):
@@ -104,8 +106,10 @@ def check_missing(resident_ref: UUID, missing: Missing, *, now: datetime) -> Yea
     return rules
 
 
+@transaction.atomic
 def dispute_purchase(resident_ref: UUID, key: Key, objection: Objection, *, at: datetime, actor: str) -> Dispute:
     """Dispute a counted purchase. Raises what check_objection raises, and TooManyDisputes."""
+    _one_at_a_time(resident_ref)
     sale = check_objection(resident_ref, key, objection)
     return _open(
         resident_ref,
@@ -123,8 +127,10 @@ def dispute_purchase(resident_ref: UUID, key: Key, objection: Objection, *, at: 
     )
 
 
+@transaction.atomic
 def report_missing(resident_ref: UUID, missing: Missing, *, words: str, at: datetime, actor: str) -> Dispute:
     """Report a purchase that is not there. Raises what check_missing raises, and TooManyDisputes."""
+    _one_at_a_time(resident_ref)
     rules = check_missing(resident_ref, missing, now=at)
     return _open(
         resident_ref,
@@ -142,17 +148,19 @@ def report_missing(resident_ref: UUID, missing: Missing, *, words: str, at: date
     )
 
 
+def _one_at_a_time(resident_ref: UUID) -> None:
+    """Until commit nobody else opens a dispute of the resident's: what was sent twice is found to be the same."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [OPENING_LOCK, str(resident_ref)])
+
+
 def _open(resident_ref: UUID, fields: Mapping[str, Any], *, at: datetime, actor: str) -> Dispute:
     if Dispute.objects.filter(resident_ref=resident_ref, state__in=UNFINISHED).count() >= OPEN_AT_MOST:
         raise TooManyDisputes(f"{OPEN_AT_MOST} disputes are open. Wait for an answer, or withdraw one.")
     due_date = reply_due_date(timezone.localdate(at))
-    try:
-        with transaction.atomic():
-            dispute = Dispute.objects.create(resident_ref=resident_ref, opened_at=at, reply_due_date=due_date, **fields)
-            record(dispute, "dispute.open", at=at, actor=actor, kind=dispute.kind)
-            tell([resident_ref], "dispute_received", at=at, number=dispute.number, dispute=dispute.pk)
-    except IntegrityError as error:
-        raise AlreadyDisputed("This was disputed a moment ago: look at your disputes.") from error
+    dispute = Dispute.objects.create(resident_ref=resident_ref, opened_at=at, reply_due_date=due_date, **fields)
+    record(dispute, "dispute.open", at=at, actor=actor, kind=dispute.kind)
+    tell([resident_ref], "dispute_received", at=at, number=dispute.number, dispute=dispute.pk)
     return dispute
 
 

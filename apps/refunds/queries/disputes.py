@@ -11,14 +11,13 @@ from django.utils import timezone
 
 from apps.accruals.models import DECIDED, UNDECIDED, UNFINISHED, Dispute, DisputeState
 from apps.accruals.queries.sales import SaleSeen, sale_seen
-from apps.accruals.queries.shown import shop_of
+from apps.accruals.queries.shown import Named, named_tiers, shop_of
 from apps.kernel.errors import KanpuError
 from apps.merchants.queries import StoreName
-from apps.purchases.following import Amounts
 from apps.purchases.queries import year_rules
 from apps.refunds.models import Run, RunState
 from apps.refunds.queries.decisions import both
-from apps.schemes.document import Scheme, Tier, Words
+from apps.schemes.document import Scheme, Tier
 from apps.schemes.queries import scheme_of, tax_year
 
 FILTERS: Final[Mapping[str, Q]] = {
@@ -89,19 +88,19 @@ class DisputePage:
         return (self.dispute.reply_due_date - self.today) // timedelta(days=1)
 
     @property
-    def said(self) -> list[tuple[Words, int]]:
+    def said(self) -> Named:
         """What the resident says was bought, by tier."""
-        return named(self.scheme, self.dispute.amounts)
+        return named_tiers(self.scheme, self.dispute.amounts)
 
     @property
-    def decided(self) -> list[tuple[Words, int]]:
+    def decided(self) -> Named:
         """What was decided to have been bought, by tier."""
-        return named(self.scheme, self.dispute.decided_amounts)
+        return named_tiers(self.scheme, self.dispute.decided_amounts)
 
     @property
-    def sold(self) -> list[tuple[Words, int]]:
+    def sold(self) -> Named:
         """What the purchase has as it stands, by tier."""
-        return named(self.scheme, self.sale.sold) if self.sale else []
+        return named_tiers(self.scheme, self.sale.sold) if self.sale else ()
 
     @property
     def total_minor(self) -> int:
@@ -120,11 +119,6 @@ class DisputePage:
         if self.dispute.state == DisputeState.PROPOSED:
             return DisputeState.ANSWERED if self.dispute.answered_at else DisputeState.OPEN
         return self.dispute.state
-
-
-def named(scheme: Scheme, amounts: Amounts) -> list[tuple[Words, int]]:
-    """Amounts by tier with the tiers' names, in the scheme's order."""
-    return [(tier.name, amounts[tier.code]) for tier in scheme.tiers if tier.code in amounts]
 
 
 def page_of_dispute(dispute: Dispute) -> DisputePage:
