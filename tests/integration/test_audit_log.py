@@ -304,39 +304,6 @@ def test_a_death_between_file_and_database_is_made_good(log: Path, settings: Any
     assert outside.kept_leaves(log) == 46
 
 
-def test_a_checkpoint_that_only_the_files_have_is_taken_up(log: Path, settings: Any) -> None:
-    _happen(6)
-    sequence_all()
-    with pytest.MonkeyPatch.context() as patch:  # the power went between the file and the row
-        patch.setattr(Checkpoint.objects, "create", _power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            write_checkpoint(settings.KANPU_AUDIT_LOG, settings.KANPU_AUDIT_KEY, at=timezone.now())
-    assert {finding.kind for finding in _found(log)} == {"checkpoint"}
-    _happen(2)
-    _keep(settings)
-    assert _found(log) == []
-    assert list(Checkpoint.objects.order_by("size").values_list("size", flat=True))[-2:] == [46, 48]
-
-
-def _power_cut(**_row: object) -> None:
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("kept", [5, 30, 60, 90])
-def test_half_a_checkpoint_at_the_end_is_replaced_by_the_next(log: Path, settings: Any, kept: int) -> None:
-    path = log / "checkpoints"
-    whole = path.read_bytes()
-    _happen(2)
-    _keep(settings)
-    path.write_bytes(path.read_bytes()[: len(whole) + kept])
-    with _superuser() as cursor:
-        cursor.execute("DELETE FROM audit_checkpoint WHERE size = 42")
-    _happen(2)
-    _keep(settings)
-    assert _found(log) == []
-    assert verify_log(log).checkpoints == 5
-
-
 def _leaves(first: int, end: int) -> list[bytes]:
     rows = LogEntry.objects.filter(position__gte=first, position__lt=end).order_by("position")
     return [bytes(leaf) for leaf in rows.values_list("leaf", flat=True)]

@@ -16,9 +16,12 @@ from django.utils import timezone
 
 from apps.audit import outside
 from apps.audit.models import Checkpoint
+from apps.audit.notes import ORIGIN
 from apps.audit.operations import record_event
 from apps.audit.queries.verifying import verify_log
 from tests.audit_logs import await_earlier_transactions
+
+HALF = ORIGIN.encode()
 
 
 @pytest.fixture
@@ -34,6 +37,11 @@ def _handlers() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+def await_and_sequence() -> None:
+    await_earlier_transactions()
+    call_command("sequence_audit_log", once=True, stdout=StringIO())
 
 
 def happen() -> None:
@@ -66,16 +74,30 @@ def test_it_goes_on_when_the_database_was_away(folder: Path, monkeypatch: pytest
     assert Checkpoint.objects.get().size == 1
 
 
-@pytest.mark.parametrize("end", [b"\n2", b"\n\n\xe2", b"\n\n\xe2\x80\x94 kanpu/audit"])
+@pytest.mark.parametrize("end", [b"", b"\n2", b"\n\n\xe2", b"\n\n\xe2\x80\x94 kanpu/audit"])
 def test_a_checkpoint_half_written_when_it_died_spoils_none_that_follows(folder: Path, end: bytes) -> None:
     happen()
-    await_earlier_transactions()
-    call_command("sequence_audit_log", once=True, stdout=StringIO())
-    note = next(outside.kept_notes(folder)).encode()
+    await_and_sequence()
     with (folder / "checkpoints").open("ab") as file:
-        file.write(note[: note.index(b"\n")] + end)
+        file.write(HALF + end)
     happen()
-    await_earlier_transactions()
-    call_command("sequence_audit_log", once=True, stdout=StringIO())
+    await_and_sequence()
     found = verify_log(folder)
     assert (found.checkpoints, found.findings) == (2, [])
+
+
+def test_a_checkpoint_that_only_the_files_have_is_taken_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    happen()
+    with monkeypatch.context() as patch:  # the power went between the file and the row
+        patch.setattr(Checkpoint.objects, "create", _power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            await_and_sequence()
+    assert {finding.kind for finding in verify_log(folder).findings} == {"checkpoint"}
+    happen()
+    await_and_sequence()
+    assert verify_log(folder).findings == []
+    assert list(Checkpoint.objects.order_by("size").values_list("size", flat=True)) == [1, 2]
+
+
+def _power_cut(**_row: object) -> None:
+    raise KeyboardInterrupt
