@@ -79,8 +79,8 @@ def _part(arguments: argparse.Namespace) -> None:
 def _hot_path(folder: Path, arguments: argparse.Namespace) -> table.Figures:
     from bench import hot_path  # noqa: PLC0415 - its models need Django set up
 
-    purchases = 10_000 if arguments.quick else 250_000
-    return hot_path.measure(folder, purchases=purchases, rounds=arguments.rounds, said=_say)
+    purchases, waiting = (16_000, 30_000) if arguments.quick else (250_000, 250_000)
+    return hot_path.measure(folder, purchases=purchases, waiting=waiting, rounds=arguments.rounds, said=_say)
 
 
 def _year_end(folder: Path, arguments: argparse.Namespace) -> table.Figures:
@@ -93,7 +93,7 @@ def _year_end(folder: Path, arguments: argparse.Namespace) -> table.Figures:
 def _pages(folder: Path, arguments: argparse.Namespace) -> table.Figures:
     from bench import pages  # noqa: PLC0415
 
-    entries, per_s = (400_000, 40) if arguments.quick else (20_000_000, 10)  # a page is measured, not a queue
+    entries, per_s = (400_000, 25) if arguments.quick else (20_000_000, 10)  # a page is measured, not a queue
     return pages.measure(folder, entries=entries, per_s=per_s, rounds=arguments.rounds, said=_say)
 
 

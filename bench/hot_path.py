@@ -15,9 +15,8 @@ from bench import counting
 from bench.load import Sent, request_bytes, send
 from bench.memory import peak_mb
 from bench.rivals.models import Purchase
-from bench.shop import Shop, open_shop
+from bench.shop import A_BATCH, Shop, open_shop
 
-A_BATCH: Final = 100
 CONNECTIONS: Final = 4
 PATHS: Final = {"accept": "/v1/purchases", "typical": "/bench/typical", "bare": "/bench/bare"}
 TABLES: Final = {"accept": "purchases_purchase", "typical": "rivals_purchase", "bare": "rivals_purchase"}
@@ -35,6 +34,7 @@ class Bench:
 
     def lanes(self, path: str, purchases: int, *, size: int = A_BATCH, real: bool = False) -> list[list[bytes]]:
         """Requests for so many purchases, each terminal's on one connection."""
+        assert purchases % size == 0, f"{purchases} purchases are no whole requests"
         lanes: list[list[bytes]] = [[] for _ in range(CONNECTIONS)]
         terminals, chain = list(self.shop.keys), "own" if path == PATHS["accept"] else "rivals"
         for number in range(purchases // size):
@@ -55,8 +55,13 @@ class Bench:
         return sent
 
 
-def measure(folder: Path, *, purchases: int, rounds: int, said: Callable[[str], None]) -> dict[str, int | float]:
-    """All figures of the path; each the median of the rounds, which take turns. `purchases` are those of a round."""
+def measure(
+    folder: Path, *, purchases: int, waiting: int, rounds: int, said: Callable[[str], None]
+) -> dict[str, int | float]:
+    """All figures of the path; each the median of the rounds, which take turns.
+
+    `purchases` are those that a round accepts, `waiting` those that wait for the workers of a round.
+    """
     said("enrolling terminals, issuing cards")
     shop = open_shop(folder)
     with connection.schema_editor() as editor:
@@ -66,7 +71,7 @@ def measure(folder: Path, *, purchases: int, rounds: int, said: Callable[[str], 
         _accepting(bench, purchases, rounds)
         _latency(bench, purchases)
         bench.figures["api_rss_mb"] = peak_mb(processes, "web")
-        counting.measure(bench, purchases, rounds)
+        counting.measure(bench, waiting, rounds)
     return bench.figures
 
 

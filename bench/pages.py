@@ -36,9 +36,9 @@ YEAR: Final = 2017
 FEW: Final = 200_000
 A_RESIDENT: Final = 100  # entries, about
 OF_THE_HEAVY: Final = 3_000
-TERMINALS: Final = 500
+TERMINALS: Final = 100
 CONNECTIONS: Final = 4
-A_TURN: Final = 20  # requests to one server before it is the other's turn
+A_TURN: Final = 10  # requests to one server before it is the other's turn
 YEAR_PAGE: Final = f"/year/{YEAR}"
 EMPTY: Final = "/bench/empty"  # a view that does nothing: what the server itself costs
 OTHER_PAGES: Final = ("held", "cards", "choices", "registration", "decisions", "accesses")
@@ -95,8 +95,9 @@ def measure(
             _count(number)
     p50, p99 = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(_web(folder / "logs" / name, name)) for name in (few, many)}
-        _by_turns(ports, readers[:A_TURN], per_s)  # the processes have read what they keep
+        started = {name: stack.enter_context(_web(folder / "logs" / name, name)) for name in (few, many)}
+        ports = {name: port_when_up() for name, port_when_up in started.items()}
+        _by_turns(ports, (readers * 3)[: 3 * A_TURN], 0)  # the processes have read what they keep
         for number in range(rounds):
             for name, sent in _by_turns(ports, readers[number * requests :][:requests], per_s).items():
                 p50[name].append(sent.percentile_ms(50))
@@ -223,17 +224,21 @@ def _enter(address: str, a_day: int, first: int, last: int) -> None:
 
 
 @contextmanager
-def _web(logs: Path, database: str) -> Iterator[int]:
-    """A web server of its own on a database. Yields its port."""
+def _web(logs: Path, database: str) -> Iterator[Callable[[], int]]:
+    """A web server of its own on a database. Yields what waits for it and returns its port."""
     processes, port, address = Processes(Path(settings.BASE_DIR), logs), free_port(), os.environ["DATABASE_URL"]
     os.environ["DATABASE_URL"] = address.rpartition("/")[0] + f"/{database}"
     try:
         processes.start("web", web_command(port), with_keys=False)
     finally:
         os.environ["DATABASE_URL"] = address
-    try:
+
+    def when_up() -> int:
         processes.wait_for(f"http://127.0.0.1:{port}/v1/keys")
-        yield port
+        return port
+
+    try:
+        yield when_up
     finally:
         processes.stop()
 

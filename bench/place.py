@@ -48,5 +48,6 @@ def _set_up() -> None:
     from config.celery import app  # noqa: PLC0415
 
     app.set_default()
-    call_command("migrate", verbosity=0)
-    call_command("distribute_tables", "--if-available", stdout=io.StringIO())
+    if MIGRATED not in os.environ:
+        call_command("migrate", verbosity=0)
+        call_command("distribute_tables", "--if-available", stdout=io.StringIO())

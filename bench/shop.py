@@ -33,9 +33,10 @@ from apps.residents.models import SealingKey as PublicKey
 from apps.residents.operations import issue_cards, make_keys, register_residents
 from apps.schemes.operations import SHIPPED, load_scheme
 
+A_BATCH: Final = 100  # purchases a request
 YEAR: Final = 2017
 TERMINALS: Final = 200
-RESIDENTS: Final = 5_000
+RESIDENTS: Final = 2_000
 OPENING: Final = datetime(YEAR, 1, 1, 9, tzinfo=timezone(timedelta(hours=9)))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
@@ -104,8 +105,8 @@ def _worker(folder: Path) -> Iterator[None]:
     processes = Processes(Path(settings.BASE_DIR), folder / "logs")
     processes.start("worker", [*worker_command(), "--concurrency", "1"], with_keys=False)
     try:
-        time.sleep(5)
-        processes.check()
+        while not current_app.control.ping(timeout=0.5):
+            processes.check()
         yield
     finally:
         processes.stop()
