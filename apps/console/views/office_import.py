@@ -13,8 +13,8 @@ from apps.console.office_forms import FILE_MAX_BYTES, ImportForm
 from apps.console.problems import in_words
 from apps.console.views.office_frame import page
 from apps.kernel.errors import KanpuError
-from apps.kernel.uploads import InMemory
 from apps.residents.operations.importing.upload import Uploaded, register_upload
+from apps.residents.uploads import InMemory
 
 DEFECTS_SHOWN: Final = 100
 

@@ -11,7 +11,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.kernel.documents.render import DocumentUnprintable
 from apps.kernel.errors import KanpuError
-from apps.kernel.uploads import InMemory
 from apps.portal.dispute_forms import AnswerForm, DisputeAppealForm, PhotoAnswerForm
 from apps.portal.guard import resident_page
 from apps.portal.operations.disputes import answer_own_question, appeal_own, withdraw_own_dispute
@@ -24,6 +23,7 @@ from apps.refunds.operations.disputing import DisputeClosed, PhotoNotAsked
 from apps.refunds.queries.disputes import DisputeMissing, DisputePage, letter_of_dispute
 from apps.refunds.templatetags.kanpu import language
 from apps.residents.pictures import MOST_BYTES, PictureRefused
+from apps.residents.uploads import InMemory
 from apps.residents.vault.keys import VaultKeysMissing, VaultKeysOutdated
 
 
