@@ -34,6 +34,7 @@ from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator import database
 from apps.simulator.baskets import YEAR
 from apps.simulator.families import MOVING_DAY, NEW_YEAR, Row, moved, register_rows, with_incomes
+from apps.simulator.resident_acts import use_the_portal
 from apps.simulator.tills import make_key, terminal_code
 
 ACTOR = "demo"
@@ -169,7 +170,7 @@ def _amounts(refund: Refund | None) -> tuple[int, int, int]:
     return reduced, standard, refund.entitled_minor
 
 
-def create_logins(path: Path, run: Run) -> list[Login]:
+def create_logins(path: Path, run: Run, residents: Mapping[int, UUID]) -> list[Login]:
     """An account for a resident well below the cap, auditors, who sign the run, and offices; kept at `path`."""
     refunds = Refund.objects.filter(tax_year=YEAR, run=run.number, entitled_minor__lte=SHOWN_REFUND_AT_MOST)
     shown = refunds.order_by("-entitled_minor", "resident_ref").first()
@@ -177,6 +178,7 @@ def create_logins(path: Path, run: Run) -> list[Login]:
     if shown:
         resident = Login("a resident's year", "resident", secrets.token_urlsafe(12))
         Account.objects.create(user=_user(resident), resident_ref=shown.resident_ref)
+        use_the_portal(shown.resident_ref, holder=_kana_of(shown.resident_ref, residents))
         logins.append(resident)
     for role, office, name, shows in OFFICERS:
         officer = Login(shows, name, secrets.token_urlsafe(12))
@@ -184,6 +186,12 @@ def create_logins(path: Path, run: Run) -> list[Login]:
         logins.append(officer)
     write_private(path, json.dumps([asdict(login) for login in logins]))
     return logins
+
+
+def _kana_of(resident_ref: UUID, residents: Mapping[int, UUID]) -> str:
+    """The resident's name as banks write it."""
+    (household,) = (household for household, ref in residents.items() if ref == resident_ref)
+    return register_rows(list(residents))[household]["name_kana"]
 
 
 def read_logins(path: Path) -> list[Login]:

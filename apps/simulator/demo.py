@@ -115,7 +115,7 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
         run = _year_end(stage)
     if options.scheme == "jp-2015":
         cast.write_refunds(folder / "refunds.csv", run, players.residents)
-    logins = cast.create_logins(folder / "accounts.json", run)
+    logins = cast.create_logins(folder / "accounts.json", run, players.residents)
     return (
         _summary(stage, year, run, figures)
         | _audit_log()

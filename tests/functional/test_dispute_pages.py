@@ -1,4 +1,7 @@
-"""A dispute in the browser, in both languages: seen, disputed, a photo blacked out and sent, decided, put right."""
+"""From the letter to the corrected refund in the browser, in both languages.
+
+Activated, seen, disputed, a photo blacked out and sent, decided by two, put right.
+"""
 
 import io
 from collections.abc import Callable
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -17,9 +20,11 @@ from apps.accruals.models import Dispute
 from apps.audit.officers import Role
 from apps.portal.models import Account
 from apps.residents.models import Photo
-from tests.judging import key
+from apps.residents.operations.notices import draw_codes
+from tests.identities import enter
 from tests.offices import PASSWORD, officer
 from tests.pages import assert_fits_in_both_languages
+from tests.signing_in import on_localhost, virtual_authenticator
 from tests.till import RawTill
 from tests.unit.test_pictures import with_place
 from tests.world import World
@@ -69,28 +74,52 @@ def auditor_page(context: BrowserContext, web: str, name: str, dispute: Dispute,
     return page
 
 
+def activate(page: Page, web: str, code: str, say: Words) -> None:
+    """With the letter's code to a passkey of this browser, and to the first page of the own."""
+    virtual_authenticator(page)
+    page.goto(f"{web}/activate")
+    page.get_by_label(say("Code of the letter")).fill(code)
+    page.get_by_label(say("Birth date, as in 1990-04-01 or 19900401")).fill("1990-04-01")
+    page.get_by_role("button", name=say("Continue")).click()
+    page.get_by_label(say("User name")).fill("hanako")
+    page.get_by_role("button", name=say("With a passkey")).click()
+    page.get_by_role("button", name=say("Make the passkey")).click()
+    page.get_by_role("link", name=say("I have them: continue")).click()
+
+
 @pytest.fixture
-def hanako(web: str, world: World) -> RawTill:
-    """A resident who can sign in, and who bought rice that the shop took for something else."""
-    user = User.objects.create_user("hanako", password=PASSWORD)
-    Account.objects.create(user=user, resident_ref=world.residents[0])
+def rice(world: World) -> World:
+    """A resident who bought rice that the shop took for something else."""
     till = RawTill(world)
     count(till, till.sale(standard=5_500), till.sale(reduced=1_100))
     for name in ("ann", "ben"):
         officer(name, Role.AUDITOR, office="還付事務所 東京")
-    return till
+    return world
+
+
+@pytest.fixture
+def code(rice: World, tmp_path: Path) -> str:
+    """The code of that resident's letter."""
+    ref = rice.residents[0]
+    enter(ref)
+    return draw_codes([ref], file=tmp_path / "notices.pdf", at=timezone.now())[ref].code
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_from_a_wrong_tier_to_the_corrected_refund(
-    web: str, hanako: RawTill, browser: Browser, tmp_path: Path, language: str
+def test_from_the_letter_to_the_corrected_refund(
+    web: str, code: str, browser: Browser, tmp_path: Path, language: str
 ) -> None:
     say = words_of(language)
     contexts: list[Any] = [browser.new_context(locale=LOCALES[language]) for _ in range(3)]
-    page = sign_in(contexts[0], web, "hanako")
-    page.goto(f"{web}/purchases/{key(1)[0]}/1/dispute")
+    page, web_of_hanako = contexts[0].new_page(), on_localhost(web)
+    activate(page, web_of_hanako, code, say)
+    page.goto(f"{web_of_hanako}/year/2017")
+    expect(page.locator(".figure").first).to_have_text("¥20" if language == "en" else "20円")
+    page.get_by_role("link", name=say("Purchases"), exact=True).first.click()
     back_to(page, language)
-    page.get_by_role("link", name=say("A wrong tax tier or amount")).click()
+    page.locator("#found a").last.click()
+    back_to(page, language)
+    page.get_by_role("link", name=say("Wrong tax tier")).click()
     back_to(page, language)
     page.locator("#id_tier_standard").fill("")
     page.locator("#id_tier_reduced").fill("5500")
@@ -148,9 +177,9 @@ def test_from_a_wrong_tier_to_the_corrected_refund(
     expect(page.get_by_text(say("You were right: your dispute is upheld."))).to_be_visible()
     expect(page.get_by_text("お米は飲食料品です。")).to_be_visible()
     back_to(page, language)
-    page.goto(f"{web}/disputes")
+    page.goto(f"{web_of_hanako}/disputes")
     back_to(page, language)
-    page.goto(f"{web}/year/2017")
+    page.goto(f"{web_of_hanako}/year/2017")
     expect(page.locator(".figure").first).to_have_text("¥120" if language == "en" else "120円")
     for context in contexts:
         context.close()
@@ -162,7 +191,9 @@ def assert_fits(page: Page) -> None:
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
 
 
-def test_a_missing_purchase_is_reported_without_script(web: str, hanako: RawTill, browser: Browser) -> None:
+def test_a_missing_purchase_is_reported_without_script(web: str, rice: World, browser: Browser) -> None:
+    user = User.objects.create_user("hanako", password=PASSWORD)
+    Account.objects.create(user=user, resident_ref=rice.residents[0])
     say = words_of("ja")
     context = browser.new_context(locale="ja-JP", java_script_enabled=False)
     page = sign_in(context, web, "hanako")
