@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "apps.purchases",
     "apps.accruals",
     "apps.refunds",
+    "apps.inspections",
     "apps.portal",
     "apps.console",
     "apps.simulator",

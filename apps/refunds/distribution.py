@@ -123,7 +123,10 @@ LOCAL: Final = (
         "what coordinates: rows that are locked, skipped and counted up, some thousands",
     ),
     Rest(("refunds_tile",), "a year's Merkle tree, grown by one process in one order: 32 bytes a refund"),
-    Rest(("refunds_decision", "accruals_dispute"), "worked on by officers, by its number, its stage and its deadline"),
+    Rest(
+        ("refunds_decision", "accruals_dispute", "inspections_case"),
+        "worked on by officers, by its number, its stage and its deadline",
+    ),
     Rest(
         (
             "portal_account",
