@@ -14,9 +14,9 @@ from django.test import Client, RequestFactory
 from django.urls import get_resolver
 from django.utils import timezone
 
+from apps.audit.strength import FACTOR, OWNER, RECORDS
 from apps.portal.guard import fresh_sign_in
 from apps.portal.models import Counter
-from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.portal.viewer import Viewer
 from tests.pages import PASSWORD, auditor, queries_of, resident, shown
 from tests.signing_in import SECRET, age_factor, code_of, events, give_code, set_up_program, sign_in, with_program

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from apps.audit.models import AccessCount
 from apps.audit.officers import MAY_OPEN, Role, Thing
+from apps.audit.queries.delays import delayed_by_office
 from apps.refunds.models import EFFECTIVE, Run
 from apps.refunds.queries.runs import PublishedRun, published_runs
 from apps.schemes.document import Scheme
@@ -82,7 +83,7 @@ class Transparency:
 
 
 def transparency(month: date | None) -> Transparency:
-    """The figures, some minutes old at most: four queries, or none while they are kept.
+    """The figures, some minutes old at most: five queries, or none while they are kept.
 
     A month without accesses that is asked for is not kept: anybody can ask for any, and the table has the counters of
     guesses as well, which are thrown out when it is full.
@@ -106,7 +107,7 @@ def _found(month: date) -> Transparency:
         month=month,
         months=tuple(months),
         accesses=tuple(Accesses(office, purpose, n if n >= FEW else None) for office, purpose, n in counts),
-        delayed={},  # no notice can be delayed yet
+        delayed=delayed_by_office(timezone.now()),
         years=_years(),
         published=tuple(published_runs()),
     )
