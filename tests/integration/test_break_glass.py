@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from apps.audit.models import AccessRecord, BreakGlass, Event
 from apps.audit.officers import Role
+from apps.audit.operations.delays import SecondOfficer
 from apps.residents.models import CardSuspension, Message, Resident
-from apps.residents.operations.break_glass import SecondOfficer, break_glass
+from apps.residents.operations.break_glass import break_glass
 from tests.offices import HANAKO, OFFICE, identify, officer, open_resident, sent, signed_in, text
 from tests.world import World
 
