@@ -103,6 +103,9 @@ ADDRESSES: Final[dict[str, Address]] = {
     "sealing_keys": file(ANYBODY),
     "transparency": page(ANYBODY),
     "transparency-json": file(ANYBODY),
+    "audit-key": file(ANYBODY),
+    "audit-checkpoint": file(ANYBODY),
+    "audit-consistency": file(ANYBODY),
     "mail-stop": form(ANYBODY),
     "set_language": way(ANYBODY, takes_forms=True),
     # signing in

@@ -15,7 +15,7 @@ from psycopg.types.range import DateRange, TimestamptzRange
 from apps.accruals.models import Dispute, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
-from apps.audit.models import AccessRecord
+from apps.audit.models import AccessRecord, Checkpoint, LogHead
 from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
 from apps.audit.operations.delays import ask_delay
@@ -123,6 +123,8 @@ def furnish(world: World) -> Site:
     till = _this_year(world, now)
     _household(world, now)
     _looked_at(ref, now)
+    Checkpoint.objects.create(size=1, root=b"r" * 32, at=now, note="kanpu/audit")
+    LogHead.objects.update_or_create(number=1, defaults={"public_key": "-----BEGIN PUBLIC KEY-----"})
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
     )
