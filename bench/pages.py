@@ -22,9 +22,9 @@ from django.utils import timezone
 from apps.accruals.models import ArchivePart
 from apps.accruals.operations.archiving import render_part, scratch_folder
 from apps.accruals.operations.years import start_year
+from apps.audit.strength import FACTOR, OWNER, RECORDS
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
-from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.residents.operations import make_keys
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.own_database import make_anew

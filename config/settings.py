@@ -20,7 +20,8 @@ KANPU_COSTS                  a JSON file of what running it costs, for /transpar
 KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: where the log is sequenced, nowhere else
 KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
-KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
+KANPU_DEMO=1                 the demo: its own database and Redis prefix on those servers, no second factor asked for;
+                             never with KANPU_PRODUCTION
 """
 
 from datetime import timedelta
@@ -29,6 +30,7 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from config.env import ROOT, earlier_secrets, env, origin_of, secret
 from config.mail import mail_settings
@@ -36,6 +38,8 @@ from config.mail import mail_settings
 BASE_DIR = ROOT
 PRODUCTION = env.bool("KANPU_PRODUCTION", False)
 DEMO = env.bool("KANPU_DEMO", False)
+if PRODUCTION and DEMO:  # which asks nobody for a second factor
+    raise ImproperlyConfigured("KANPU_PRODUCTION and KANPU_DEMO do not go together. Unset KANPU_DEMO.")
 DEBUG = False
 SECRET_KEY = secret("KANPU_SECRET_KEY", production=PRODUCTION)
 SECRET_KEY_FALLBACKS = earlier_secrets("KANPU_SECRET_KEY_FALLBACKS")
@@ -61,6 +65,7 @@ INSTALLED_APPS = [
     "apps.purchases",
     "apps.accruals",
     "apps.refunds",
+    "apps.inspections",
     "apps.portal",
     "apps.console",
     "apps.simulator",

@@ -23,6 +23,7 @@ TEST_TILLS: Final = frozenset({"till in test mode"})
 RESIDENT: Final = frozenset({RESIDENT_A, RESIDENT_B})
 CLERK: Final = frozenset({Role.CLERK, Role.PROTECTED_OFFICER})  # who is protected officer here is clerk beside
 OFFICES: Final = CLERK | {Role.HELPDESK}
+PROTECTED: Final = frozenset({Role.PROTECTED_OFFICER})
 OPERATOR: Final = frozenset({Role.OPERATOR})
 AUDITOR: Final = frozenset({Role.AUDITOR})
 BY_PREFIX: Final = {"admin": frozenset({SUPERUSER})}  # namespaces of others' pages, walked by their first page only
@@ -102,6 +103,9 @@ ADDRESSES: Final[dict[str, Address]] = {
     "sealing_keys": file(ANYBODY),
     "transparency": page(ANYBODY),
     "transparency-json": file(ANYBODY),
+    "audit-key": file(ANYBODY),
+    "audit-checkpoint": file(ANYBODY),
+    "audit-consistency": file(ANYBODY),
     "mail-stop": form(ANYBODY),
     "set_language": way(ANYBODY, takes_forms=True),
     # signing in
@@ -124,13 +128,13 @@ ADDRESSES: Final[dict[str, Address]] = {
     "mfa_reauthenticate": form(SIGNED_IN, queries=8),
     "mfa_reauthenticate_webauthn": form(SIGNED_IN, queries=12),
     "second-factor": way(SIGNED_IN),  # who has one is led on, and so below
-    "password": form(SIGNED_IN, queries=2),
-    "mfa_add_webauthn": form(SIGNED_IN, queries=9),
+    "password": form(SIGNED_IN, queries=3),
+    "mfa_add_webauthn": form(SIGNED_IN, queries=10),
     "mfa_activate_totp": way(SIGNED_IN, takes_forms=True),
-    "mfa_generate_recovery_codes": form(SIGNED_IN, queries=3),
-    "mfa_view_recovery_codes": page(SIGNED_IN, queries=3),
-    "factor-rename": form(RESIDENT, is_own=True, queries=3),
-    "factor-remove": form(RESIDENT, is_own=True, queries=3),
+    "mfa_generate_recovery_codes": form(SIGNED_IN, queries=4),
+    "mfa_view_recovery_codes": page(SIGNED_IN, queries=4),
+    "factor-rename": form(RESIDENT, is_own=True, queries=4),
+    "factor-remove": form(RESIDENT, is_own=True, queries=4),
     "session-end": act(RESIDENT, is_own=True),
     "sessions-end-others": act(SIGNED_IN),
     "identity-disconnect": act(SIGNED_IN),
@@ -231,10 +235,22 @@ ADDRESSES: Final[dict[str, Address]] = {
     "questions": page(AUDITOR),
     "question": form(AUDITOR),
     "accesses": page(AUDITOR),
+    "break-glass": form(AUDITOR | OFFICES),
+    "glass-approve": act(AUDITOR | PROTECTED),  # another clerk's request is not there for a clerk
+    "glass-end": act(AUDITOR | PROTECTED),
+    "glass-open": act(AUDITOR | PROTECTED),
+    "delays": form(AUDITOR),
+    "delay-approve": act(AUDITOR),
+    "delay-extend": act(AUDITOR),
+    "delay-extend-approve": act(AUDITOR),
+    "delay-end": act(AUDITOR),
     # offices
     "office": page(OFFICES | OPERATOR),
     "office-password": form(OFFICES | OPERATOR | AUDITOR),
     "office-counts": page(OPERATOR),
+    "office-key": way(OFFICES | OPERATOR | AUDITOR | {SUPERUSER}),  # who showed a key goes on
+    "office-keys": form(OPERATOR),
+    "office-keys-reset": act(OPERATOR),
     "office-import": form(CLERK),
     "office-lost": form(OFFICES),
     "office-returned": form(CLERK | OPERATOR),

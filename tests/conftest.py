@@ -22,9 +22,9 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accruals.operations.years import start_year
+from apps.audit.strength import FACTOR, KEY, OWNER, RECORDS
 from apps.merchants.models import Merchant
 from apps.merchants.operations import create_merchant, enrol_terminal
-from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.refunds.operations.distributing import is_coordinator
 from apps.residents.models import VaultRecord
 from apps.schemes.models import TaxYear
@@ -111,13 +111,13 @@ def _passwords_hashed_quickly() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _signed_in_with_two_factors() -> Iterator[None]:
-    """Who is signed in by a test, not by the page, gave a second factor just now, as residents do."""
+    """Who is signed in by a test, not by the page, showed a passkey just now, as officers must."""
     by_password_alone = Client.force_login
 
     def force_login(client: Client, user: User, backend: str | None = None) -> None:
         by_password_alone(client, user, backend)
         session = client.session
-        session[RECORDS] = [{"method": FACTOR, "type": "totp", "at": time.time()}]
+        session[RECORDS] = [{"method": FACTOR, "type": KEY, "at": time.time()}]
         session[OWNER] = str(user.pk)
         session.save()
 

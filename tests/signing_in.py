@@ -24,8 +24,8 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 from playwright.sync_api import CDPSession, Page
 
 from apps.audit.models import Event
+from apps.audit.strength import RECORDS
 from apps.portal.models import Account
-from apps.portal.strength import RECORDS
 from tests.pages import PASSWORD
 
 EN = {"accept-language": "en"}

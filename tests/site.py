@@ -15,9 +15,11 @@ from psycopg.types.range import DateRange, TimestamptzRange
 from apps.accruals.models import Dispute, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
-from apps.audit.models import AccessRecord
+from apps.audit.models import AccessRecord, Checkpoint, LogHead
 from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
+from apps.audit.operations.delays import ask_delay
+from apps.audit.operations.key_resets import ask_key_reset
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -44,6 +46,7 @@ from apps.residents.models import (
     Resident,
 )
 from apps.residents.operations import Home, place_in_households
+from apps.residents.operations.break_glass import ask_to_break_glass
 from apps.residents.operations.card_life import suspend_cards
 from apps.residents.operations.questions import ask_why
 from tests.accounts import STRANGERS
@@ -120,6 +123,8 @@ def furnish(world: World) -> Site:
     till = _this_year(world, now)
     _household(world, now)
     _looked_at(ref, now)
+    Checkpoint.objects.create(size=1, root=b"r" * 32, at=now, note="kanpu/audit")
+    LogHead.objects.update_or_create(number=1, defaults={"public_key": "-----BEGIN PUBLIC KEY-----"})
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
     )
@@ -128,7 +133,7 @@ def furnish(world: World) -> Site:
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
-        "held_seq": till.records[-1]["seq"],
+        "held_seq": till.records[-1]["seq"], **_exceptions(ref, now),
     }  # fmt: skip
     return Site(world, samples)
 
@@ -146,6 +151,18 @@ def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:
         "proxy_id": named(ref, third).pk, "account_id": name_account(ref, STRANGERS, at=now).pk,
         "bank": "0001", "branch": "004", "factor_id": give_factors(user).pk, "session_id": _session(user, 0).pk,
     }  # fmt: skip
+
+
+def _exceptions(ref: UUID, now: datetime) -> dict[str, int]:
+    """Officers ask to see A beyond their role, to tell A later, and lost their keys: all wait for a second one."""
+    clerk = Access("user:sato", Role.CLERK, OFFICE, "Nobody else is here.", "R7-12")
+    auditor = Access("user:kato", Role.AUDITOR, OFFICE, "criminal_inquiry", "K-1")
+    lost = officer("lost", Role.CLERK).username
+    return {
+        "glass_id": ask_to_break_glass(ref, access=clerk, minutes=30, at=now).pk,
+        "delay_id": ask_delay(ref, access=auditor, reason=auditor.purpose, until=now + timedelta(days=30), at=now).pk,
+        "reset_id": ask_key_reset(lost, reason="The key fell into a river.", at=now, actor="user:ito").pk,
+    }
 
 
 def _disputes(ref: UUID, till: RawTill) -> dict[str, int]:

@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from apps.audit.states import Remembers
 from apps.purchases.following import Key
 from apps.purchases.models import Int8Multirange
 from apps.residents.models import Photo
@@ -148,7 +149,7 @@ UNFINISHED = (*UNDECIDED, DisputeState.APPEALED)
 IN_WORDS = ("shop", "receipt_number", "words", "question", "answer", "reasons", "appeal_words", "appeal_reasons")
 
 
-class Dispute(models.Model):
+class Dispute(Remembers):
     """What a resident says is wrong about a purchase, and what officers made of it.
 
     `terminal_id` and `seq` name the purchase; of a missing one they are those under which it was admitted, if it was.

@@ -1,11 +1,16 @@
 """What happened and what looks wrong: events are only ever added, alarms are raised once per cause."""
 
+from datetime import timedelta
+from typing import Final
+
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import Case, F, Func, Q, When
 
+GLASS_MOST: Final = timedelta(hours=4)
+DELAY_MOST: Final = timedelta(days=183)  # six months
 OWN_TRANSACTION = Func(template="(pg_current_xact_id()::text::bigint)", output_field=models.BigIntegerField())
 
 
@@ -177,6 +182,7 @@ class LogHead(models.Model):
     number = models.SmallIntegerField(primary_key=True, default=1)
     size = models.BigIntegerField(default=0)
     horizon = models.BigIntegerField(default=0)
+    public_key = models.TextField(default="", help_text="PEM: checks the signatures of checkpoints; published")
 
     class Meta:
         constraints = [models.CheckConstraint(name="one_log", condition=Q(number=1))]
@@ -201,3 +207,161 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.size} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+def four_eyes(name: str, *, asked: str, approved: str, at: str) -> models.CheckConstraint:
+    """What one officer asks for, another one approves: both the name and the time are there, or neither."""
+    none = Q(**{approved: "", f"{at}__isnull": True})
+    return models.CheckConstraint(
+        name=name, condition=none | (Q(**{f"{at}__isnull": False}) & ~Q(**{approved: ""}) & ~Q(**{approved: F(asked)}))
+    )
+
+
+class KeyReset(models.Model):
+    """That an officer lost their keys: one operator asks to remove them, another one does it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="key_resets")
+    reason = models.CharField(max_length=300)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=150, blank=True, default="")
+    approved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            four_eyes("key_reset_by_two", asked="asked_by", approved="approved_by", at="approved_at"),
+            models.CheckConstraint(name="key_reset_has_a_reason", condition=~Q(reason="") & ~Q(asked_by="")),
+            models.UniqueConstraint(fields=["user"], condition=Q(approved_at=None), name="one_open_key_reset"),
+        ]
+
+    def __str__(self) -> str:
+        return f"key reset {self.pk}"
+
+
+class BreakGlass(models.Model):
+    """That an officer asks to see one resident beyond their role, for a while; that another one let them.
+
+    `minutes` are asked for; they run from the approval to `ends_at`. `ended_at` when it was closed before, or refused.
+    """
+
+    resident_ref = models.UUIDField()
+    asked_by = models.CharField(max_length=150)
+    role = models.CharField(max_length=20, help_text="In which role it was asked for")
+    office = models.CharField(max_length=150)
+    reason = models.CharField(max_length=300)
+    case = models.CharField(max_length=60, blank=True, default="")
+    minutes = models.PositiveSmallIntegerField(default=30)
+    asked_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=150, blank=True, default="")
+    approver_role = models.CharField(max_length=20, blank=True, default="")
+    approved_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["resident_ref"], name="glass_of_resident")]
+        constraints = [
+            four_eyes("glass_by_two", asked="asked_by", approved="approved_by", at="approved_at"),
+            models.CheckConstraint(name="glass_has_a_reason", condition=~Q(reason="") & ~Q(asked_by="")),
+            models.CheckConstraint(name="glass_of_minutes", condition=Q(minutes__gte=1, minutes__lte=240)),
+            models.CheckConstraint(
+                name="glass_ends",
+                condition=Q(approved_at=None, ends_at=None)
+                | Q(ends_at__gt=F("approved_at"), ends_at__lte=F("approved_at") + GLASS_MOST),
+            ),
+            models.CheckConstraint(
+                name="glass_approver_may",
+                condition=Q(approved_at=None, approver_role="")
+                | Q(approved_at__isnull=False, approver_role__in=("auditor", "protected_officer")),
+            ),
+            models.CheckConstraint(
+                name="glass_ended_by_somebody",
+                condition=Q(ended_at=None, ended_by="") | Q(Q(ended_at__isnull=False), ~Q(ended_by="")),
+            ),
+            models.UniqueConstraint(
+                fields=["resident_ref", "asked_by"], condition=Q(approved_at=None, ended_at=None),
+                name="one_waiting_glass",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"break-glass {self.pk}"
+
+
+class NoticeDelay(models.Model):
+    """That a resident reads later who looked: of one officer's accesses under one case number, from the approval on.
+
+    Two officers decide it, and two extend it once. It is over at `ends_at`, by itself. `told_at`: the messages that
+    were kept back have gone out.
+    """
+
+    class Reason(models.TextChoices):
+        CRIMINAL = "criminal_inquiry"
+        TAX_CRIME = "tax_crime_inquiry"
+
+    resident_ref = models.UUIDField()
+    actor = models.CharField(max_length=150, help_text="Who asks, and whose accesses are told of later")
+    office = models.CharField(max_length=150)
+    case = models.CharField(max_length=60)
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    until = models.DateTimeField()
+    asked_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=150, blank=True, default="")
+    approved_at = models.DateTimeField(null=True)
+    extended_until = models.DateTimeField(null=True)
+    extension_asked_by = models.CharField(max_length=150, blank=True, default="")
+    extension_approved_by = models.CharField(max_length=150, blank=True, default="")
+    extension_approved_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, default="")
+    ends_at = models.GeneratedField(
+        expression=Case(
+            When(ended_at__isnull=False, then=F("ended_at")),
+            When(extension_approved_at__isnull=False, then=F("extended_until")),
+            default=F("until"),
+        ),
+        output_field=models.DateTimeField(), db_persist=True,
+    )  # fmt: skip
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["resident_ref"], name="delays_of_resident"),
+            models.Index(fields=["ends_at"], condition=Q(told_at=None), name="delays_to_tell"),
+        ]
+        constraints = [
+            four_eyes("delay_by_two", asked="actor", approved="approved_by", at="approved_at"),
+            four_eyes(
+                "extension_by_two", asked="extension_asked_by", approved="extension_approved_by",
+                at="extension_approved_at",
+            ),
+            models.CheckConstraint(
+                name="delay_has_a_reason",
+                condition=Q(reason__in=("criminal_inquiry", "tax_crime_inquiry")) & ~Q(case="") & ~Q(actor=""),
+            ),
+            models.CheckConstraint(
+                name="delay_of_six_months",
+                condition=Q(until__gt=F("asked_at"), until__lte=F("asked_at") + DELAY_MOST),
+            ),
+            models.CheckConstraint(
+                name="extension_of_six_months",
+                condition=Q(extended_until=None, extension_asked_by="", extension_approved_at=None)
+                | (
+                    Q(approved_at__isnull=False, extended_until__gt=F("until"))
+                    & Q(extended_until__lte=F("until") + DELAY_MOST)
+                    & ~Q(extension_asked_by="")
+                ),
+            ),
+            models.CheckConstraint(
+                name="delay_ended_by_somebody",
+                condition=Q(ended_at=None, ended_by="") | Q(Q(ended_at__isnull=False), ~Q(ended_by="")),
+            ),
+            models.UniqueConstraint(
+                fields=["resident_ref", "actor", "case"], condition=Q(ended_at=None, told_at=None),
+                name="one_delay_a_case",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"delay {self.pk}"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.kernel.errors import KanpuError
 
@@ -91,6 +93,21 @@ def standing_of(user: User | AnonymousUser) -> Standing:
     names, offices, first_passwords = zip(*rows, strict=True)
     roles = frozenset(Role(name) for name in names if name in set(Role))
     return Standing(roles, offices[0] or "", bool(first_passwords[0]))
+
+
+def is_officer(user: User | AnonymousUser) -> bool:
+    """Whether the user has a role, or the administration's pages: one query."""
+    return _officers().filter(pk=user.pk or 0).exists()
+
+
+def has_officers_key(user: User | AnonymousUser) -> bool:
+    """Whether the user is an officer with a passkey or security key: then nothing else counts. One query."""
+    keys = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.WEBAUTHN)
+    return _officers().filter(Exists(keys), pk=user.pk or 0).exists()
+
+
+def _officers() -> "QuerySet[User]":
+    return User.objects.filter(Q(is_staff=True) | Q(is_superuser=True) | Q(groups__name__in=set(Role)), is_active=True)
 
 
 def is_auditor(user: User | AnonymousUser) -> bool:

@@ -75,12 +75,16 @@ def public_key(folder: Path) -> Ed25519PublicKey:
     return key
 
 
+def public_pem(key: Ed25519PublicKey) -> str:
+    """The key as PEM."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
 def keep_public_key(folder: Path, key: Ed25519PrivateKey) -> None:
     """Put the public key beside what it checks."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / PUBLIC_KEY).exists():
-        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        (folder / PUBLIC_KEY).write_bytes(pem)
+        (folder / PUBLIC_KEY).write_text(public_pem(key.public_key()))
 
 
 def kept_leaves(folder: Path) -> int:

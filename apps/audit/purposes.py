@@ -59,4 +59,4 @@ def counted_words(purpose: str) -> str:
 
 def purpose_words(purpose: str) -> str:
     """A record's purpose in the reader's language; one that was typed is as it was typed."""
-    return str(PURPOSES.get(purpose, purpose))
+    return str((PURPOSES | {OTHER: _("Another purpose")}).get(purpose, purpose))

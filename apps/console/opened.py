@@ -3,18 +3,21 @@
 The session holds random references and purposes, never what a resident was found by.
 """
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.audit.access import Access
+from apps.audit.models import BreakGlass
+from apps.audit.queries.glass import open_glass
 from apps.console.guard import actor_of, role_in, standing_in
 
 KEPT: Final = "opened"
 OPEN_FOR: Final = timedelta(minutes=15)
+ENTRY: Final = 5  # role, purpose, case, whether glass was broken, until when
 
 
 def access_for(request: HttpRequest, *, purpose: str, case: str) -> Access:
@@ -22,11 +25,15 @@ def access_for(request: HttpRequest, *, purpose: str, case: str) -> Access:
     return Access(actor_of(request), role_in(request), standing_in(request).office, purpose, case)
 
 
-def keep_open(request: HttpRequest, resident_ref: UUID, access: Access) -> None:
-    """Let the officer go on with this resident for the same purpose; whatever has run out is forgotten."""
-    until = timezone.now() + OPEN_FOR
+def keep_open(request: HttpRequest, resident_ref: UUID, access: Access, *, glass_until: datetime | None = None) -> None:
+    """Let the officer go on with this resident for the same purpose; whatever has run out is forgotten.
+
+    With `glass_until` only while the officer has glass broken for the resident.
+    """
+    until = min(timezone.now() + OPEN_FOR, glass_until or datetime.max.replace(tzinfo=UTC))
     kept = {ref: entry for ref, entry in request.session.get(KEPT, {}).items() if _is_good(entry)}
-    request.session[KEPT] = kept | {str(resident_ref): [access.role, access.purpose, access.case, until.isoformat()]}
+    entry = [access.role, access.purpose, access.case, bool(glass_until), until.isoformat()]
+    request.session[KEPT] = kept | {str(resident_ref): entry}
 
 
 def close(request: HttpRequest, resident_ref: UUID) -> None:
@@ -41,8 +48,20 @@ def access_to(request: HttpRequest, resident_ref: UUID) -> Access | None:
     entry = request.session.get(KEPT, {}).get(str(resident_ref))
     if entry is None or not _is_good(entry):
         return None
-    role, purpose, case, _ = entry
+    role, purpose, case, by_glass, _ = entry
+    if by_glass and glass_for(request, resident_ref) is None:
+        return None
     return access_for(request, purpose=purpose, case=case) if role == role_in(request) else None
+
+
+def glass_for(request: HttpRequest, resident_ref: UUID) -> BreakGlass | None:
+    """What lets the officer see this resident beyond their role now: to read only."""
+    return open_glass(actor_of(request), resident_ref, at=timezone.now())
+
+
+def may_read(request: HttpRequest, resident_ref: UUID) -> bool:
+    """Whether the officer may read what of the resident is for named officers, should the resident be protected."""
+    return standing_in(request).opens_protected or glass_for(request, resident_ref) is not None
 
 
 def open_until(request: HttpRequest, resident_ref: UUID) -> datetime:
@@ -50,5 +69,5 @@ def open_until(request: HttpRequest, resident_ref: UUID) -> datetime:
     return datetime.fromisoformat(request.session[KEPT][str(resident_ref)][-1])
 
 
-def _is_good(entry: list[str]) -> bool:
-    return datetime.fromisoformat(entry[-1]) > timezone.now()
+def _is_good(entry: list[Any]) -> bool:
+    return len(entry) == ENTRY and datetime.fromisoformat(entry[-1]) > timezone.now()

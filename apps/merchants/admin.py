@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.administration import site
 from apps.audit.operations import record_event
+from apps.audit.states import Change, state_of
 from apps.merchants.forms import ApiKeyForm, AuthorisationForm, NewTerminalForm, TerminalForm
 from apps.merchants.keys import public_key_text
 from apps.merchants.models import (
@@ -104,20 +105,22 @@ class RecordAdmin(ModelAdmin):
         before = {name: str(form.initial.get(name)) for name in form.changed_data}
         super().save_model(request, obj, form, change)
         after = {name: str(form.cleaned_data[name]) for name in form.changed_data}
-        self._record(request, "change", obj, {"before": before, "after": after})
+        changed: Change = {"before": {**before}, "after": {**after}}
+        self._record(request, "change", obj, {**changed}, changed)
 
     def add(self, request: HttpRequest, obj: Any, form: Any) -> list[Secret]:
         """Add what was entered; the secrets to show."""
         obj.save()
-        self._record(request, "create", obj, {"name": str(obj)})
+        self._record(request, "create", obj, {"name": str(obj)}, {"before": {}, "after": state_of(obj)})
         return []
 
-    def _record(self, request: HttpRequest, action: str, obj: Any, detail: dict[str, object]) -> None:
+    def _record(self, request: HttpRequest, action: str, obj: Any, detail: dict[str, object], change: Change) -> None:
         kind = obj._meta.model_name
         subject = f"{kind}:{obj.code if kind == 'terminal' else obj.pk}"
         record_event(
-            at=timezone.now(), actor=actor_of(request), action=f"{kind}.{action}", subject=subject, detail=detail
-        )
+            at=timezone.now(), actor=actor_of(request), action=f"{kind}.{action}", subject=subject, detail=detail,
+            **change,
+        )  # fmt: skip
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         if obj.secrets:

@@ -27,8 +27,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.audit.strength import FACTOR, TO_SEND, is_fresh, records_of
 from apps.portal.queries.accounts import NoAccount, resident_of
-from apps.portal.strength import FACTOR, TO_SEND, is_fresh, records_of
 
 FRESH_IDENTITY: Final = timedelta(minutes=6)  # five that are asked for, and a minute for clocks that differ
 NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - of a request that came through no network

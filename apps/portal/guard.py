@@ -1,8 +1,8 @@
 """What stands before each page of the portal: a sign-in with two factors, whose page it is, and the right to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -14,9 +14,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
+from apps.audit.officers import has_officers_key
+from apps.audit.sessions import key_records
+from apps.audit.strength import TO_OPEN, TO_SEND, has_second_factor, is_fresh, records_of
 from apps.portal.operations.acting import note_use
 from apps.portal.queries.accounts import NoAccount, viewer_of
-from apps.portal.strength import TO_OPEN, TO_SEND, has_second_factor, is_fresh, records_of
 from apps.portal.viewer import ACTING, VIEWER, Right, Viewer
 
 P = ParamSpec("P")
@@ -65,19 +67,24 @@ def fresh_sign_in(page: Page[P]) -> Page[P]:
 
     @wraps(page)
     def guarded(request: HttpRequest, viewer: Viewer, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        return _asked_again(request) or page(request, viewer, *args, **kwargs)
+        records = records_of(request.session, _id(request))
+        return _asked_again(request, records) or page(request, viewer, *args, **kwargs)
 
     return guarded
 
 
 def fresh_user(view: View[P]) -> View[P]:
-    """The same for pages that officers have as well: whoever signed in, a short while ago."""
+    """The same for pages that officers have as well: whoever signed in, a short while ago.
+
+    An officer with a key is asked for that: a code could be drawn out of them, and would add a stranger's key.
+    """
 
     @never_cache
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        return _asked_again(request) or view(request, *args, **kwargs)
+        records = key_records(request) if has_officers_key(request.user) else records_of(request.session, _id(request))
+        return _asked_again(request, records) or view(request, *args, **kwargs)
 
     return guarded
 
@@ -94,9 +101,9 @@ def user_of(request: HttpRequest) -> User:
     return request.user
 
 
-def _asked_again(request: HttpRequest) -> HttpResponse | None:
+def _asked_again(request: HttpRequest, records: Sequence[Mapping[str, Any]]) -> HttpResponse | None:
     within = TO_SEND if request.method == "POST" else TO_OPEN
-    if settings.DEMO or is_fresh(records_of(request.session, _id(request)), within, at=timezone.now()):
+    if settings.DEMO or is_fresh(records, within, at=timezone.now()):
         return None
     return _on_the_way("sign-in-again", request)
 

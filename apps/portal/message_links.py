@@ -19,6 +19,7 @@ LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "dispute_asked": ("my-dispute", ("dispute",)),
     "dispute_decided": ("my-dispute", ("dispute",)),
     "dispute_received": ("my-dispute", ("dispute",)),
+    "glass_broken": ("my-accesses", ()),
     "held_purchases": ("my-held", ()),
     "household_consent": ("my-household", ()),
     "letter_printed": ("sign-in", ()),

@@ -16,8 +16,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.audit.strength import FACTOR, records_of
 from apps.portal.operations.sign_in import FACTORS, close_account, note, note_stranger
-from apps.portal.strength import FACTOR, records_of
 from apps.residents.operations.erasing import resident_erased
 
 

@@ -77,6 +77,9 @@ LOCAL: Final = (
             "audit_accesscount",
             "audit_alarm",
             "audit_officer",
+            "audit_keyreset",
+            "audit_breakglass",
+            "audit_noticedelay",
         ),
         "triggers keep the trail from being changed, and a cluster refuses triggers on tables that it spreads",
     ),
@@ -123,7 +126,10 @@ LOCAL: Final = (
         "what coordinates: rows that are locked, skipped and counted up, some thousands",
     ),
     Rest(("refunds_tile",), "a year's Merkle tree, grown by one process in one order: 32 bytes a refund"),
-    Rest(("refunds_decision", "accruals_dispute"), "worked on by officers, by its number, its stage and its deadline"),
+    Rest(
+        ("refunds_decision", "accruals_dispute", "inspections_case"),
+        "worked on by officers, by its number, its stage and its deadline",
+    ),
     Rest(
         (
             "portal_account",

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from apps.audit.states import Remembers
 from apps.schemes.models import TaxYear
 
 SHA256_HEX = 64
@@ -25,7 +26,7 @@ UNFINISHED = (RunState.FROZEN, RunState.ASSESSED, RunState.VERIFIED)
 EFFECTIVE = (RunState.APPROVED, RunState.PAYING, RunState.CLOSED)
 
 
-class Run(models.Model):
+class Run(Remembers):
     """One year-end run: all that was counted under runs 1 to `number` up to its cut-off.
 
     Run 1 is the year's; later ones are supplementary, and what they give is the difference. Sums are in minor units:
@@ -264,7 +265,7 @@ class Settlement(models.Model):
         return f"{self.resident_ref} {self.tax_year}/{self.run} {self.kind} {self.amount_minor}"
 
 
-class Decision(models.Model):
+class Decision(Remembers):
     """A refusal, reduction or annulment, which the resident can appeal against. Its reasons are the refund's cuts.
 
     `appeal_until` is set when the letter is sent or the resident sees it: the time to appeal runs from then.

@@ -30,6 +30,7 @@ KINDS: Final[Mapping[str, Promise]] = {
     "contact_changed": _("The e-mail address for your messages was changed."),
     "data_taken": _("All your data was downloaded."),
     "decision_issued": _("There is a decision about your refund."),
+    "glass_broken": _("An officer was let see your data beyond what their role opens, for a short time."),
     "held_purchases": _("Purchases wait until you say whether they are yours."),
     "letter_printed": _("A letter with a code for the portal is on its way to you."),
     "letter_returned": _("A letter to you came back."),
@@ -45,6 +46,7 @@ MORE: Final[Mapping[str, Promise]] = {
     "dispute_asked": _("It is dispute %(number)s. It waits until you answer."),
     "dispute_decided": _("It is dispute %(number)s. The reasons, and how to appeal, are on its page."),
     "dispute_received": _("Its number is %(number)s."),
+    "glass_broken": _("%(office)s. A second officer approved it. What was opened stands in “Who looked at my data”."),
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
     "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
@@ -58,8 +60,8 @@ MORE: Final[Mapping[str, Promise]] = {
 IMPORTANT: Final = frozenset(
     {
         "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
-        "decision_issued", "dispute_asked", "dispute_decided", "held_purchases", "letter_printed", "proxy_named",
-        "refund_lapses", "refund_ready",
+        "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "letter_printed",
+        "proxy_named", "refund_lapses", "refund_ready",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")

@@ -9,6 +9,7 @@ from django.db import transaction
 from psycopg.types.range import DateRange
 
 from apps.audit.operations import record_event
+from apps.audit.states import state_of
 from apps.kernel.errors import KanpuError
 from apps.schemes.document import DatedRate as DocumentRate
 from apps.schemes.document import Scheme, digest
@@ -50,7 +51,10 @@ def load_scheme(path: Path, *, at: datetime, actor: str) -> tuple[SchemeVersion,
         loaded_at=at,
     )
     DatedRate.objects.bulk_create(_rate_rows(version, scheme))
-    record_event(at=at, actor=actor, action="scheme.load", subject=str(version), detail={"sha256": sha256})
+    record_event(
+        at=at, actor=actor, action="scheme.load", subject=str(version), detail={"sha256": sha256},
+        before={}, after={"sha256": sha256},
+    )  # fmt: skip
     return version, True
 
 
@@ -108,5 +112,8 @@ def open_tax_year(year: int, version: SchemeVersion, *, deadline: date | None, a
     if row.scheme_version_id != version.pk or (deadline and row.deadline_at != deadline_at):
         raise YearAlreadyStarted(f"{year} runs under {row.scheme_version} until {row.deadline_at:%Y-%m-%d %H:%M} UTC.")
     if created:
-        record_event(at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)})
+        record_event(
+            at=at, actor=actor, action="year.start", subject=str(year), detail={"scheme": str(version)},
+            before={}, after=state_of(row),
+        )  # fmt: skip
     return row

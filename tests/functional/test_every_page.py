@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from apps.audit.officers import Role
-from apps.portal.strength import RECORDS
+from apps.audit.strength import RECORDS
 from tests.addresses import ADDRESSES, RESIDENT_A, STRANGER, routes
 from tests.offices import signed_in
 from tests.pages import YEAR

@@ -14,8 +14,9 @@ from apps.audit.models import AccessRecord
 from apps.audit.officers import Role
 from apps.residents.models import Card, CardSuspension, HandOver, Notice
 from apps.residents.operations.card_life import suspend_cards
-from tests.offices import BORN, HANAKO, HOME, NUMBER, OFFICE, PASSWORD, identify, officer
+from tests.offices import BORN, HANAKO, HOME, NUMBER, OFFICE, identify, officer
 from tests.pages import assert_fits_in_both_languages
+from tests.signing_in import begin_session
 from tests.till import RawTill, send
 from tests.world import World
 
@@ -43,10 +44,8 @@ def ref(web: str, world: World) -> UUID:
 
 
 def sign_in(page: Page, web: str, name: str) -> None:
-    page.goto(f"{web}/login")
-    page.get_by_label("ユーザー名").fill(name)
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("button", name="ログイン").click()
+    begin_session(page, web, name)
+    page.goto(web)
 
 
 def test_a_clerk_opens_a_resident_and_hands_the_card_over(web: str, ref: UUID, page: Page) -> None:
@@ -161,6 +160,7 @@ def test_auditors_see_who_looked_and_operators_what_waits(web: str, ref: UUID, p
     expect(page.locator("main")).to_contain_text("カードについて")
     assert_fits_in_both_languages(page)
     page.get_by_role("button", name="ログアウト").click()
+    expect(page.get_by_label("ユーザー名")).to_be_visible()
     sign_in(page, web, "olga")
     page.get_by_role("navigation").get_by_role("link", name="カードと通知書").click()
     assert_fits_in_both_languages(page)

@@ -67,14 +67,13 @@ def approved_run() -> Run:
 
 
 def sign_in(page: Page, web: str, name: str) -> None:
-    page.goto(f"{web}/login")
-    page.get_by_label("ユーザー名").fill(name)
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("button", name="ログイン").click()
+    begin_session(page, web, name)
+    page.goto(web)
 
 
 def sign_out(page: Page) -> None:
     page.get_by_role("button", name="ログアウト").click()
+    expect(page.get_by_label("ユーザー名")).to_be_visible()
 
 
 def assert_fits(page: Page) -> None:

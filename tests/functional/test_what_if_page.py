@@ -7,10 +7,10 @@ from kanpu_pos import Client
 from playwright.sync_api import Page, expect
 
 from apps.accruals.operations.counting import count_all
+from tests.signing_in import begin_session
 from tests.world import TERMINAL, World, auditor
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
-PASSWORD = "a-long-enough-password"
 
 
 @pytest.fixture
@@ -27,13 +27,8 @@ def signed_in(world: World, web: str, page: Page) -> Page:
     with Client(web, world.api_key, timeout_s=30) as client:
         client.report(TERMINAL, records)
     count_all()
-    user = auditor("ann")
-    user.set_password(PASSWORD)
-    user.save()
-    page.goto(f"{web}/login")
-    page.get_by_label("ユーザー名").fill("ann")
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("button", name="ログイン").click()
+    begin_session(page, web, auditor("ann").username)
+    page.goto(web)
     return page
 
 

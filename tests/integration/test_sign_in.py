@@ -14,11 +14,11 @@ from django.test import Client, RequestFactory
 from django.urls import get_resolver
 from django.utils import timezone
 
+from apps.audit.strength import FACTOR, OWNER, RECORDS
 from apps.portal.guard import fresh_sign_in
 from apps.portal.models import Counter
-from apps.portal.strength import FACTOR, OWNER, RECORDS
 from apps.portal.viewer import Viewer
-from tests.pages import PASSWORD, auditor, queries_of, resident, shown
+from tests.pages import PASSWORD, queries_of, resident, shown
 from tests.signing_in import SECRET, age_factor, code_of, events, give_code, set_up_program, sign_in, with_program
 from tests.world import World
 
@@ -69,11 +69,7 @@ def test_who_has_no_second_factor_is_led_to_set_one_up(client: Client, world: Wo
     assert client.get("/sign-in/second-factor")["Location"] == "/"
 
 
-def test_the_demo_and_officers_need_no_second_factor(client: Client, world: World, settings: Any) -> None:
-    auditor("ann")
-    assert sign_in(client, "ann") == "/"
-    assert client.get("/console/").status_code == 200
-    client.post("/logout")
+def test_the_demos_residents_need_no_second_factor(client: Client, world: World, settings: Any) -> None:
     resident("taro")
     settings.DEMO = True
     sign_in(client, "taro")

@@ -71,7 +71,11 @@ def answer(
         settling = Settling(cursor, rules, years, now, again=True, answers=dict.fromkeys(keys, said))
         settling.settle(threads)
         detail = {"answer": said, "purchases": len(keys)}
-        record_event(at=now, actor=actor, action="purchase.answer", subject=f"resident:{resident_ref}", detail=detail)
+        before: dict[str, object] = {str(key): found.answer for key in keys if (found := kept.get(key))}
+        record_event(
+            at=now, actor=actor, action="purchase.answer", subject=f"resident:{resident_ref}", detail=detail,
+            before=before, after=dict.fromkeys(before, said),
+        )  # fmt: skip
     return [_answered(thread) for thread in threads]
 
 

@@ -86,7 +86,10 @@ def appoint_officer(
     )
     named = tuple(sorted(roles))
     detail = {"roles": named, "office": office, "password_set": bool(first_password or password)}
-    record_event(at=at, actor=actor, action="officer.appoint", subject=f"user:{username}", detail=detail)
+    record_event(
+        at=at, actor=actor, action="officer.appoint", subject=f"user:{username}", detail=detail,
+        before={"roles": sorted(before.roles), "office": before.office}, after={"roles": named, "office": office},
+    )  # fmt: skip
     return Appointed(username, named, office, first_password)
 
 

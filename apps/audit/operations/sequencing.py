@@ -82,11 +82,14 @@ def _in_order(start: int, end: int) -> list[tuple[str, Sequence[Any]]]:
 def write_checkpoint(folder: Path, key_path: Path, *, at: datetime) -> Head | None:
     """Sign the log as it is, and keep its leaves and the checkpoint outside the database; None if nothing is new.
 
+    The public key goes into the database as well, for web servers to publish.
+
     What the folder has is never replaced. Raises KeyMissing, NoteWrong (the last checkpoint there is not this key's),
     OutsideCut, TileDamaged.
     """
     key = outside.signing_key(key_path)
     outside.keep_public_key(folder, key)
+    LogHead.objects.exclude(public_key=(pem := outside.public_pem(key.public_key()))).update(public_key=pem)
     _take_up(folder, key.public_key(), at)
     size = LogHead.objects.values_list("size", flat=True).first() or 0
     last = Checkpoint.objects.order_by("-size").first()

@@ -16,6 +16,7 @@ from apps.audit.macs import mac_of
 from apps.audit.models import AccessRecord, Alarm, Event
 from apps.audit.origin import origin
 from apps.audit.purposes import counted_as
+from apps.audit.states import Change
 
 RESIDENT: Final = "resident"  # who looks at their own data
 COUNT: Final = (
@@ -55,12 +56,15 @@ def record_event(
     )  # fmt: skip
 
 
-def record_events(*, at: datetime, actor: str, action: str, details: Mapping[str, JsonObject]) -> None:
-    """Add one event for each subject of the same action, with one statement."""
+def record_events(
+    *, at: datetime, actor: str, action: str, details: Mapping[str, JsonObject], changes: Mapping[str, Change]
+) -> None:
+    """Add one event for each subject of the same action, with one statement; `changes` is what each was and is."""
     Event.objects.bulk_create(
         Event(
             at=at, actor=actor, action=action, subject=subject, resident_ref=_whose(subject), origin=origin(),
-            detail=dict(detail),
+            detail=dict(detail), before_mac=mac_of(changes[subject]["before"]),
+            after_mac=mac_of(changes[subject]["after"]),
         )
         for subject, detail in details.items()
     )  # fmt: skip

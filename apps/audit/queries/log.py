@@ -7,7 +7,7 @@ from django.db import connection
 
 from apps.audit import merkle
 from apps.audit.leaves import FIELDS
-from apps.audit.models import LogHead, LogTile
+from apps.audit.models import Checkpoint, LogHead, LogTile
 
 TABLES: Final = {"event": "audit_event", "access": "audit_accessrecord"}
 ROWS: Final = {
@@ -32,6 +32,17 @@ def read_tile(level: int, number: int) -> bytes:
 def log_size() -> int:
     """How many entries the log has."""
     return LogHead.objects.values_list("size", flat=True).first() or 0
+
+
+def published_key() -> str:
+    """The key that checks checkpoints, as PEM; empty before the first one."""
+    return LogHead.objects.values_list("public_key", flat=True).first() or ""
+
+
+def checkpoint(size: int | None = None) -> Checkpoint | None:
+    """The newest checkpoint, or the one of that many entries."""
+    found = Checkpoint.objects.order_by("-size")
+    return (found if size is None else found.filter(size=size)).first()
 
 
 def consistency(old_size: int, size: int) -> list[bytes]:

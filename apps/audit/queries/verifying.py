@@ -10,7 +10,7 @@ from apps.audit.leaves import leaf_of
 from apps.audit.merkle import TileDamaged
 from apps.audit.models import Checkpoint, LogHead
 from apps.audit.notes import Head, NoteWrong, read_note
-from apps.audit.queries.log import log_size, logged_rows, read_tile, unlogged
+from apps.audit.queries.log import log_size, logged_rows, published_key, read_tile, unlogged
 
 MOST_FINDINGS: Final = 100
 LEAVES_AT_ONCE: Final = 8_192
@@ -67,6 +67,7 @@ def verify_log(folder: Path, *, seen: Callable[[int], None] = lambda _: None) ->
         if found.entries % LEAVES_AT_ONCE == 0:
             seen(found.entries)
     walk.end(log_size(), max(signed, default=0))
+    _check_published_key(folder, found)
     _check_passed_over(found)
     return found
 
@@ -188,6 +189,12 @@ def _check_checkpoints(stored: Sequence[Head], heads: Mapping[int, bytes], found
             found.add("checkpoint", head.size, words)
     for size in sorted(heads.keys() - {head.size for head in stored}):
         found.add("checkpoint", size, f"The database has no checkpoint of {size} entries any more.")
+
+
+def _check_published_key(folder: Path, found: Verified) -> None:
+    published = published_key()
+    if published and published != outside.public_pem(outside.public_key(folder)):
+        found.add("checkpoint", "key", "The key that web servers publish is not the one that is kept outside.")
 
 
 def _check_passed_over(found: Verified) -> None:

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accruals.models import Dispute
 from apps.audit.access import Access
 from apps.console.dispute_forms import AppealVerdictForm, QuestionForm, VerdictForm
-from apps.console.guard import actor_of, auditors_only, standing_in
-from apps.console.opened import access_to
+from apps.console.guard import actor_of, auditors_only, fresh_key, standing_in
+from apps.console.opened import access_to, may_read
 from apps.console.operations.disputes import (
     ForNamedOfficers,
     check_may_open,
@@ -58,7 +58,7 @@ def photo(request: HttpRequest, dispute_id: int) -> HttpResponse:
     if access is None:
         return _purpose(request, found)
     try:
-        picture = look_at_photo(found, access=access, opens_protected=standing_in(request).opens_protected)
+        picture = look_at_photo(found, access=access, opens_protected=may_read(request, found.resident_ref))
     except KanpuError as error:
         messages.error(request, in_words(error))
         return redirect("disputes")
@@ -75,7 +75,7 @@ def letter(request: HttpRequest, dispute_id: int, language: str) -> HttpResponse
         return _purpose(request, found)
     if found.decided_at is None:
         raise Http404("Nothing is decided.")
-    opens_protected = standing_in(request).opens_protected
+    opens_protected = may_read(request, found.resident_ref)
     try:
         file = read_dispute_letter(
             found, language="en" if language == "en" else "ja", access=access, opens_protected=opens_protected
@@ -120,6 +120,7 @@ def propose(request: HttpRequest, dispute_id: int) -> HttpResponse:
 
 @auditors_only
 @require_POST
+@fresh_key("dispute", "dispute_id")
 def approve(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """Approve another officer's proposal."""
     shown = request.POST.get("shown", "")
@@ -147,6 +148,7 @@ def send_back(request: HttpRequest, dispute_id: int) -> HttpResponse:
 
 @auditors_only
 @require_POST
+@fresh_key("dispute", "dispute_id")
 def decide_appeal(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """Decide an appeal."""
     found = _found(dispute_id)
@@ -220,7 +222,7 @@ def _page(request: HttpRequest, found: Dispute, **sent: forms.Form) -> HttpRespo
 
 def _seen(request: HttpRequest, found: Dispute, access: Access) -> Examined | None:
     try:
-        return look_at_dispute(found, access=access, opens_protected=standing_in(request).opens_protected)
+        return look_at_dispute(found, access=access, opens_protected=may_read(request, found.resident_ref))
     except ForNamedOfficers as error:
         messages.error(request, in_words(error))
         return None

@@ -14,12 +14,13 @@ from apps.audit.access import Access
 from apps.audit.operations import record_accesses
 from apps.audit.purposes import purpose_words
 from apps.console.guard import View, standing_in
-from apps.console.opened import access_to, open_until
+from apps.console.opened import access_to, glass_for, open_until
 from apps.console.problems import in_words
 from apps.console.queries.office import is_protected
 from apps.kernel.errors import KanpuError
 
 PROTECTED: Final = "refused: protected"
+READS: Final = ("GET", "HEAD")
 
 
 def page(request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
@@ -41,6 +42,7 @@ def of_opened(view: View) -> View:
     """The view of a resident whom the user has opened; it gets the Access.
 
     Others are sent to open the resident. A protected one is shown to named officers only, and who tried is on record.
+    Who has glass broken for the resident reads, whoever it is, and does nothing else.
     """
 
     @wraps(view)
@@ -49,9 +51,12 @@ def of_opened(view: View) -> View:
         if access is None:
             messages.error(request, _("Open the resident first: a resident stays open for 15 minutes."))
             return redirect("office-open")
-        if is_protected(ref) and not standing_in(request).opens_protected:
+        glass = glass_for(request, ref)
+        if glass is None and is_protected(ref) and not standing_in(request).opens_protected:
             record_accesses(access, [ref], what=PROTECTED, at=timezone.now())
-            return page(request, "protected.html", status=403)
+            return page(request, "protected.html", status=403, ref=ref)
+        if glass and request.method not in READS:
+            return page(request, "problem.html", status=403, problem=_("With broken glass you read only."))
         try:
             return view(request, access, ref, **kwargs)
         except KanpuError as error:

@@ -8,8 +8,8 @@ from django.views.decorators.http import require_safe
 
 from apps.audit.officers import Thing
 from apps.console.forms import RefundForm
-from apps.console.guard import open_to_those_who_may, standing_in
-from apps.console.opened import access_to
+from apps.console.guard import open_to_those_who_may
+from apps.console.opened import access_to, may_read
 from apps.console.operations import auditing
 from apps.console.problems import in_words
 from apps.console.views.purposes import ask_purpose
@@ -34,7 +34,7 @@ def refunds(request: HttpRequest) -> HttpResponse:
                 asked["year"],
                 replay_run=asked["replay"],
                 access=access,
-                opens_protected=standing_in(request).opens_protected,
+                opens_protected=may_read(request, asked["resident"]),
             )
         except KanpuError as error:
             form.add_error(None, in_words(error))

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.audit.officers import Thing
 from apps.console.forms import SignForm
-from apps.console.guard import actor_of, auditors_only, open_to_those_who_may
+from apps.console.guard import actor_of, auditors_only, fresh_key, open_to_those_who_may
 from apps.console.next_step import LONG
 from apps.console.operations import auditing
 from apps.console.problems import in_words
@@ -76,6 +76,7 @@ def step(request: HttpRequest, year: int, number: int, name: str) -> HttpRespons
 
 @auditors_only
 @require_POST
+@fresh_key("run", "year", "number")
 def sign(request: HttpRequest, year: int, number: int) -> HttpResponse:
     """Sign the digest that was shown."""
     form = SignForm(request.POST)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from django.db import transaction
 
 from apps.audit.operations import record_event
+from apps.audit.states import Change, state_of
 from apps.kernel.errors import KanpuError
 from apps.merchants.keys import key_hash, new_key
 from apps.merchants.models import ApiKey, Merchant, Mode, Scope, Store, Vendor
@@ -87,7 +88,7 @@ def _issue(row: ApiKey, grant: Grant, *, at: datetime, actor: str) -> IssuedKey:
     row.expires_at = grant.expires_at
     row.save()
     row.stores.set(grant.stores)
-    _record("key.issue", row, at=at, actor=actor)
+    _record("key.issue", row, {"before": {}, "after": state_of(row)}, at=at, actor=actor)
     return IssuedKey(row.pk, key)
 
 
@@ -96,14 +97,15 @@ def revoke_key(key_id: int, *, at: datetime, actor: str) -> bool:
     """Make a key useless from now on. False if it was revoked before."""
     revoked = ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=at)
     if revoked:
-        _record("key.revoke", ApiKey.objects.get(pk=key_id), at=at, actor=actor)
+        change: Change = {"before": {"revoked_at": None}, "after": {"revoked_at": at}}
+        _record("key.revoke", ApiKey.objects.get(pk=key_id), change, at=at, actor=actor)
     return bool(revoked)
 
 
-def _record(action: str, row: ApiKey, *, at: datetime, actor: str) -> None:
+def _record(action: str, row: ApiKey, change: Change, *, at: datetime, actor: str) -> None:
     owner = f"merchant:{row.merchant_id}" if row.merchant_id else f"vendor:{row.vendor_id}"
     detail = {"key": row.pk, "hint": row.hint, "mode": row.mode, "scopes": row.scopes}
-    record_event(at=at, actor=actor, action=action, subject=owner, detail=detail)
+    record_event(at=at, actor=actor, action=action, subject=owner, detail=detail, **change)
 
 
 def note_use(holder: KeyHolder, *, at: datetime) -> None:

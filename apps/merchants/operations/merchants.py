@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.audit.operations import record_event
+from apps.audit.states import state_of
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Merchant, Mode
 from apps.merchants.operations.keys import issue_key
@@ -44,5 +45,7 @@ def create_merchant(
         action="merchant.create",
         subject=f"merchant:{merchant.pk}",
         detail={"mode": str(mode)},
+        before={},
+        after=state_of(merchant),
     )
     return merchant, issue_key(merchant, name="first", at=at, actor=actor).key

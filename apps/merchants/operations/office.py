@@ -6,6 +6,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from apps.audit.operations import record_event
+from apps.audit.states import state_of
 from apps.merchants.enrolment import OFFICE_NAME, OFFICE_TERMINALS
 from apps.merchants.models import Merchant, Mode, Store, Terminal
 
@@ -27,5 +28,8 @@ def lock_office_terminal(mode: Mode, *, at: datetime, actor: str) -> Terminal:
     merchant = Merchant.objects.create(name=OFFICE_NAME, mode=mode, created_at=at)
     store = Store.objects.create(merchant=merchant, name=OFFICE_NAME)
     terminal = Terminal.objects.create(code=code, merchant=merchant, store=store, enrolled_at=at)
-    record_event(at=at, actor=actor, action="terminal.enrol", subject=f"terminal:{code}", detail={"store": store.name})
+    record_event(
+        at=at, actor=actor, action="terminal.enrol", subject=f"terminal:{code}", detail={"store": store.name},
+        before={}, after=state_of(terminal),
+    )  # fmt: skip
     return terminal

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from django.db import transaction
 
 from apps.audit.operations import Cause, raise_alarms, record_event
+from apps.audit.states import Change, state_of
 from apps.kernel.errors import KanpuError
 from apps.merchants.keys import enrolment_code_hash, new_enrolment_code
 from apps.merchants.models import EnrolmentCode, Terminal, TerminalKey
@@ -32,7 +33,8 @@ def issue_enrolment_code(terminal_id: int, *, at: datetime, actor: str) -> Issue
     terminal = Terminal.objects.select_for_update(no_key=True).get(pk=terminal_id)
     terminal.enrolment_codes.filter(used_at=None, expires_at__gt=at).update(expires_at=at)
     issued = issue_codes([terminal], at=at)[terminal.code]
-    _record("terminal.code", terminal, {"expires_at": issued.expires_at.isoformat()}, at=at, actor=actor)
+    change: Change = {"before": {}, "after": {"expires_at": issued.expires_at}}
+    _record("terminal.code", terminal, {"expires_at": issued.expires_at.isoformat()}, change, at=at, actor=actor)
     return issued
 
 
@@ -70,15 +72,19 @@ def register_key(terminal_code: str, *, enrolment_code: str, public_key: bytes, 
 
 
 def _set_key(terminal: Terminal, public_key: bytes, *, at: datetime) -> None:
+    before = state_of(terminal)
     earlier = terminal.keys.filter(superseded_at=None).update(superseded_at=at)
     key = TerminalKey.objects.create(terminal=terminal, public_key=public_key, registered_at=at)
     terminal.public_key = public_key
     terminal.save(update_fields=["public_key"])
     detail: dict[str, object] = {"public_key": public_key.hex()}
-    _record("terminal.key", terminal, detail, at=at, actor=f"terminal:{terminal.code}")
+    change: Change = {"before": before, "after": state_of(terminal)}
+    _record("terminal.key", terminal, detail, change, at=at, actor=f"terminal:{terminal.code}")
     if earlier:
         raise_alarms([Cause("terminal_rekeyed", f"{terminal.code}:{key.pk}", detail)], at=at)
 
 
-def _record(action: str, terminal: Terminal, detail: dict[str, object], *, at: datetime, actor: str) -> None:
-    record_event(at=at, actor=actor, action=action, subject=f"terminal:{terminal.code}", detail=detail)
+def _record(
+    action: str, terminal: Terminal, detail: dict[str, object], change: Change, *, at: datetime, actor: str
+) -> None:
+    record_event(at=at, actor=actor, action=action, subject=f"terminal:{terminal.code}", detail=detail, **change)

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils import translation
 
 from apps.audit.operations import record_events
+from apps.audit.states import Change, state_of
 from apps.merchants.catalogue import error_object
 from apps.merchants.enrolment import Defect, Known, NewTerminal, defect_of, is_same, read_terminal
 from apps.merchants.keys import public_key_text
@@ -101,7 +102,8 @@ def _store(enrolling: Enrolling, new: Sequence[NewTerminal], *, at: datetime, ac
         TerminalKey(terminal=row, public_key=row.public_key, registered_at=at) for row in sealing
     )
     _replace(new, rows, at=at)
-    record_events(at=at, actor=actor, action="terminal.enrol", details=dict(map(_event, new)))
+    changes: dict[str, Change] = {f"terminal:{row.code}": {"before": {}, "after": state_of(row)} for row in rows}
+    record_events(at=at, actor=actor, action="terminal.enrol", details=dict(map(_event, new)), changes=changes)
     return issue_codes([row for row in rows if not row.public_key], at=at) if enrolling.with_codes else {}
 
 

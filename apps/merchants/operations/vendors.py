@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from apps.audit.operations import JsonObject, record_event
+from apps.audit.states import Change
 from apps.merchants.models import ConformanceReport, Merchant, Vendor, VendorAuthorisation
 from apps.merchants.operations.merchants import MerchantInvalid
 from apps.merchants.queries import find_vendor
@@ -19,7 +20,8 @@ def create_vendor(name: str, *, conformance_required: bool = True, at: datetime,
             vendor = Vendor.objects.create(name=name, conformance_required=conformance_required)
     except IntegrityError as error:
         raise MerchantInvalid(f"A vendor {name!r} is on record. Use it, or choose another name.") from error
-    _record("vendor.create", vendor, {"name": name, "conformance_required": conformance_required}, at=at, actor=actor)
+    made: dict[str, object] = {"name": name, "conformance_required": conformance_required}
+    _record("vendor.create", vendor, made, {"before": {}, "after": made}, at=at, actor=actor)
     return vendor
 
 
@@ -30,7 +32,8 @@ def authorise_vendor(vendor: Vendor, merchant: Merchant, *, at: datetime, actor:
         vendor=vendor, merchant=merchant, withdrawn_at=None, defaults={"authorised_at": at}
     )
     if new:
-        _record("vendor.authorise", vendor, {"merchant": merchant.pk}, at=at, actor=actor)
+        change: Change = {"before": {"authorised_at": None}, "after": {"authorised_at": at}}
+        _record("vendor.authorise", vendor, {"merchant": merchant.pk}, change, at=at, actor=actor)
     return new
 
 
@@ -40,7 +43,8 @@ def withdraw_authorisation(vendor: Vendor, merchant: Merchant, *, at: datetime, 
     found = VendorAuthorisation.objects.filter(vendor=vendor, merchant=merchant, withdrawn_at=None)
     withdrawn = found.update(withdrawn_at=at)
     if withdrawn:
-        _record("vendor.withdraw", vendor, {"merchant": merchant.pk}, at=at, actor=actor)
+        change: Change = {"before": {"withdrawn_at": None}, "after": {"withdrawn_at": at}}
+        _record("vendor.withdraw", vendor, {"merchant": merchant.pk}, change, at=at, actor=actor)
     return bool(withdrawn)
 
 
@@ -60,10 +64,10 @@ def record_conformance_report(
         defaults={"product": product, "version": version, "report": report_text, "accepted_at": at},
     )
     if new:
-        detail = {"product": product, "version": version, "sha256": digest.hex()}
-        _record("vendor.conformance", vendor, detail, at=at, actor=actor)
+        detail: dict[str, object] = {"product": product, "version": version, "sha256": digest.hex()}
+        _record("vendor.conformance", vendor, detail, {"before": {}, "after": detail}, at=at, actor=actor)
     return report
 
 
-def _record(action: str, vendor: Vendor, detail: JsonObject, *, at: datetime, actor: str) -> None:
-    record_event(at=at, actor=actor, action=action, subject=f"vendor:{vendor.pk}", detail=detail)
+def _record(action: str, vendor: Vendor, detail: JsonObject, change: Change, *, at: datetime, actor: str) -> None:
+    record_event(at=at, actor=actor, action=action, subject=f"vendor:{vendor.pk}", detail=detail, **change)

@@ -16,6 +16,7 @@ from apps.audit.access import Access
 from apps.audit.purposes import E_MAIL
 from apps.kernel.errors import KanpuError
 from apps.portal.mails import confirmation, news
+from apps.residents.operations.looked import tell_of_ended_delays
 from apps.residents.operations.mail_outbox import Claim, claim_codes, claim_mails, note_failed, note_sent
 from apps.residents.queries.vault import checked_vault_keys, read_vault
 
@@ -41,8 +42,10 @@ class Sent(NamedTuple):
 def send_due(*, clock: Clock) -> Sent:
     """Send what is due, and go on until nothing is. Not in a transaction: addresses are read from the vault, on record.
 
-    Raises PortalAddressUnknown, VaultKeysMissing, VaultKeysOutdated.
+    First those are told whose notice of an access was delayed until now. Raises PortalAddressUnknown, VaultKeysMissing,
+    VaultKeysOutdated.
     """
+    tell_of_ended_delays(now=clock())
     if not settings.KANPU_PORTAL_URL:
         raise PortalAddressUnknown("Set KANPU_PORTAL_URL to the portal's address, as residents type it.")
     checked_vault_keys()

@@ -11,10 +11,12 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from apps.audit.officers import is_officer
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.portal.models import Account
 
+KEYS: Final = (Authenticator.Type.WEBAUTHN,)
 FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -80,10 +82,14 @@ def rename_factor(user: User, factor_id: int, name: str) -> None:
 
 @transaction.atomic
 def remove_factor(user: User, factor_id: int, *, at: datetime) -> None:
-    """Remove a passkey or the program, but not the last of them. Raises FactorMissing and LastFactor."""
+    """Remove a passkey or the program, but not the last of them. Raises FactorMissing and LastFactor.
+
+    An officer keeps a key: without one, a code that was drawn out of them would let a stranger make one.
+    """
     User.objects.select_for_update().get(pk=user.pk)  # two at once must not remove both
     factor = _factor(user, factor_id)
-    if not Authenticator.objects.filter(user=user, type__in=FACTORS).exclude(pk=factor.pk).exists():
+    counted = KEYS if is_officer(user) and factor.type in KEYS else FACTORS
+    if not Authenticator.objects.filter(user=user, type__in=counted).exclude(pk=factor.pk).exists():
         raise LastFactor("This is your last factor. Set up another one first.")
     factor.delete()
     note("sign_in.factor_removed", user, {"factor": factor.type}, at=at)

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord
 from apps.audit.purposes import E_MAIL, OWN
+from apps.audit.queries.delays import told_later
 
 ACCESSES_A_PAGE: Final = 50
 OWN_SHOWN: Final = 20
@@ -32,8 +34,8 @@ class AccessesPage:
 
 
 def own_accesses(ref: UUID, *, page: str | None) -> AccessesPage:
-    """Accesses to the resident's data."""
-    records = AccessRecord.objects.filter(resident_ref=ref).order_by("-at", "-pk")
+    """Accesses to the resident's data, but those that the resident is told of later."""
+    records = AccessRecord.objects.filter(~told_later(timezone.now()), resident_ref=ref).order_by("-at", "-pk")
     own = records.filter(IS_OWN)
     counts = records.order_by().aggregate(own=Count("pk", filter=IS_OWN), mail=Count("pk", filter=IS_MAIL))
     others = records.exclude(IS_OWN | IS_MAIL).select_related("question")
@@ -44,5 +46,5 @@ def own_accesses(ref: UUID, *, page: str | None) -> AccessesPage:
 
 def own_access(ref: UUID, record_id: int) -> AccessRecord | None:
     """One access of somebody else's to the resident's data, with its question; None for another's: one query."""
-    records = AccessRecord.objects.filter(pk=record_id, resident_ref=ref).exclude(role="resident")
-    return records.select_related("question").first()
+    records = AccessRecord.objects.filter(~told_later(timezone.now()), pk=record_id, resident_ref=ref)
+    return records.exclude(role="resident").select_related("question").first()

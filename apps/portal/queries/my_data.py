@@ -15,13 +15,14 @@ from uuid import UUID
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.accruals.models import CardCounter, ClaimAttempt, Dispute, Entry, Total, Withheld
-from apps.audit.models import AccessRecord, Event
+from apps.audit.models import AccessRecord, BreakGlass, Event, NoticeDelay
+from apps.audit.queries.delays import glass_told_later, told_later, told_later_of
 from apps.merchants.queries import store_names
 from apps.portal.models import Account
 from apps.purchases.rulings import OFFICE
@@ -57,6 +58,7 @@ class Table:
     """A table of the resident's: the files' name, the column that says whose, the order, and what it is in words.
 
     `columns` are all of the model's but `without`, unless they are named. `added` gives some rows further columns.
+    `told` says which rows the resident may know of at a time, where that is not all.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Table:
     named: tuple[str, ...] = ()
     added: Callable[[list[Row]], None] | None = None
     added_columns: tuple[str, ...] = ()
+    told: Callable[[datetime], Q] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -171,9 +174,18 @@ TABLES: Final = (
     Table("e_mail", Mailing, "resident", ("pk",), _("Which messages come by e-mail"),
           REF | {"stop_token", "code_hash"}),
     Table("accesses", AccessRecord, "resident_ref", ("at", "pk"),
-          _("Who looked at your data, by role and office"), REF | {"actor", "origin", "written"}),
+          _("Who looked at your data, by role and office"), REF | {"actor", "origin", "written"},
+          told=lambda at: ~Q(told_later(at))),
     Table("events", Event, "resident_ref", ("at", "pk"), _("What was done with your data, by its kind"),
-          REF | {"actor", "subject", "detail", "origin", "written", "before_mac", "after_mac"}),
+          REF | {"actor", "subject", "detail", "origin", "written", "before_mac", "after_mac"},
+          told=lambda at: ~told_later_of(at)),
+    Table("break_glass", BreakGlass, "resident_ref", ("asked_at", "pk"),
+          _("Requests of officers to see your data beyond what their role opens"),
+          REF | {"id", "asked_by", "approved_by", "ended_by"}, told=lambda at: ~Q(glass_told_later(at))),
+    Table("notice_delays", NoticeDelay, "resident_ref", ("asked_at", "pk"),
+          _("Notices of who looked at your data that were delayed, once that is over"),
+          REF | {"id", "actor", "approved_by", "extension_asked_by", "extension_approved_by", "ended_by", "told_at"},
+          told=lambda at: Q(ends_at__lte=at)),
     Table("access_questions", AccessQuestion, "resident_ref", ("asked_at", "pk"),
           _("What you asked of those who looked, and the answers"), REF | {"id", "looked_by", "answered_by"}),
 )  # fmt: skip
@@ -193,7 +205,8 @@ ACCOUNT_COLUMNS: Final = ("id", "account_bank", "account_branch", "account_type"
 def rows_of(table: Table, ref: UUID) -> Iterator[list[Any]]:
     """The resident's rows of a table, in its order, as plain values; flat in memory."""
     manager: Any = table.model._default_manager
-    found = manager.filter(**{table.whose: ref}).order_by(*table.order).values(*table.columns)
+    told = table.told(timezone.now()) if table.told else Q()
+    found = manager.filter(told, **{table.whose: ref}).order_by(*table.order).values(*table.columns)
     rows = iter(found.iterator(chunk_size=ROWS_AT_ONCE))
     while some := list(islice(rows, ROWS_AT_ONCE)):
         if table.added:

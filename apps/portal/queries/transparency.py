@@ -6,7 +6,7 @@ Figures are those that are kept as things happen (months' counts, runs' sums): n
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from apps.audit.models import AccessCount
 from apps.audit.officers import MAY_OPEN, Role, Thing
+from apps.audit.queries.delays import delayed_by_office
+from apps.audit.queries.log import checkpoint
 from apps.refunds.models import EFFECTIVE, Run
 from apps.refunds.queries.runs import PublishedRun, published_runs
 from apps.schemes.document import Scheme
@@ -69,7 +71,8 @@ class YearFigures(NamedTuple):
 class Transparency:
     """All of it. `month` is the one whose accesses are shown, `months` those there are, the newest first.
 
-    `delayed` are the notices to residents that are held back now, by office.
+    `delayed` are the notices to residents that are held back now, by office; `log_size` and `log_at` say how far the
+    log of who looked and what was done was signed, and when.
     """
 
     may: Mapping[Thing, tuple[Role, ...]]
@@ -79,10 +82,12 @@ class Transparency:
     delayed: Mapping[str, int]
     years: tuple[YearFigures, ...]
     published: tuple[PublishedRun, ...]
+    log_size: int
+    log_at: datetime | None
 
 
 def transparency(month: date | None) -> Transparency:
-    """The figures, some minutes old at most: four queries, or none while they are kept.
+    """The figures, some minutes old at most: six queries, or none while they are kept.
 
     A month without accesses that is asked for is not kept: anybody can ask for any, and the table has the counters of
     guesses as well, which are thrown out when it is full.
@@ -101,14 +106,17 @@ def _found(month: date) -> Transparency:
     rows = AccessCount.objects.filter(month=month).order_by("office", "purpose")
     counts = rows.values_list("office", "purpose", "accesses")
     months = AccessCount.objects.order_by("-month").values_list("month", flat=True).distinct()[:MONTHS]
+    signed = checkpoint()
     return Transparency(
         may={thing: tuple(role for role in ROLES if role in roles) for thing, roles in MAY_OPEN.items()},
         month=month,
         months=tuple(months),
         accesses=tuple(Accesses(office, purpose, n if n >= FEW else None) for office, purpose, n in counts),
-        delayed={},  # no notice can be delayed yet
+        delayed=delayed_by_office(timezone.now()),
         years=_years(),
         published=tuple(published_runs()),
+        log_size=signed.size if signed else 0,
+        log_at=signed.at if signed else None,
     )
 
 

@@ -26,6 +26,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from apps.audit.strength import FACTOR
 from apps.kernel.errors import KanpuError
 from apps.portal.forms import CodeForm
 from apps.portal.operations.activation import (
@@ -38,7 +39,6 @@ from apps.portal.operations.activation import (
 )
 from apps.portal.queries.accounts import user_of_letter
 from apps.portal.sign_in_forms import ProgramForm, UserNameForm
-from apps.portal.strength import FACTOR
 from apps.residents.operations.notices import CodeExpired, CodeUnknown, CodeVoid
 
 CHECKED: Final = "activation"  # of the session: which letter was checked, when, and what was chosen since

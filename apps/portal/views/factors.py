@@ -19,11 +19,14 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from apps.audit.officers import is_officer
 from apps.portal.guard import fresh_user, user_of
 from apps.portal.operations.sign_in import FactorMissing, LastFactor, remove_factor, rename_factor
 from apps.portal.queries.sign_in import factor_name, passkey_name
@@ -39,6 +42,12 @@ class AddPasskey(AddWebAuthnView):  # type: ignore[misc]
         """What the script needs."""
         shown: dict[str, Any] = super().get_context_data(**given)
         return shown | {"js_data": {"creation_options": begin_registration(self.request.user, passwordless=True)}}
+
+    def get_success_url(self) -> str:
+        """Officers go on to where they were asked for a key. Recovery codes, which residents see next, open nothing."""
+        if not is_officer(self.request.user):
+            return str(super().get_success_url())
+        return f"{reverse('office-key')}?{urlencode({'next': self.request.GET.get('next', '')})}"
 
 
 class SetUpProgram(ActivateTOTPView):  # type: ignore[misc]

@@ -57,6 +57,7 @@ def _as_json(found: Transparency) -> dict[str, object]:
             for row in found.accesses
         ],
         "delayed_notices": found.delayed,
+        "audit_log": {"entries": found.log_size, "signed_at": found.log_at},
         "years": [_year_json(year) for year in found.years],
         "published": [run._asdict() for run in found.published],
         "cannot_see": [str(words) for words in NOT_SEEN],

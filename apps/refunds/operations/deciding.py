@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.audit.operations import record_event, record_events
+from apps.audit.states import change_of
 from apps.kernel.errors import KanpuError
 from apps.refunds.deadlines import months_after, presumed_received
 from apps.refunds.models import Decision, Run
@@ -101,7 +102,8 @@ def notify(decision_ids: Collection[int], *, on: date, actor: str, by_post: bool
         decision.appeal_until = months_after(received, appeal.within_months)
     Decision.objects.bulk_update(told, ["state", "notified_at", "appeal_until"], batch_size=2_000)
     details = {f"decision:{decision}": {"appeal_until": str(decision.appeal_until)} for decision in told}
-    record_events(at=now, actor=actor, action="decision.notify", details=details)
+    changes = {f"decision:{decision}": change_of(decision) for decision in told}
+    record_events(at=now, actor=actor, action="decision.notify", details=details, changes=changes)
     return len(told)
 
 
@@ -154,4 +156,4 @@ def annul(
 
 def _record(decision: Decision, action: str, actor: str, detail: dict[str, object]) -> None:
     subject = f"decision:{decision}"
-    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail)
+    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail, **change_of(decision))

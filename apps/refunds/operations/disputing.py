@@ -17,6 +17,7 @@ from apps.accruals.operations.claiming import ClaimNotResident
 from apps.accruals.operations.withdrawing import PurchaseMissing
 from apps.accruals.queries.sales import SaleSeen, sale_seen
 from apps.audit.operations import record_event
+from apps.audit.states import change_of
 from apps.kernel.errors import KanpuError
 from apps.purchases.acceptance import Defect, YearRules, open_year, year_of
 from apps.purchases.following import Amounts, Key
@@ -221,7 +222,7 @@ def drop_photo(dispute: Dispute) -> None:
 
 def record(dispute: Dispute, action: str, *, at: datetime, actor: str, **detail: object) -> None:
     """Put it on the trail: which dispute, never which purchase or what was said, which may have to be forgotten."""
-    record_event(at=at, actor=actor, action=action, subject=f"dispute:{dispute}", detail=detail)
+    record_event(at=at, actor=actor, action=action, subject=f"dispute:{dispute}", detail=detail, **change_of(dispute))
 
 
 def _check_amounts(amounts: Amounts, at: datetime) -> None:

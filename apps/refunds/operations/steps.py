@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.audit.operations import record_event
+from apps.audit.states import change_of
 from apps.kernel.errors import KanpuError
 from apps.kernel.progress import Seen, nothing_seen
 from apps.refunds.models import Run, RunState, Step, StepName
@@ -127,4 +128,4 @@ def check_state(run: Run, *states: RunState) -> None:
 def record(run: Run, action: str, actor: str, detail: dict[str, object]) -> None:
     """Add an event of a run to the trail."""
     subject = f"run:{run.tax_year_id}/{run.number}"
-    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail)
+    record_event(at=timezone.now(), actor=actor, action=action, subject=subject, detail=detail, **change_of(run))

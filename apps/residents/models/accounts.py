@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 
+from apps.audit.states import Remembers
 from apps.residents.accounts.holder import HolderCheck
 from apps.residents.models.cards import CardSuspension
 from apps.residents.models.register import Resident
@@ -18,7 +19,7 @@ DOUBTS = ("other_person", "unclear")  # for which a clerk refuses an account; fo
 STANDING = Q(withdrawn_at=None) & ~Q(holder_check=HolderCheck.REVIEWED_BAD)
 
 
-class PaymentAccount(models.Model):
+class PaymentAccount(Remembers):
     """An account that a resident named for the refund, or the consent to the public money-receiving account.
 
     `valid` is the time in which refunds go there: from when the change holds to before when another takes its place.

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 
+from apps.audit.states import Remembers
 from apps.residents.models.register import Resident
 
 LONGEST: Final = timedelta(days=366)
@@ -22,7 +23,7 @@ class Channel(models.TextChoices):
     LETTER = "letter"
 
 
-class Proxy(models.Model):
+class Proxy(Remembers):
     """That a resident is acted for by another, from a time to before another: named, or as guardian (成年後見).
 
     Each right is given by itself. `valid` ends early when either side ends it; `shows_name`: the proxy is told whose

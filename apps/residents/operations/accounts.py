@@ -13,6 +13,7 @@ from django.db import transaction
 from psycopg.types.range import TimestamptzRange
 
 from apps.audit.operations import record_event
+from apps.audit.states import change_of
 from apps.kernel.errors import KanpuError
 from apps.residents.accounts.holder import HolderCheck, holder_check
 from apps.residents.models import PaymentAccount, Resident, VaultRecord
@@ -218,5 +219,7 @@ def _announce(row: PaymentAccount, action: str, *, at: datetime, actor: str, tol
     """Put a change on the trail, and tell the resident: neither says which account."""
     start = row.valid.lower.isoformat()
     detail = {"account": str(row.pk), "kind": row.kind, "check": row.holder_check, "from": start}
-    record_event(at=at, actor=actor, action=action, subject=f"resident:{row.resident_id}", detail=detail)
+    record_event(
+        at=at, actor=actor, action=action, subject=f"resident:{row.resident_id}", detail=detail, **change_of(row)
+    )
     tell([row.resident_id], told, at=at, what=action, effective_at=start)

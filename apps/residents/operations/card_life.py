@@ -12,6 +12,7 @@ from django.db.models import Q
 from psycopg.types.range import TimestamptzRange
 
 from apps.audit.operations import record_event
+from apps.audit.states import Change
 from apps.kernel.errors import KanpuError
 from apps.residents.models import Card, CardOrder, CardSuspension, HandOver, Resident
 from apps.residents.operations.judging_due import judge_again
@@ -76,12 +77,14 @@ def suspend_cards(
     cards = list(held.order_by("pk"))
     if not cards:
         raise CardMissing("The resident has no card that could be suspended.")
+    before = _suspended(cards)
     suspensions = [_suspend(card, lost_since, channel, at, actor) for card in cards]
     # No card was good before it was active: whoever lost one in the year 1 has nothing older judged again.
     judge_again([resident_ref], since=min(suspension.valid.lower for suspension in suspensions), at=at)
     record_event(
         at=at, actor=actor, action="card.suspend", subject=f"resident:{resident_ref}",
         detail={"cards": [card.pk for card in cards], "channel": channel, "lost_since": lost_since.isoformat()},
+        before={"suspended_since": before}, after={"suspended_since": _suspended(cards)},
     )  # fmt: skip
     tell([resident_ref], "card_suspended", at=at)
     return suspensions
@@ -93,6 +96,12 @@ def _lock_cards_of(resident_ref: UUID) -> Resident:
     if resident is None:
         raise CardMissing("There is no such resident, and so no card.")
     return resident
+
+
+def _suspended(cards: Sequence[Card]) -> dict[str, object]:
+    """Since when each of these cards is suspended, by its number."""
+    spans = CardSuspension.objects.filter(card__in=cards, lifted_at=None).order_by("card").values_list("card", "valid")
+    return {str(card): valid.lower for card, valid in spans}
 
 
 def _suspend(card: Card, lost_since: datetime, channel: Channel, at: datetime, actor: str) -> CardSuspension:
@@ -129,7 +138,8 @@ def resume_card(card_id: int, *, channel: Channel, at: datetime, actor: str) -> 
         cancelled_at=at
     )
     judge_again([card.resident_id], since=at, at=at)  # of a till whose clock is fast
-    _record(card, "card.resume", at, actor, {"channel": channel})
+    change: Change = {"before": {"suspended_since": since}, "after": {"suspended_since": None, "lifted_at": at}}
+    _record(card, "card.resume", {"channel": channel}, change, at=at, actor=actor)
     tell([card.resident_id], "card_resumed", at=at)
     return suspension
 
@@ -143,8 +153,9 @@ def order_card(resident_ref: UUID, *, reason: CardOrder.Reason, at: datetime, ac
     )  # fmt: skip
     if is_new:
         record_event(
-            at=at, actor=actor, action="card.order", subject=f"resident:{resident_ref}", detail={"reason": reason}
-        )
+            at=at, actor=actor, action="card.order", subject=f"resident:{resident_ref}", detail={"reason": reason},
+            before={"order": None}, after={"order": order.pk, "reason": reason},
+        )  # fmt: skip
     return order
 
 
@@ -170,7 +181,9 @@ def hand_over(card_id: int, *, documents: Sequence[str], office: str, at: dateti
     )
     card.save(update_fields=["active_from"])
     judge_again([holder.pk], since=at, at=at)
-    _record(card, "card.hand_over", at, actor, {"documents": sorted(kinds), "office": office})
+    change: Change = {"before": {"active_from": None}, "after": {"active_from": card.active_from}}
+    detail: dict[str, object] = {"documents": sorted(kinds), "office": office}
+    _record(card, "card.hand_over", detail, change, at=at, actor=actor)
     return HandOver.objects.create(card=card, at=at, actor=actor, office=office, documents=sorted(kinds))
 
 
@@ -184,7 +197,8 @@ def _open_card(card_id: int, at: datetime) -> tuple[Card, Resident]:
     return card, holder
 
 
-def _record(card: Card, action: str, at: datetime, actor: str, detail: dict[str, object]) -> None:
+def _record(card: Card, action: str, detail: dict[str, object], change: Change, *, at: datetime, actor: str) -> None:
     record_event(
-        at=at, actor=actor, action=action, subject=f"resident:{card.resident_id}", detail={"card": card.pk, **detail}
-    )
+        at=at, actor=actor, action=action, subject=f"resident:{card.resident_id}",
+        detail={"card": card.pk, **detail}, **change,
+    )  # fmt: skip

@@ -46,13 +46,12 @@ def give_consent(ref: UUID, *, asked: Asked, at: datetime) -> HouseholdConsent:
         raise ChildDoesNotConsent("Whose share is paid to a parent does not consent: the parent sees it anyway.")
     if resident.is_protected:
         raise ProtectedStaysHidden("A protected resident stays hidden from the household.")
-    for before in HouseholdConsent.objects.filter(resident=ref, valid__upper_inf=True):
-        _close(before, at=at, actor=asked.actor)
+    since = _end_given(ref, at=at, actor=asked.actor)
     consent = HouseholdConsent.objects.create(
         resident_id=ref, household_ref=stay.household_ref, valid=TimestamptzRange(at, None), channel=asked.channel,
         office=asked.office, given_by=asked.actor,
     )  # fmt: skip
-    _on_record(ref, "household.consent", asked, at)
+    _on_record(ref, "household.consent", asked, at, since=since)
     return consent
 
 
@@ -60,17 +59,23 @@ def give_consent(ref: UUID, *, asked: Asked, at: datetime) -> HouseholdConsent:
 def withdraw_consent(ref: UUID, *, asked: Asked, at: datetime) -> None:
     """Nobody of the household sees anything from now on; where nobody does, it stays so."""
     Resident.objects.select_for_update(no_key=True).get(pk=ref)
-    is_given = False
-    for given in HouseholdConsent.objects.filter(resident=ref, valid__upper_inf=True):
-        _close(given, at=at, actor=asked.actor)
-        is_given = True
-    if is_given:
-        _on_record(ref, "household.withdraw", asked, at)
+    since = _end_given(ref, at=at, actor=asked.actor)
+    if since:
+        _on_record(ref, "household.withdraw", asked, at, since=since)
 
 
 def forget_consents(ref: UUID) -> None:
     """Forget to what a resident consented, in the caller's transaction. The trail stays."""
     HouseholdConsent.objects.filter(resident=ref).delete()
+
+
+def _end_given(ref: UUID, *, at: datetime, actor: str) -> datetime | None:
+    """End what the resident consented to. Returns since when that was."""
+    since: datetime | None = None
+    for given in HouseholdConsent.objects.filter(resident=ref, valid__upper_inf=True):
+        since = given.valid.lower
+        _close(given, at=at, actor=actor)
+    return since
 
 
 def _close(consent: HouseholdConsent, *, at: datetime, actor: str) -> None:
@@ -82,7 +87,11 @@ def _close(consent: HouseholdConsent, *, at: datetime, actor: str) -> None:
     consent.save(update_fields=["valid", "withdrawn_by"])
 
 
-def _on_record(ref: UUID, action: str, asked: Asked, at: datetime) -> None:
+def _on_record(ref: UUID, action: str, asked: Asked, at: datetime, *, since: datetime | None) -> None:
     detail = {"channel": asked.channel, "office": asked.office}
-    record_event(at=at, actor=asked.actor, action=action, subject=f"resident:{ref}", detail=detail)
-    tell([ref], "household_consent", at=at, given=action == "household.consent")
+    is_given = action == "household.consent"
+    record_event(
+        at=at, actor=asked.actor, action=action, subject=f"resident:{ref}", detail=detail,
+        before={"consented_at": since}, after={"consented_at": at if is_given else None},
+    )  # fmt: skip
+    tell([ref], "household_consent", at=at, given=is_given)

@@ -57,7 +57,10 @@ def confirm_contact(ref: UUID, code: str, *, at: datetime, actor: str) -> None:
         mailing.confirmed_at, mailing.asked_at = at, None
         mailing.code_hash, mailing.code_until, mailing.code_tries = None, None, 0
         mailing.save()
-        record_event(at=at, actor=actor, action="contact.confirm", subject=f"resident:{ref}", detail={})
+        record_event(
+            at=at, actor=actor, action="contact.confirm", subject=f"resident:{ref}", detail={},
+            before={"confirmed_at": None}, after={"confirmed_at": at},
+        )  # fmt: skip
         return
     raise CodeWrong("This is not the code that was sent, or it has run out. Ask for another one.")
 
@@ -70,8 +73,12 @@ def count_wrong_code(ref: UUID) -> None:
 @transaction.atomic
 def set_wants(ref: UUID, wants: str, *, at: datetime, actor: str) -> None:
     """Which messages come by mail from now on. Nothing happens for who gave no address."""
+    before = Mailing.objects.select_for_update().filter(pk=ref).values_list("wants", flat=True).first()
     if Mailing.objects.filter(pk=ref).update(wants=wants):
-        record_event(at=at, actor=actor, action="contact.wants", subject=f"resident:{ref}", detail={"wants": wants})
+        record_event(
+            at=at, actor=actor, action="contact.wants", subject=f"resident:{ref}", detail={"wants": wants},
+            before={"wants": before}, after={"wants": wants},
+        )  # fmt: skip
 
 
 @transaction.atomic
@@ -90,12 +97,13 @@ def stop_mails(stop_token: UUID, *, at: datetime) -> bool:
     mailing = Mailing.objects.select_for_update().filter(stop_token=stop_token).first()
     if mailing is None:
         return False
-    mailing.wants = Mailing.Wants.NONE
+    before, mailing.wants = mailing.wants, Mailing.Wants.NONE
     mailing.save(update_fields=["wants"])
     Mail.objects.filter(resident_ref=mailing.resident_id).delete()
     record_event(
-        at=at, actor="who has the mail", action="contact.stop", subject=f"resident:{mailing.resident_id}", detail={}
-    )
+        at=at, actor="who has the mail", action="contact.stop", subject=f"resident:{mailing.resident_id}", detail={},
+        before={"wants": before}, after={"wants": mailing.wants},
+    )  # fmt: skip
     return True
 
 

@@ -133,7 +133,10 @@ def spend_after_tries(notice: Notice, *, at: datetime, actor: str) -> bool:
     if not found.update(spent_at=at):
         return False
     subject = f"resident:{notice.resident_id}"
-    record_event(at=at, actor=actor, action="notice.void", subject=subject, detail={"notice": notice.pk})
+    record_event(
+        at=at, actor=actor, action="notice.void", subject=subject, detail={"notice": notice.pk},
+        before={"spent_at": None}, after={"spent_at": at},
+    )  # fmt: skip
     return True
 
 

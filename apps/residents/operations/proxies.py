@@ -10,6 +10,7 @@ from django.utils import timezone
 from psycopg.types.range import TimestamptzRange
 
 from apps.audit.operations import Cause, raise_alarms, record_event
+from apps.audit.states import change_of
 from apps.kernel.errors import KanpuError
 from apps.residents.acting import DISPUTE, PAYMENT, SEE, Grant, Relation, Terms
 from apps.residents.models import Proxy, ProxyCode, ProxyCodeMiss, ProxyDay, Resident
@@ -147,7 +148,7 @@ def end_proxy(party_ref: UUID, proxy_id: int, *, asked: Asked, at: datetime) -> 
     _end(found, at=at, actor=asked.actor)
     record_event(
         at=at, actor=asked.actor, action="proxy.end", subject=f"resident:{found.resident_id}",
-        detail={"proxy": found.pk, "channel": asked.channel, "office": asked.office},
+        detail={"proxy": found.pk, "channel": asked.channel, "office": asked.office}, **change_of(found),
     )  # fmt: skip
     tell([found.resident_id], "proxy_ended", at=at)
     tell([found.proxy_id], "acting_ended", at=at)
@@ -213,7 +214,7 @@ def _create(resident_ref: UUID, agent_ref: UUID, terms: Terms, asked: Asked, at:
     detail = {"proxy": proxy.pk, "kind": kind, "rights": sorted(terms.rights), "until": terms.until.isoformat()}
     record_event(
         at=at, actor=asked.actor, action="proxy.name", subject=f"resident:{resident_ref}",
-        detail={**detail, "channel": asked.channel, "office": asked.office},
+        detail={**detail, "channel": asked.channel, "office": asked.office}, **change_of(proxy),
     )  # fmt: skip
     return proxy
 

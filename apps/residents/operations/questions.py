@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.audit.models import AccessRecord
 from apps.audit.operations import record_event
+from apps.audit.queries.delays import told_later
 from apps.kernel.errors import KanpuError
 from apps.residents.models import AccessQuestion
 from apps.residents.operations.messages import tell
@@ -48,7 +49,8 @@ class AnswererLooked(KanpuError):
 
 def ask_why(ref: UUID, record_id: int, words: str, *, at: datetime, actor: str) -> AccessQuestion:
     """Ask the office that looked, once an access. Raises AccessUnknown for another's as well, AskedBefore."""
-    record = AccessRecord.objects.filter(pk=record_id, resident_ref=ref).exclude(role="resident").first()
+    told = AccessRecord.objects.filter(~told_later(at), pk=record_id, resident_ref=ref)
+    record = told.exclude(role="resident").first()
     if record is None:
         raise AccessUnknown("There is no such access to your data.")
     try:

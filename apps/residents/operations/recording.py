@@ -21,7 +21,10 @@ def pause_recording(resident_ref: UUID, *, at: datetime, actor: str) -> Recordin
     if pause is None:
         pause = RecordingPause.objects.create(resident_id=resident_ref, valid=TimestamptzRange(at, None))
         judge_again([resident_ref], since=at, at=at)
-        record_event(at=at, actor=actor, action="recording.pause", subject=f"resident:{resident_ref}", detail={})
+        record_event(
+            at=at, actor=actor, action="recording.pause", subject=f"resident:{resident_ref}", detail={},
+            before={"paused_since": None}, after={"paused_since": at},
+        )  # fmt: skip
     return pause
 
 
@@ -31,12 +34,16 @@ def resume_recording(resident_ref: UUID, *, at: datetime, actor: str) -> None:
     pause = _open_pause(resident_ref)
     if pause is None:
         return
+    since = pause.valid.lower
     if pause.valid.lower and pause.valid.lower < at:
         pause.valid = TimestamptzRange(pause.valid.lower, at)
         pause.save(update_fields=["valid"])
     else:
         pause.delete()
-    record_event(at=at, actor=actor, action="recording.resume", subject=f"resident:{resident_ref}", detail={})
+    record_event(
+        at=at, actor=actor, action="recording.resume", subject=f"resident:{resident_ref}", detail={},
+        before={"paused_since": since}, after={"paused_since": None},
+    )  # fmt: skip
 
 
 def _open_pause(resident_ref: UUID) -> RecordingPause | None:

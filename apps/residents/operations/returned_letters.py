@@ -37,12 +37,14 @@ def record_returned(
         raise NoticeMissing("No letter was printed under this number. Check the number on the letter.")
     if notice.returned_at:
         raise NoticeReturned("It is on record already that this letter came back.")
+    spent_at = notice.spent_at
     notice.returned_at, notice.returned_by = at, actor
     notice.spent_at = notice.spent_at or at
     notice.save(update_fields=["returned_at", "returned_by", "spent_at"])
     record_event(
         at=at, actor=actor, action="notice.return", subject=f"resident:{notice.resident_id}",
-        detail={"notice": notice.pk, "office": office},
+        detail={"notice": notice.pk, "office": office}, before={"returned_at": None, "spent_at": spent_at},
+        after={"returned_at": at, "spent_at": notice.spent_at},
     )  # fmt: skip
     tell([notice.resident_id], "letter_returned", at=at)
     return notice

@@ -10,6 +10,9 @@ from typing import Any, Final
 RECORDS: Final = "account_authentication_methods"
 OWNER: Final = "account_authentication_methods_user"  # whose records they are: another user's count for nothing
 FACTOR: Final = "mfa"  # a passkey, a code of an authenticator program, a recovery code, or a strong identity
+KEY: Final = (
+    "webauthn"  # a passkey or security key: it answers to its own site only, so nobody can ask for it elsewhere
+)
 TO_OPEN: Final = timedelta(minutes=5)
 TO_SEND: Final = timedelta(minutes=20)  # a form that was opened in time may be filled in slowly
 
@@ -22,6 +25,11 @@ def records_of(session: Mapping[str, Any], user_id: int) -> list[dict[str, Any]]
 def has_second_factor(records: Iterable[Mapping[str, Any]]) -> bool:
     """Whether more than a password was given."""
     return any(record["method"] == FACTOR for record in records)
+
+
+def with_key(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of a passkey or security key: what officers are asked for. A code can be typed at a page like ours."""
+    return [record for record in records if record["method"] == FACTOR and record.get("type") == KEY]
 
 
 def is_fresh(records: Iterable[Mapping[str, Any]], within: timedelta, *, at: datetime) -> bool:

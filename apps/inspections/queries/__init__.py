@@ -1,0 +1,1 @@
+"""What of cases is shown."""
