@@ -5,13 +5,13 @@ from functools import wraps
 from typing import Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 
 from apps.audit.officers import MAY_OPEN, Role, Standing, Thing, standing_of
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 OFFICES: Final = (Role.CLERK, Role.HELPDESK)
 STANDING: Final = "kanpu.standing"
 
@@ -24,7 +24,7 @@ def staff_only(*roles: Role, with_first_password: bool = False) -> Callable[[Vie
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             standing = standing_of(request.user)
             if not standing.roles & set(roles):
                 raise Http404("Not for this user.")

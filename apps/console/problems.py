@@ -73,6 +73,10 @@ PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "purchase_not_admitted": _("The purchase is refused like a till's: its day, tiers or amounts are not possible."),
     "claim_not_resident": _("The resident did not live here on that day: the purchase brings nothing."),
     "for_named_officers": _("The resident is protected: an officer for protected residents has to look at it."),
+    "pack_running": _("This pack is being made already. Look at the page again."),
+    "pack_missing": _("The file is gone: have it made again, it will be the same."),
+    "pack_too_large": _("The pack would be larger than 4 GiB. Take packs of single refunds."),
+    "case_missing": _("There is no such case."),
     "photo_missing": _("There is no photo, or it was deleted when the dispute was decided."),
     "document_unprintable": _("The document has a character that cannot be printed. Write that text otherwise."),
 }

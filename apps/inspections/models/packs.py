@@ -44,3 +44,15 @@ class Pack(models.Model):
     def is_there(self) -> bool:
         """Whether it can be fetched."""
         return bool(self.sha256)
+
+    @property
+    def case_id(self) -> int | None:
+        """The case that it is of, or None."""
+        kind, _, named = self.subject.partition(":")
+        return int(named) if kind == "case" else None
+
+    @property
+    def file_name(self) -> str:
+        """What a browser saves it as."""
+        kind, _, named = self.subject.partition(":")
+        return f"kanpu-evidence-{named.replace('/', '-') if kind == 'run' else f'case-{named}'}.zip"

@@ -18,7 +18,7 @@ from django.utils import timezone
 from apps.accruals.operations.archiving import scratch_folder
 from apps.audit.access import Access
 from apps.audit.operations import record_accesses, record_event
-from apps.inspections.models import Pack
+from apps.inspections.models import Case, Pack
 from apps.inspections.packs.content import Content, Written, write
 from apps.inspections.packs.summary import summary_pdf
 from apps.inspections.queries.pack_case import case_content, case_of, resident_in
@@ -125,6 +125,17 @@ def open_pack(pack: Pack, *, actor: str) -> BinaryIO:
     detail = {"sha256": pack.sha256, "of": pack.subject}
     record_event(at=timezone.now(), actor=actor, action="pack.fetch", subject=f"pack:{pack.subject}", detail=detail)
     return path.open("rb")
+
+
+def open_case_pack(pack: Pack, case: Case, *, access: Access, opens_protected: bool) -> BinaryIO:
+    """The same of a case's pack; where it is about a resident, the reading is on record first.
+
+    Raises PackMissing, ForNamedOfficers.
+    """
+    if ref := resident_in(case.subject):
+        _may_open(ref, opens_protected)
+        record_accesses(access, [ref], what=f"evidence case {case.pk}", at=timezone.now())
+    return open_pack(pack, actor=access.actor)
 
 
 def path_of(pack: Pack) -> Path:
