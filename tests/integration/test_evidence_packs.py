@@ -1,5 +1,6 @@
 """Evidence packs: the same bytes twice, checked offline, nothing in them that names anybody, every change named."""
 
+import csv
 import hashlib
 import json
 from io import BytesIO
@@ -25,6 +26,8 @@ from apps.inspections.models import Pack, Source
 from apps.inspections.operations import packing
 from apps.inspections.operations.cases import open_case
 from apps.inspections.operations.packing import ForNamedOfficers, PackRunning, request_run_pack, run_requested_packs
+from apps.inspections.packs.frame import Frame
+from apps.inspections.packs.tables import document
 from apps.merchants.models import Terminal, TerminalKey
 from apps.purchases.lanes import lane_of
 from apps.purchases.operations import accept_batch
@@ -239,6 +242,80 @@ def test_a_pack_that_was_cut_or_added_to_does_not_hold(
     data = packed.read_bytes()
     for changed in (data[:-1], data + b"x", data[: len(data) // 2], b"", data[100:]):
         checked(changed, tmp_path, capsys)
+
+
+def forged(packed: Path, folder: Path, changes: dict[str, bytes]) -> Path:
+    """A pack in which files were changed and the manifest and the frame made anew, as a forger would."""
+    found = contents(packed) | changes
+    manifest = json.loads(found.pop("manifest.json"))
+    del found["manifest.json.sha256"]
+    path = folder / "forged.zip"
+    with path.open("w+b") as file:
+        frame = Frame(file)
+        for name, data in found.items():
+            frame.add(name, [data])
+        for listed, member in zip(manifest["files"], frame.members, strict=True):
+            listed |= {"bytes": member.bytes, "sha256": member.sha256}
+            if listed.get("sums") and listed["name"] in changes:
+                rows = list(csv.DictReader(found[listed["name"]].decode().splitlines()))
+                listed["sums"] = {name: sum(int(row[name] or 0) for row in rows) for name in listed["sums"]}
+        data = document(manifest)
+        frame.add("manifest.json", [data])
+        frame.add("manifest.json.sha256", [f"{hashlib.sha256(data).hexdigest()}  manifest.json\n".encode()])
+        frame.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("records/entries.csv", b",reduced,110000", b",reduced,110001", "Purchases and entries do not agree: shop-1:1"),
+        ("records/entries.csv", b",standard,77", b",standard,78", "Purchases and entries do not agree: shop-1:1"),
+        ("records/totals.csv", b",standard,8,77,", b",standard,8,78,", "entries do not add up to the totals"),
+        ("records/purchases.jsonl", b"reduced=5500", b"reduced=5501", "Purchases and entries do not agree: shop-1:3"),
+        ("records/seals.jsonl", b'"signature":"', b'"signature":"00', "These seals do not hold: shop-1:2"),
+        ("statement.json", b'"entitled_minor": 1', b'"entitled_minor": 2', "These figures are not statement"),
+        ("recomputation/result.json", b'"identical": true', b'"identical": false', "gave something else"),
+        ("recomputation/evidence.csv", b"month-08", b"month-09", "The list of archive files is not the one"),
+        ("rules/scheme.json", b'"rate":"0.08"', b'"rate":"0.07"', "Shares do not follow from the scheme file's rates"),
+        ("rules/scheme.json", b'"en":"', b'"en":" ', "The scheme file is not the one that the run names"),
+        ("run.json", b'"entitled_minor": ', b'"entitled_minor": 1', "do not make the digest that auditors signed"),
+        ("run.json", b'"digest": "', b'"digest": "0', "The log has another digest of the run"),
+        ("log/events.jsonl", b"run.freeze", b"run.thaw", "These entries are not those in the audit log"),
+        ("log/checkpoint.txt", b"kanpu/audit\n", b"kanpu/audit\n1", "signature of the log's checkpoint"),
+    ],
+)
+def test_who_changes_a_file_and_makes_the_manifest_anew_is_found_by_what_does_not_follow(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, bytes, bytes, str]
+) -> None:
+    name, old, new, said = change
+    before = contents(packed)[name]
+    assert old in before
+    path = forged(packed, tmp_path, {name: before.replace(old, new, 1)})
+    assert main([str(path), "--lang", "en"]) == 1
+    found = capsys.readouterr().out
+    assert said in found, found
+    assert "This file was changed" not in found
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("entitled_minor", "1701", "refunds are not what their spend brings"),
+        ("spend_minor", "9350 77", "refunds are not what their spend brings"),
+        ("leaf", "ab" * 32, "Their leaves do not make the run's root"),
+    ],
+)
+def test_a_runs_refunds_cannot_be_changed_either(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, column: str, value: str, said: str
+) -> None:
+    packed = run_pack(tmp_path / "run.zip")
+    rows = list(csv.DictReader(contents(packed)["records/refunds.csv"].decode().splitlines()))
+    next(row for row in rows if row["entitled_minor"] == "1700")[column] = value
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    path = forged(packed, tmp_path, {"records/refunds.csv": "".join(f"{line}\n" for line in lines).encode()})
+    assert main([str(path), "--lang", "en"]) == 1
+    assert said in capsys.readouterr().out
 
 
 def test_a_run_pack_is_made_by_a_worker_once(run: Run, tmp_path: Path, settings: Any) -> None:
