@@ -18,8 +18,14 @@ from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Checkpoint, LogHead
 from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
+<<<<<<< HEAD
 from apps.audit.operations.delays import ask_delay
 from apps.audit.operations.key_resets import ask_key_reset
+=======
+from apps.inspections.models import Source
+from apps.inspections.operations.cases import open_case
+from apps.inspections.operations.packing import request_case_pack, run_requested_packs
+>>>>>>> w-packs
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -135,7 +141,16 @@ def furnish(world: World) -> Site:
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"], **_exceptions(ref, now),
     }  # fmt: skip
-    return Site(world, samples)
+    return Site(world, samples | _evidence(ref, now))
+
+
+def _evidence(ref: UUID, now: datetime) -> dict[str, int]:
+    """A case about A, and its pack."""
+    case = open_case(Source.SEARCH, None, subject=f"resident:{ref}", title="A year", at=now, actor="user:ann")
+    access = Access("user:ann", Role.AUDITOR, "", "check")
+    pack = request_case_pack(case.pk, access=access, opens_protected=False)
+    assert run_requested_packs() == 1
+    return {"case_id": case.pk, "pack_id": pack.pk}
 
 
 def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:

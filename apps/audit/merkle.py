@@ -152,6 +152,19 @@ def consistency_path(*, old_size: int, size: int, read: ReadTile) -> list[bytes]
     return path[::-1]
 
 
+def tops(*, size: int, read: ReadTile) -> list[bytes]:
+    """The tops of the whole subtrees that the first `size` leaves are made of, largest first: one for each bit of size.
+
+    With them a tree goes on growing without its leaves. Raises TileDamaged.
+    """
+    read, found, begin = _once(read), [], 0
+    for height in reversed(range(size.bit_length())):
+        if size >> height & 1:
+            found.append(_node(height, begin >> height, read))
+            begin += 1 << height
+    return found
+
+
 def _split(count: int) -> int:
     """The largest power of two below `count`: where the RFC splits that many leaves."""
     return 1 << ((count - 1).bit_length() - 1)

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +18,7 @@ from apps.audit.officers import MAY_OPEN, Role, Standing, Thing, standing_of
 from apps.audit.sessions import is_local_demo, key_records, lacks_key
 from apps.audit.strength import TO_OPEN, is_fresh
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 OFFICES: Final = (Role.CLERK, Role.HELPDESK)
 STANDING: Final = "kanpu.standing"
 WITHOUT_KEY: Final = "WITHOUT_KEY"  # for the templates: the demo says on each page that it asks for no key
@@ -32,7 +32,7 @@ def staff_only(*roles: Role, with_first_password: bool = False) -> Callable[[Vie
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             standing = standing_of(request.user)
             if not standing.roles & set(roles):
                 raise Http404("Not for this user.")

@@ -82,6 +82,10 @@ PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "delay_too_long": _("The last day is over already, or more than six months away."),
     "delay_closed": _("There is no such delay, or it is over, or that was done before. Look again."),
     "delayed_before": _("Your notices to this resident are delayed for this case already."),
+    "pack_running": _("This pack is being made already. Look at the page again."),
+    "pack_missing": _("The file is gone: have it made again, it will be the same."),
+    "pack_too_large": _("The pack would be larger than 4 GiB. Take packs of single refunds."),
+    "case_missing": _("There is no such case."),
     "photo_missing": _("There is no photo, or it was deleted when the dispute was decided."),
     "document_unprintable": _("The document has a character that cannot be printed. Write that text otherwise."),
 }

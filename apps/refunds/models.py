@@ -69,6 +69,7 @@ class Run(Remembers):
     paid_minor = models.BigIntegerField(default=0, help_text="What was paid, netted and lapsed of it so far")
     netted_minor = models.BigIntegerField(default=0)
     lapsed_minor = models.BigIntegerField(default=0)
+    statistics = models.JSONField(null=True, help_text="How its refunds are spread, since it was verified")
 
     class Meta:
         constraints = [

@@ -1,4 +1,4 @@
-"""`python -m kanpu_verify statement.json …`: says what holds of refund statements, and needs no network."""
+"""`python -m kanpu_verify FILE …`: says what holds of refund statements and evidence packs, and needs no network."""
 
 import argparse
 import io
@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kanpu_verify import words
+from kanpu_verify import pack_checks, pack_words, words
 from kanpu_verify.checks import Finding, findings
+from kanpu_verify.frame import FrameBroken
+from kanpu_verify.pack import open_pack
 from kanpu_verify.statement import Unusable, read
 
 HOLDS: Final = 0
@@ -25,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("kanpu_verify", description=f"Check refund statements offline. {__doc__}")
-    parser.add_argument("files", nargs="+", metavar="statement.json")
+    parser = argparse.ArgumentParser("kanpu_verify", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a statement as JSON, or an evidence pack")
     parser.add_argument("--root", type=_root, metavar="HEX", help="the published root: 64 hexadecimal digits")
     own = "ja" if os.environ.get("LANG", "").startswith("ja") else "en"
     parser.add_argument("--lang", choices=words.LANGUAGES, default=own, help="English or Japanese; else as LANG says")
@@ -40,17 +42,30 @@ def _root(text: str) -> bytes:
 
 
 def _checked(path: Path, root: bytes | None, lang: str) -> int:
+    is_pack = path.suffix == ".zip"
     try:
-        found = findings(read(_data(path)), root)
+        found = _pack_findings(path, root) if is_pack else findings(read(_data(path)), root)
     except Unusable as error:
-        needs = words.NEEDS[lang][error.needs]
-        sys.stderr.write(words.UNUSABLE[lang].format(file=path, place=error.place, needs=needs) + "\n")
+        needs, said = words.NEEDS[lang][error.needs], words.UNUSABLE_PACK if is_pack else words.UNUSABLE
+        sys.stderr.write(said[lang].format(file=path, place=error.place, needs=needs) + "\n")
         return UNUSABLE
+    except FrameBroken as error:
+        sys.stdout.write(words.FRAME[lang].format(file=path, place=error.place) + pack_words.ANEW[lang] + "\n")
+        return FAILS
     holds = all(finding.holds is not False for finding in found)
-    said = (words.HOLDS if root else words.HOLDS_UNDER_ITS_ROOT) if holds else words.FAILS
+    has_root = root or not any(finding.name == "root_to_compare" for finding in found)
+    said = (words.HOLDS if has_root else words.HOLDS_UNDER_ITS_ROOT) if holds else words.FAILS
     rows = [said[lang].format(file=path), *(_text(finding, lang) for finding in found)]
     sys.stdout.write("\n".join(rows) + "\n")
     return HOLDS if holds else FAILS
+
+
+def _pack_findings(path: Path, root: bytes | None) -> list[Finding]:
+    try:
+        with path.open("rb") as file:
+            return pack_checks.findings(open_pack(file), root)
+    except OSError:
+        raise Unusable("-", "file") from None
 
 
 def _data(path: Path) -> bytes:

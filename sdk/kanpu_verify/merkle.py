@@ -22,11 +22,11 @@ def verify_inclusion(*, leaf: bytes, index: int, size: int, path: Sequence[bytes
         if sn == 0:
             return False
         if fn & 1 or fn == sn:
-            r = _node(p, r)
+            r = node_hash(p, r)
             while not fn & 1 and fn:
                 fn, sn = fn >> 1, sn >> 1
         else:
-            r = _node(r, p)
+            r = node_hash(r, p)
         fn, sn = fn >> 1, sn >> 1
     return sn == 0 and r == root
 
@@ -51,16 +51,17 @@ def verify_consistency(*, old_size: int, size: int, old_root: bytes, root: bytes
         if sn == 0:
             return False
         if fn & 1 or fn == sn:
-            fr, sr = _node(c, fr), _node(c, sr)
+            fr, sr = node_hash(c, fr), node_hash(c, sr)
             while not fn & 1 and fn:
                 fn, sn = fn >> 1, sn >> 1
         else:
-            sr = _node(sr, c)
+            sr = node_hash(sr, c)
         fn, sn = fn >> 1, sn >> 1
     return sn == 0 and fr == old_root and sr == root
 
 
-def _node(left: bytes, right: bytes) -> bytes:
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of a node with these two below it (2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 

@@ -82,7 +82,7 @@ class Statement:
 def read(data: bytes) -> Statement:
     """Return the statement in a file's bytes. Fields that are not known are left out. Raises Unusable."""
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_once_each, parse_float=str)
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=once_each, parse_float=str)
     except (ValueError, RecursionError):
         raise Unusable("-", "json") from None
     fields = _Fields(document, "")
@@ -227,7 +227,7 @@ def _tree(fields: _Fields) -> Tree:
     )
 
 
-def _once_each(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+def once_each(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
     """Refuse an object that names a field twice: two readers could see two statements in it."""
     values = dict(pairs)
     if len(values) != len(pairs):

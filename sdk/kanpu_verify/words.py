@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from kanpu_verify import pack_words
+
 LANGUAGES: Final = ("en", "ja")
 
 
@@ -113,7 +115,15 @@ _JAPANESE: Final[Mapping[str, Words]] = {
     ),
 }
 
-FINDINGS: Final = {"en": _ENGLISH, "ja": _JAPANESE}
+
+def _of_packs(words: Mapping[str, tuple[str, ...]], language: str) -> Mapping[str, Words]:
+    return {name: Words(said[0], said[-1], pack_words.ANEW[language]) for name, said in words.items()}
+
+
+FINDINGS: Final[Mapping[str, Mapping[str, Words]]] = {
+    "en": {**_ENGLISH, **_of_packs(pack_words.ENGLISH, "en")},
+    "ja": {**_JAPANESE, **_of_packs(pack_words.JAPANESE, "ja")},
+}
 
 MARKS: Final[Mapping[str, Mapping[bool | None, str]]] = {
     "en": {True: "holds", False: "FAILS", None: "note "},
@@ -133,6 +143,14 @@ UNUSABLE: Final = {
     "en": "{file}: cannot be checked: {place}: {needs}. Get the statement anew from the portal, as JSON.",
     "ja": "{file}：検証できません。{place}：{needs}。ポータルからJSONの明細書を取り直してください。",
 }
+UNUSABLE_PACK: Final = {
+    "en": "{file}: cannot be checked: {place}: {needs}. " + pack_words.ANEW["en"],
+    "ja": "{file}：検証できません。{place}：{needs}。" + pack_words.ANEW["ja"],
+}
+FRAME: Final = {
+    "en": "{file}: SOMETHING DOES NOT HOLD. The pack's frame was changed, or the pack was cut, at: {place}. ",
+    "ja": "{file}：適合しない項目があります。証拠一式の枠が変更されたか、途中で切れています。場所：{place}。",
+}
 
 NEEDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
@@ -146,6 +164,9 @@ NEEDS: Final[Mapping[str, Mapping[str, str]]] = {
         "hash": "should be 64 hexadecimal digits in lower case",
         "hashes": "should be a list of 64 hexadecimal digits each, in lower case",
         "tier": "should be the code of a tax tier",
+        "there": "the pack has no such file",
+        "table": "should be a table, each row with its columns",
+        "pack_format": "this checker knows only 'kanpu evidence pack v1'",
         "share": "should be two whole numbers, the second above 0",
     },
     "ja": {
@@ -159,6 +180,9 @@ NEEDS: Final[Mapping[str, Mapping[str, str]]] = {
         "hash": "小文字の16進数64桁が必要です",
         "hashes": "小文字の16進数64桁のリストが必要です",
         "tier": "税率区分のコードが必要です",
+        "there": "このファイルがありません",
+        "table": "列のそろった表が必要です",
+        "pack_format": "この検証プログラムが扱うのは kanpu evidence pack v1 だけです",
         "share": "二つの整数（二つ目は0より大きいもの）が必要です",
     },
 }

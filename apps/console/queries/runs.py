@@ -5,12 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from apps.accruals.models import ArchivePart
 from apps.accruals.queries import MonthSpend, archive_parts, spend_of_all
 from apps.console.next_step import NEXT, OF_ANY_RUN
 from apps.console.problems import problem
+from apps.console.queries.spread import Spread, spread_of, statistics_for
+from apps.inspections.models import Pack
+from apps.inspections.queries.packs import newest_pack
 from apps.refunds.models import Run, RunState
 from apps.refunds.proofs import evidence_sha256
 from apps.refunds.queries.runs import (
@@ -18,16 +21,14 @@ from apps.refunds.queries.runs import (
     evidence_of,
     last_error,
     newest_number,
-    refunds_by_step,
     run_of,
     step_at_work,
 )
 from apps.refunds.queries.settlements import Unsettled, unsettled
+from apps.refunds.statistics import Statistics
 from apps.schemes.document import Scheme, Words, year_cap_minor
 from apps.schemes.models import SchemeVersion
 from apps.schemes.rates import dated
-
-STEPS: Final = 10  # of the cap, in the distribution of refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,28 @@ class MonthRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Residents with a refund from `from_minor` to `to_minor`, both included; a bar's `length` of 1,000."""
+class Payments:
+    """What became of what a run gives, in minor units. `taken_minor` it takes from others: it is netted later."""
 
-    from_minor: int
-    to_minor: int
-    residents: int
-    length: int
+    to_pay: int
+    to_pay_minor: int
+    paid_minor: int
+    netted_minor: int
+    lapsed_minor: int
+    taken: int
+    taken_minor: int
+
+    @property
+    def left_minor(self) -> int:
+        """What is not settled yet."""
+        return self.to_pay_minor - self.paid_minor - self.netted_minor - self.lapsed_minor
+
+    @property
+    def parts(self) -> tuple[tuple[str, int, int], ...]:
+        """What became of it, with a bar's length of 1,000 each."""
+        parts = {"paid": self.paid_minor, "netted": self.netted_minor, "lapsed": self.lapsed_minor,
+                 "left": self.left_minor}  # fmt: skip
+        return tuple((name, amount, amount * 1000 // max(self.to_pay_minor, 1)) for name, amount in parts.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +130,9 @@ class RunPage:
     tiers: tuple[RatedTier, ...]
     months: tuple[MonthRow, ...]
     sums: MonthRow
-    distribution: tuple[Bucket, ...]
+    spread: Spread | None
+    payments: Payments | None
+    pack: Pack | None
 
 
 def run_page(year: int, number: int) -> RunPage:
@@ -123,7 +141,9 @@ def run_page(year: int, number: int) -> RunPage:
     run = run_of(year, number)
     version = run.tax_year.scheme_version
     scheme = version.scheme()
-    months = _months(spend_of_all(year, up_to_run=number), archive_parts(year, up_to_run=number), scheme, year)
+    found = statistics_for(run)
+    spend = [MonthSpend(*cell) for cell in found.spend] if found else spend_of_all(year, up_to_run=number)
+    months = _months(spend, archive_parts(year, up_to_run=number), scheme, year)
     newest, evidence = newest_number(year), evidence_of(run)
     return RunPage(
         run=run,
@@ -134,7 +154,7 @@ def run_page(year: int, number: int) -> RunPage:
         agreement=agreement_of(run),
         at_work=at_work,
         last_error=problem(*last_error(year)),
-        unsettled=unsettled(run) if run.signed_2_by else None,
+        unsettled=_unsettled(run) if run.signed_2_by else None,
         version=version,
         scheme=scheme,
         cap_minor=year_cap_minor(scheme),
@@ -142,8 +162,22 @@ def run_page(year: int, number: int) -> RunPage:
         tiers=tuple(RatedTier(t.code, t.name, t.examples, t.reference, _rates(t.rates)) for t in scheme.tiers),
         months=months,
         sums=_sums(months),
-        distribution=_distribution(run, scheme),
+        spread=spread_of(run, found, scheme),
+        payments=_payments(run, found) if run.signed_2_by and found else None,
+        pack=newest_pack(f"run:{year}/{number}"),
     )
+
+
+def _unsettled(run: Run) -> Unsettled:
+    """What is not settled: of a closed run nothing is left, so nothing is looked through."""
+    return Unsettled(0, 0) if run.state == RunState.CLOSED else unsettled(run)
+
+
+def _payments(run: Run, found: Statistics) -> Payments:
+    return Payments(
+        found.to_pay, found.to_pay_minor, run.paid_minor, run.netted_minor, run.lapsed_minor, found.taken,
+        found.taken_minor,
+    )  # fmt: skip
 
 
 def _next_steps(run: Run, newest: int) -> tuple[str, ...]:
@@ -205,19 +239,3 @@ def _file(listed: dict[str, Any]) -> ArchiveFile:
 def _sums(months: Sequence[MonthRow]) -> MonthRow:
     amounts = tuple(sum(column) for column in zip(*(row.amounts_minor for row in months), strict=True))
     return _month(months[0].month, amounts, [file for row in months for file in row.files])
-
-
-def _distribution(run: Run, scheme: Scheme) -> tuple[Bucket, ...]:
-    """Refunds of 0, of each tenth of the cap, and of the cap; nothing without a cap or refunds."""
-    cap_minor = year_cap_minor(scheme)
-    if not cap_minor or not run.residents:
-        return ()
-    if not (found := refunds_by_step(run, cap_minor)):
-        return ()
-    edges = [max(1, -(-cap_minor * step // STEPS)) for step in range(STEPS + 1)]
-    spans = [(0, 0), *((edges[i], edges[i + 1] - 1) for i in range(STEPS)), (cap_minor, cap_minor)]
-    most = max(found.values())
-    return tuple(
-        Bucket(first, last, found.get(step, 0), found.get(step, 0) * 1000 // most)
-        for step, (first, last) in enumerate(spans, start=-1)
-    )

@@ -105,7 +105,8 @@ def _run(request: HttpRequest, year: int, number: int, template: str, **more: st
         found = run_page(year, number)
     except RunMissing as error:
         raise Http404(str(error)) from error
-    return render(request, template, {"found": found, "at_work": found.at_work, "sign": SignForm(), **more})
+    at_work = found.at_work or (found.pack is not None and found.pack.finished_at is None)
+    return render(request, template, {"found": found, "at_work": at_work, "sign": SignForm(), **more})
 
 
 def done(request: HttpRequest, work: Callable[[], object], said: str, then: HttpResponse) -> HttpResponse:

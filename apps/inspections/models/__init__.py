@@ -1,5 +1,6 @@
-"""What auditors keep: cases."""
+"""What auditors keep: cases, packs of evidence."""
 
 from apps.inspections.models.cases import Case, Source
+from apps.inspections.models.packs import Pack
 
-__all__ = ["Case", "Source"]
+__all__ = ["Case", "Pack", "Source"]

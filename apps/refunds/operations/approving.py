@@ -140,7 +140,7 @@ _UNDO = {
 
 def _unprove(run: Run) -> None:
     forget_tree(run)
-    run.digest, run.root, run.tree_size, run.verified_at = "", "", 0, None
+    run.digest, run.root, run.tree_size, run.verified_at, run.statistics = "", "", 0, None, None
     run.signed_1_by, run.signed_1_at = "", None
     _forget(run, "verified_entries", "verified_residents", "verified_minor", "verify_s")
 

@@ -20,7 +20,9 @@ from apps.refunds.operations.register import write_register
 from apps.refunds.operations.steps import Work, check_state, locked, record, working
 from apps.refunds.proofs import RunFigures, evidence_sha256, run_digest
 from apps.refunds.queries.runs import effective_before, evidence_of, latest_run
+from apps.refunds.queries.statistics import statistics_of
 from apps.refunds.rules import rules_of
+from apps.refunds.statistics import as_json
 from apps.refunds.verification import second_assessment
 from apps.schemes.queries import scheme_of
 
@@ -126,11 +128,13 @@ def _verified(year: int, actor: str, second: Second, started_s: float) -> Run:
     if second.differing:
         forget_tree(run)
         run.state, run.digest, run.root, run.tree_size = RunState.ASSESSED, "", "", 0
+        run.statistics = None
     else:
         _check_dues(run)
         run.tree_size, root = grow_tree(run)
         run.root, run.state = root.hex(), RunState.VERIFIED
         run.digest = run_digest(figures_of(run))
+        run.statistics = as_json(statistics_of(run))
     if run.digest != signed:
         run.signed_1_by, run.signed_1_at = "", None
     run.verified_at, run.verify_s = timezone.now(), time.monotonic() - started_s

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Case, Count, F, Max, Q, Sum, When
+from django.db.models import Count, Max, Q, Sum
 
 from apps.accruals.queries import archive_parts
 from apps.kernel.errors import KanpuError
-from apps.refunds.models import EFFECTIVE, Refund, Run, RunState, Shard, Step
+from apps.refunds.models import EFFECTIVE, Run, RunState, Shard, Step
 
 
 class RunMissing(KanpuError):
@@ -51,13 +51,19 @@ def run_of(year: int, number: int) -> Run:
 
 def all_runs() -> list[Run]:
     """The runs of all years, the newest first, without their lists of differences: one query."""
-    return list(Run.objects.defer("differences").order_by("-tax_year", "-number"))
+    return list(Run.objects.defer("differences", "statistics").order_by("-tax_year", "-number"))
 
 
 def effective_before(run: Run) -> list[Run]:
     """The earlier runs of the year that were approved, in order."""
     earlier = Run.objects.filter(tax_year_id=run.tax_year_id, number__lt=run.number, state__in=EFFECTIVE)
     return list(earlier.order_by("number"))
+
+
+def same_run_before(run: Run) -> Run | None:
+    """The approved run of the same number of the year before, or None: one query."""
+    runs = Run.objects.filter(tax_year_id=run.tax_year_id - 1, number=run.number, state__in=EFFECTIVE)
+    return runs.select_related("tax_year__scheme_version").defer("differences").first()
 
 
 def step_at_work(year: int) -> Progress | None:
@@ -101,16 +107,6 @@ def last_error(year: int) -> StepError:
     steps = Step.objects.filter(tax_year_id=year).exclude(finished_at=None).order_by("-pk")
     row = steps.values_list("error_code", "error").first()
     return StepError(*row) if row else StepError("", "")
-
-
-def refunds_by_step(run: Run, cap_minor: int) -> dict[int, int]:
-    """How many of a run's refunds lie in each tenth of the cap: one query.
-
-    The key is -1 for a refund of 0, else the whole tenths reached: 0 for under 10 %, 10 for the cap.
-    """
-    step = Case(When(entitled_minor=0, then=-1), default=F("entitled_minor") * 10 / cap_minor)
-    rows = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number).values_list(step).order_by()
-    return dict(rows.annotate(residents=Count("*")))
 
 
 def shards_done(run: Run) -> tuple[int, int, int]:

@@ -1,0 +1,1 @@
+"""Evidence packs: their frame, their tables, what their columns mean, their summary. Pure."""
