@@ -1,5 +1,6 @@
-"""What auditors keep: cases."""
+"""What auditors keep: cases, what was written into them, and what is held against purchases."""
 
-from apps.inspections.models.cases import Case, Source
+from apps.inspections.models.annulments import Annulment, AnnulmentState
+from apps.inspections.models.cases import Case, Note, Outcome, Source
 
-__all__ = ["Case", "Source"]
+__all__ = ["Annulment", "AnnulmentState", "Case", "Note", "Outcome", "Source"]
