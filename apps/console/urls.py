@@ -2,6 +2,8 @@ from django.urls import path
 
 from apps.console.views import (
     accesses,
+    annulments,
+    cases,
     decisions,
     disputes,
     office_accounts,
@@ -46,6 +48,28 @@ urlpatterns = [
     path("console/decisions/<int:decision_id>/sent", decisions.sent, name="decision-sent"),
     path("console/decisions/<int:decision_id>/appealed", decisions.appealed, name="decision-appealed"),
     path("console/decisions/<int:decision_id>/decided", decisions.decided, name="decision-decided"),
+    path("console/cases", cases.cases, name="cases"),
+    path("console/cases/new", cases.new, name="case-new"),
+    path("console/cases/from-alarm/<int:alarm_id>", cases.from_alarm, name="case-from-alarm"),
+    path("console/cases/from-dispute/<int:dispute_id>", cases.from_dispute, name="case-from-dispute"),
+    path("console/cases/<int:case_id>", cases.case, name="case"),
+    path("console/cases/<int:case_id>/assign", cases.assign, name="case-assign"),
+    path("console/cases/<int:case_id>/comment", cases.comment, name="case-comment"),
+    path("console/cases/<int:case_id>/evidence", cases.evidence, name="case-evidence"),
+    path("console/cases/<int:case_id>/close", cases.close, name="case-close"),
+    path("console/cases/<int:case_id>/residents/<uuid:ref>", annulments.purchases, name="case-purchases"),
+    path(
+        "console/cases/<int:case_id>/purchases/<int:terminal_id>/<int:seq>", annulments.purchase, name="case-purchase"
+    ),
+    path(
+        "console/cases/<int:case_id>/purchases/<int:terminal_id>/<int:seq>/hear",
+        annulments.hear,
+        name="annulment-hear",
+    ),
+    path("console/annulments/<int:annulment_id>/propose", annulments.propose, name="annulment-propose"),
+    path("console/annulments/<int:annulment_id>/approve", annulments.approve, name="annulment-approve"),
+    path("console/annulments/<int:annulment_id>/send-back", annulments.send_back, name="annulment-send-back"),
+    path("console/annulments/<int:annulment_id>/drop", annulments.drop, name="annulment-drop"),
     path("console/disputes", disputes.disputes, name="disputes"),
     path("console/disputes/<int:dispute_id>", disputes.dispute, name="dispute"),
     path("console/disputes/<int:dispute_id>/photo.jpg", disputes.photo, name="dispute-photo"),

@@ -35,9 +35,10 @@ def named(kind: str, reference: str) -> str:
 
 
 def numbers_of(record: str) -> tuple[int, ...]:
-    """The numbers that name a record: two of a purchase or a run, none of a resident."""
+    """The numbers that name a record: two of a purchase or a run, none of a resident or of another form."""
     kind, _, reference = record.partition(":")
-    return () if kind == "resident" else tuple(int(part) for part in reference.split("/"))
+    parts = reference.split("/")
+    return tuple(map(int, parts)) if kind != "resident" and all(map(str.isdecimal, parts)) else ()
 
 
 def _uuid(text: str) -> UUID:

@@ -23,7 +23,7 @@ def forget_resident(ref: UUID, *, at: datetime) -> None:
     undecided = of_resident.exclude(state=AnnulmentState.APPROVED)
     undecided.filter(erased_at=None).update(state=AnnulmentState.DROPPED, proposed_by="", proposed_at=None, **emptied)
     of_resident.filter(erased_at=None).update(**emptied)
-    _empty(Note.objects.filter(case__in=cases), at)
+    _empty(Note.objects.filter(Q(case__in=cases) | Q(record=f"resident:{ref}")), at)
     Case.objects.filter(pk__in=cases, erased_at=None).update(title="", reasons="", erased_at=at)
 
 

@@ -1,6 +1,6 @@
 """What is held against purchases."""
 
-from apps.inspections.models import Annulment
+from apps.inspections.models import Annulment, Case
 from apps.kernel.errors import KanpuError
 from apps.purchases.following import Key
 
@@ -18,6 +18,12 @@ def annulment_of(annulment_id: int, *, lock: bool = False) -> Annulment:
     if found is None:
         raise AnnulmentMissing(f"Nothing of number {annulment_id} is held against a purchase.")
     return found
+
+
+def latest_in(case: Case, sale: Key) -> Annulment | None:
+    """What was held against a purchase last in a case: one query."""
+    of_sale = case.annulments.filter(terminal_id=sale.terminal_id, seq=sale.seq)
+    return of_sale.select_related("case").order_by("-pk").first()
 
 
 def under_way(sale: Key) -> Annulment | None:

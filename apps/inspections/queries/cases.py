@@ -49,6 +49,11 @@ class CasePage:
     annulments: list[Annulment]
 
 
+def names(case: Case, *records: str) -> bool:
+    """Whether a case is about one of these records, or has it as evidence: one query at most."""
+    return case.subject in records or case.notes.filter(record__in=records).exists()
+
+
 def filters(me: str) -> Mapping[str, Q]:
     """What cases can be chosen by: `me` is who looks."""
     return {
