@@ -1,6 +1,7 @@
 """Cases in the console: those that wait, one to work on, opened from what was found."""
 
 from collections.abc import Callable
+from typing import Final
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +20,8 @@ from apps.inspections.models import Case, Outcome, Source
 from apps.inspections.operations import cases as work
 from apps.inspections.queries.cases import CaseMissing, case_of, case_page, cases_page
 from apps.refunds.queries.disputes import DisputeMissing, dispute_of
+
+IDS: Final = {"comment": "comment_%s", "evidence": "evidence_%s", "close": "close_%s"}  # three forms of one page
 
 
 @auditors_only
@@ -91,7 +94,7 @@ def assign(request: HttpRequest, case_id: int) -> HttpResponse:
 @require_POST
 def comment(request: HttpRequest, case_id: int) -> HttpResponse:
     """Add a comment."""
-    form = CommentForm(request.POST)
+    form = CommentForm(request.POST, auto_id=IDS["comment"])
     return _act(
         request, case_id, {"comment": form},
         lambda: work.write(
@@ -105,7 +108,7 @@ def comment(request: HttpRequest, case_id: int) -> HttpResponse:
 @require_POST
 def evidence(request: HttpRequest, case_id: int) -> HttpResponse:
     """Add evidence."""
-    form = EvidenceForm(request.POST)
+    form = EvidenceForm(request.POST, auto_id=IDS["evidence"])
     return _act(
         request, case_id, {"evidence": form},
         lambda: work.write(
@@ -120,7 +123,7 @@ def evidence(request: HttpRequest, case_id: int) -> HttpResponse:
 @require_POST
 def close(request: HttpRequest, case_id: int) -> HttpResponse:
     """Decide a case."""
-    form = CloseForm(request.POST)
+    form = CloseForm(request.POST, auto_id=IDS["close"])
     return _act(
         request, case_id, {"close": form},
         lambda: work.close_case(
@@ -155,8 +158,8 @@ def _page(request: HttpRequest, found: Case, **sent: forms.Form) -> HttpResponse
         "me": actor_of(request),
         "my_name": me,
         "assign": AssignForm(auditors=[name for name in auditors() if name != me]),
-        "comment": CommentForm(auto_id="comment_%s"),
-        "evidence": EvidenceForm(auto_id="evidence_%s"),
-        "close": CloseForm(auto_id="close_%s"),
+        "comment": CommentForm(auto_id=IDS["comment"]),
+        "evidence": EvidenceForm(auto_id=IDS["evidence"]),
+        "close": CloseForm(auto_id=IDS["close"]),
     }
     return render(request, "console/case.html", {**shown, **sent})
