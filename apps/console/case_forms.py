@@ -43,7 +43,7 @@ def _text(label: Any, rows: int = 4) -> forms.CharField:
 class RecordForm(forms.Form):
     """A record that is there, by its kind and reference; `record` names it as the trail does."""
 
-    kind = forms.ChoiceField(label=_("What"), choices=KINDS)
+    kind = forms.ChoiceField(label=_("Kind of record"), choices=KINDS)
     reference = forms.CharField(
         label=_("Its reference"),
         max_length=60,

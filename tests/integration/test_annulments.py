@@ -72,8 +72,9 @@ def test_an_annulled_purchase_no_longer_counts_and_the_resident_gets_a_decision(
     assert totals() == {(2017, 1, 8, "reduced"): (50, 1)}
     assert rebuilt_alike()
     decision = decided(done)
-    assert (decision.kind, decision.amount_minor, decision.reason) == ("annulled", 100, "No goods were sold.")
-    assert letter_of(decision)["reasons"] == [{"ja": "No goods were sold.", "en": "No goods were sold."}]
+    why = f"No goods were sold. ({done.case.number})"
+    assert (decision.kind, decision.amount_minor, decision.reason) == ("annulled", 100, why)
+    assert letter_of(decision)["reasons"] == [{"ja": why, "en": why}]
     assert told(one) == ["purchase_questioned", "decision_issued"]
 
 

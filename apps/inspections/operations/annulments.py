@@ -148,7 +148,7 @@ def approve(annulment_id: int, *, shown: str, at: datetime, actor: str) -> Annul
     before = _state_of(annulment)
     decision = deciding.annul(
         annulment.resident_ref, year=annulment.tax_year, run=tax_year(annulment.tax_year).open_run,
-        amount_minor=amount_minor, reason=annulment.reasons, actor=actor, now=at,
+        amount_minor=amount_minor, reason=f"{annulment.reasons} ({annulment.case.number})", actor=actor, now=at,
     )  # fmt: skip
     annulment.said, annulment.decision_id = said, decision.pk
     annulment.state, annulment.approved_by, annulment.decided_at = AnnulmentState.APPROVED, actor, at
