@@ -15,17 +15,14 @@ from psycopg.types.range import DateRange, TimestamptzRange
 from apps.accruals.models import Dispute, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
-from apps.audit.models import AccessRecord, Checkpoint, LogHead
+from apps.audit.models import AccessRecord, Alarm, Checkpoint, LogHead
 from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
-<<<<<<< HEAD
 from apps.audit.operations.delays import ask_delay
 from apps.audit.operations.key_resets import ask_key_reset
-=======
 from apps.inspections.models import Source
-from apps.inspections.operations.cases import open_case
+from apps.inspections.operations.cases import open_case, write
 from apps.inspections.operations.packing import request_case_pack, run_requested_packs
->>>>>>> w-packs
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -60,6 +57,7 @@ from tests.accounts import name as name_account
 from tests.acting import named
 from tests.addresses import ADDRESSES, RESIDENT_A, RESIDENT_B, STRANGER, SUPERUSER, TILL, Route
 from tests.disputing import ANN, decide, object_to, report
+from tests.inspecting import held_against
 from tests.offices import (
     CODE,
     HANAKO,
@@ -134,7 +132,7 @@ def furnish(world: World) -> Site:
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
     )
-    samples = _sent_and_asked(world, till) | {
+    samples = _sent_and_asked(world, till) | _inspected(ref, till.records[-2]["seq"]) | {
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "language": "ja", "code": TERMINAL,
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
@@ -190,6 +188,16 @@ def _disputes(ref: UUID, till: RawTill) -> dict[str, int]:
     decided = report(ref, at=f"{YEAR}-08-03T10:00:00+09:00", reduced=1_000)
     decide(decided, uphold=False)
     return {"dispute_id": dispute.pk, "photo_id": pictured.pk, "decided_id": decided.pk}
+
+
+def _inspected(ref: UUID, seq: int) -> dict[str, Any]:
+    """A case about one of A's purchases, which A is told of, with A as evidence."""
+    annulment = held_against(ref, seq)
+    write(annulment.case_id, record_name=f"resident:{ref}", text="All of it", at=timezone.now(), actor=ANN)
+    return {
+        "case_id": annulment.case_id, "case_number": annulment.case.number, "annulment_id": annulment.pk,
+        "hearing_id": annulment.pk, "alarm_id": Alarm.objects.latest("pk").pk,
+    }  # fmt: skip
 
 
 def _session(user: User, number: int) -> UserSession:
@@ -272,7 +280,7 @@ def people(site: Site) -> dict[str, Client]:
         give_factors(User.objects.get(username=name))
     for role in (Role.CLERK, Role.HELPDESK, Role.PROTECTED_OFFICER):
         assert open_resident(found[role]).status_code == 302
-    state_purpose(found[Role.AUDITOR], site.ref)
+    state_purpose(found[Role.AUDITOR], site.ref, case=site.samples["case_number"])
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a resident says of a sale that was held, and how that changes the verdict. Pure."""
+"""What a resident says of a sale that was held, or auditors of any, and how that changes the verdict. Pure."""
 
 from typing import Final
 
@@ -6,8 +6,15 @@ from apps.residents.judging import CARD_CLONED, CARD_NOT_VALID, COUNTED, Judgeme
 
 CONFIRMED: Final = "confirmed"
 DENIED: Final = "denied"
+ANNULLED: Final = "annulled"  # by two auditors: what the resident says changes nothing any more
+OFF: Final = frozenset({DENIED, ANNULLED})
 # A copied card is the auditors' matter: which of two uses was the holder's, the holder cannot know from a receipt.
 ANSWERABLE: Final = frozenset({"card_suspended", "card_replaced"})
+
+
+def asks(code: str, answer: str) -> bool:
+    """Whether the resident may say, or say otherwise, of a sale that stands at `code` that it is theirs or not."""
+    return code != CARD_CLONED.code and answer != ANNULLED and bool(answer or code in ANSWERABLE)
 
 
 def verdict(judgement: Judgement, *, code: str, answer: str) -> Judgement:
@@ -20,6 +27,6 @@ def verdict(judgement: Judgement, *, code: str, answer: str) -> Judgement:
         return CARD_CLONED
     if judgement.verdict is Verdict.HELD and judgement.code in ANSWERABLE and answer:
         return COUNTED if answer == CONFIRMED else CARD_NOT_VALID
-    if judgement == COUNTED and answer == DENIED:
+    if judgement == COUNTED and answer in OFF:
         return CARD_NOT_VALID
     return judgement

@@ -71,7 +71,8 @@ class Withheld(models.Model):
     """A sale whose resident is known and which is not counted, so that it can be judged again and answered.
 
     `at` is the sale's time as it was judged last. `answer` is what the resident said of it; a sale that is `counted`
-    because the resident confirmed it stays here for the answer's sake. One claimed by code has no card.
+    because the resident confirmed it stays here for the answer's sake. What two auditors annulled has the answer
+    `annulled`. One claimed by code has no card.
     """
 
     pk = models.CompositePrimaryKey("resident_ref", "terminal_id", "seq")

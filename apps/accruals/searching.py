@@ -10,7 +10,7 @@ from apps.accruals.answers import ANSWERABLE
 from apps.purchases.records import FOLLOWING
 from apps.purchases.rulings import Ruling
 
-TAKE_OFF: Final = frozenset({Ruling.HOLD, Ruling.REJECT, Ruling.DENY})
+TAKE_OFF: Final = frozenset({Ruling.HOLD, Ruling.REJECT, Ruling.DENY, Ruling.ANNUL})
 
 
 class Standing(StrEnum):

@@ -96,8 +96,10 @@ class PurposeForm(forms.Form):
     )
     purposes: Mapping[str, str | Promise] = OF_AUDITORS
 
-    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(data)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, case: str = "") -> None:
+        super().__init__(data, initial={"case": case})
+        if case:  # it was asked for in this one
+            self.fields["case"].widget.attrs["readonly"] = True
         choices = [("", "—"), *self.purposes.items(), (OTHER, _("another purpose"))]
         self.fields["purpose"].choices = choices  # type: ignore[attr-defined]
 

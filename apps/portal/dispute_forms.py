@@ -98,6 +98,12 @@ class PhotoAnswerForm(forms.Form):
         return given
 
 
+class ReplyForm(forms.Form):
+    """What a resident says to what is held against a purchase."""
+
+    words = _text(_("Your reply"), rows=6, max_length=LONGEST_TEXT)
+
+
 class DisputeAppealForm(forms.Form):
     """Why a resident disagrees with the decision."""
 

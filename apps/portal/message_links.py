@@ -30,6 +30,8 @@ LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "proxy_named": ("my-proxies", ()),
     "proxy_used": ("my-accesses", ()),
     "purchase_cancelled": ("year", ("year",)),
+    "purchase_cleared": ("my-hearing", ("hearing",)),
+    "purchase_questioned": ("my-hearing", ("hearing",)),
     "question_answered": ("my-accesses", ()),
     "refund_lapses": ("my-statement", ("year", "run")),
     "refund_ready": ("my-statement", ("year", "run")),

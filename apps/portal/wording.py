@@ -72,6 +72,8 @@ OPENED: Final[dict[str, Promise]] = {
     "dispute": _("dispute"),
     "dispute-photo": _("photo of a dispute"),
     "dispute-letter": _("letter of a dispute"),
+    "case-purchase": _("purchase, in the case"),
+    "case-purchases": _("purchases, in the case"),
 }
 STANDINGS: Final[dict[str, Promise]] = {
     Standing.COUNTED: _("Counted"),
@@ -93,6 +95,7 @@ WHY_NOT: Final[dict[str, Promise]] = {
     ),
     "card_not_valid": _("The card was not valid on that day, or you were not resident."),
     "denied": _("You said that it is not yours."),
+    "annulled": _("It was annulled after a check. The reasons, and how to appeal, are in the decision."),
     "confirmed": _(
         "You said that it is yours. It still does not count: the card was not valid on that day, or this use of it"
         " counted before."
@@ -119,6 +122,7 @@ STEPS: Final[dict[tuple[str, bool, bool], Promise]] = {
     ("release", False, False): _("Counted again"),
     ("confirm", False, False): _("You said that it is yours: it counts"),
     ("deny", False, False): _("You said that it is not yours: it does not count"),
+    ("annul", False, False): _("Annulled after a check: it does not count"),
     ("amend", False, False): _("The refund office changed the amounts by tier to these"),
     ("withdraw", False, False): _("You withdrew it"),
 }
@@ -139,6 +143,8 @@ PAGES: Final[dict[str, Promise]] = {
     "dispute-withdraw": _("withdrawal of a dispute"),
     "dispute-appeal": _("appeal"),
     "dispute-letter": _("letter of a dispute"),
+    "my-hearing": _("what is held against a purchase"),
+    "hearing-reply": _("reply to what is held against a purchase"),
     "my-payment": _("account and payments"),
     "payment-undo": _("change of the account"),
     "payment-public": _("consent to the public account"),

@@ -18,7 +18,8 @@ OFFICE: Final = 0  # the terminal whose records rulings are: no till has this nu
 class Ruling(StrEnum):
     """The kinds: judged again (`hold`, `reject`, `release`), the resident's answer, or the resident's withdrawal.
 
-    `amend` gives the sale other amounts, after a dispute about its tiers.
+    `annul` is what two auditors decided after the resident was heard; `amend` gives the sale other amounts, after a
+    dispute about its tiers.
     """
 
     HOLD = "hold"
@@ -28,9 +29,10 @@ class Ruling(StrEnum):
     DENY = "deny"
     WITHDRAW = "withdraw"
     AMEND = "amend"
+    ANNUL = "annul"
 
 
-OFF_ACCOUNT: Final = frozenset({Ruling.HOLD, Ruling.REJECT, Ruling.DENY, Ruling.WITHDRAW})
+OFF_ACCOUNT: Final = frozenset({Ruling.HOLD, Ruling.REJECT, Ruling.DENY, Ruling.WITHDRAW, Ruling.ANNUL})
 
 
 def takes_off(rulings: Sequence[Follower]) -> bool:

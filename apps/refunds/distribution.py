@@ -128,6 +128,7 @@ LOCAL: Final = (
     Rest(("refunds_tile",), "a year's Merkle tree, grown by one process in one order: 32 bytes a refund"),
     Rest(
         ("refunds_decision", "accruals_dispute", "inspections_case", "inspections_pack"),
+        ("refunds_decision", "accruals_dispute", "inspections_case", "inspections_note", "inspections_annulment"),
         "worked on by officers, by its number, its stage and its deadline",
     ),
     Rest(

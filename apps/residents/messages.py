@@ -35,6 +35,8 @@ KINDS: Final[Mapping[str, Promise]] = {
     "letter_printed": _("A letter with a code for the portal is on its way to you."),
     "letter_returned": _("A letter to you came back."),
     "looked": _("Somebody looked at your data."),
+    "purchase_questioned": _("Something is held against a purchase of yours. You can reply before it is decided."),
+    "purchase_cleared": _("Nothing is held against a purchase of yours any more: it counts as before."),
     "purchase_cancelled": _("A shop took back a purchase of yours."),
     "question_answered": _("An office answered why it looked at your data."),
     "refund_lapses": _("A refund that you have not claimed will be lost."),
@@ -49,6 +51,7 @@ MORE: Final[Mapping[str, Promise]] = {
     "glass_broken": _("%(office)s. A second officer approved it. What was opened stands in “Who looked at my data”."),
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
+    "purchase_questioned": _("Your reply is read if it comes by %(until)s."),
     "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
     "refund_lapses": _("%(amount)s for %(year)s can be claimed until %(until)s."),
     "refund_ready": _("For %(year)s you get %(amount)s."),
@@ -62,6 +65,8 @@ IMPORTANT: Final = frozenset(
         "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
         "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "letter_printed",
         "proxy_named", "refund_lapses", "refund_ready",
+        "decision_issued", "dispute_asked", "dispute_decided", "held_purchases", "letter_printed", "proxy_named",
+        "purchase_questioned", "refund_lapses", "refund_ready",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from apps.accruals.answers import ANSWERABLE, CONFIRMED, DENIED
+from apps.accruals.answers import CONFIRMED, DENIED, asks
 from apps.accruals.operations.accounts import Kept, accounts_of
 from apps.accruals.operations.posting import begin_judging, hold_years
 from apps.accruals.operations.settling import Settling
@@ -20,7 +20,6 @@ from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Key
 from apps.purchases.followups import Thread, lock_threads
 from apps.purchases.queries import year_rules
-from apps.residents.judging import CARD_CLONED
 
 AT_MOST = 500  # sales answered for at once
 LARGEST = 2**31 - 1  # of a terminal's number and of a record's
@@ -88,8 +87,7 @@ def purchase_named(name: str) -> tuple[int, int]:
 
 
 def _check(kept: Kept | None, resident_ref: UUID, said: str, rules: Sequence[YearRules], now: datetime) -> None:
-    asked = kept is not None and kept.code != CARD_CLONED.code and bool(kept.answer or kept.code in ANSWERABLE)
-    if kept is None or kept.resident_ref != resident_ref or not asked:
+    if kept is None or kept.resident_ref != resident_ref or not asks(kept.code, kept.answer):
         raise PurchaseMissing("There is no such purchase that waits for an answer.")
     deadline_at = next(year.deadline_at for year in rules if year.year == kept.tax_year)
     if kept.answer and kept.answer != said and now >= deadline_at:

@@ -4,14 +4,18 @@ Inside the caller's transaction.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F, QuerySet
+from django.dispatch import Signal
 
 from apps.accruals.models import IN_WORDS, UNFINISHED, Dispute, DisputeState
 from apps.purchases.following import Key
 from apps.residents.models import Photo
+
+purchase_forgotten: Final = Signal()  # gives `sale`, in the same transaction
+year_forgotten: Final = Signal()  # gives `year`, while its purchases are still there
 
 
 def lock_disputes_about(sale: Key) -> None:
@@ -20,12 +24,14 @@ def lock_disputes_about(sale: Key) -> None:
 
 
 def forget_disputes_about(sale: Key) -> None:
-    """Delete what was disputed about a sale that is erased."""
+    """Delete what was disputed about a sale that is erased, and have others forget the sale."""
+    purchase_forgotten.send(sender=None, sale=sale)
     _delete(Dispute.objects.filter(terminal_id=sale.terminal_id, seq=sale.seq))
 
 
 def forget_disputes_of_year(year: int) -> int:
-    """Delete a year's disputes, with shops and times. Returns how many."""
+    """Delete a year's disputes, with shops and times, and have others forget it. Returns how many disputes."""
+    year_forgotten.send(sender=None, year=year)
     return _delete(Dispute.objects.filter(tax_year=year))
 
 

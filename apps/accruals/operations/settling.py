@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.accruals.answers import CONFIRMED, DENIED
+from apps.accruals.answers import ANNULLED, CONFIRMED, DENIED
 from apps.accruals.operations.accounts import Account, Kept, accounts_of
 from apps.accruals.operations.posting import (
     Change,
@@ -102,8 +102,8 @@ def settle_some(*, now: datetime, only: Key | None = None) -> int:
 class Settling:
     """One transaction's settling. With `again` every sale is judged again, by its card and its holder's days.
 
-    `answers` are what residents say of sales just now, beside what they said before; `amended` are the amendments that
-    were just filed, by their sales.
+    `answers` are what residents or auditors say of sales just now, beside what was said before; `amended` are the
+    amendments that were just filed, by their sales.
     """
 
     cursor: Cursor
@@ -214,7 +214,7 @@ class Settling:
         elif outcome.status == "held":
             kind = Ruling.HOLD
         else:
-            kind = Ruling.DENY if answer == DENIED else Ruling.REJECT
+            kind = {DENIED: Ruling.DENY, ANNULLED: Ruling.ANNUL}.get(answer, Ruling.REJECT)
         return rule(self.cursor, thread.key, kind, outcome.code if outcome else "", runs=runs, now=self.now)
 
     def runs_of(self, followed: Followed, account: Account) -> dict[str, int]:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from apps.accruals.answers import ANSWERABLE
+from apps.accruals.answers import ANNULLED, ANSWERABLE
 from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
@@ -203,7 +203,7 @@ def number_held(resident_ref: UUID, *, unanswered: bool = False) -> int:
 
 
 def _held(resident_ref: UUID) -> "QuerySet[Withheld]":
-    of_cards = Q(status="held", code__in=ANSWERABLE) | ~Q(answer="")
+    of_cards = Q(status="held", code__in=ANSWERABLE) | ~Q(answer__in=("", ANNULLED))
     return Withheld.objects.filter(of_cards, resident_ref=resident_ref)
 
 

@@ -28,7 +28,7 @@ WITH entries AS MATERIALIZED (
            u.tier, sum(u.amount_minor)::int8 AS amount_minor,
            coalesce(sum(u.amount_minor) FILTER (WHERE e.kind = 'sale'), 0)::int8 AS sold_minor,
            bool_or(e.kind IN ('return', 'void', 'correction')) AS is_changed, bool_or(e.kind = 'void') AS is_voided,
-           bool_or(e.kind IN ('hold', 'reject', 'deny')) AS is_taken_off
+           bool_or(e.kind IN ('hold', 'reject', 'deny', 'annul')) AS is_taken_off
     FROM entries e, unnest(e.tiers, e.amounts_minor) AS u (tier, amount_minor)
     WHERE (coalesce(e.of_terminal_id, e.terminal_id), coalesce(e.of_seq, e.seq)) IN (SELECT * FROM followed)
     GROUP BY 1, 2, 3, 4, 5

@@ -55,6 +55,14 @@ class SaleSeen:
         return sum(self.sold.values())
 
 
+def holder_of(key: Key) -> UUID | None:
+    """On whose account a sale is or was, or None where that is not known: two queries."""
+    entry = Entry.objects.filter(terminal_id=key.terminal_id, seq=key.seq, kind="sale")
+    withheld = Withheld.objects.filter(terminal_id=key.terminal_id, seq=key.seq)
+    refs = (rows.values_list("resident_ref", flat=True).first() for rows in (entry, withheld))
+    return next((ref for ref in refs if ref), None)
+
+
 def sale_seen(resident_ref: UUID, key: Key) -> SaleSeen | None:
     """A sale that is or was on the resident's account, or None for another's: constantly many queries."""
     entries = Entry.objects.filter(resident_ref=resident_ref, terminal_id=key.terminal_id, seq=key.seq, kind="sale")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.accruals.answers import ANSWERABLE
+from apps.accruals.answers import asks
 from apps.accruals.models import TEST_RUN, Entry, Withheld
 from apps.accruals.queries.shown import Named, named_tiers, shop_of
 from apps.accruals.searching import Booked, Folded, Standing, folded, withheld_standing
@@ -19,7 +19,6 @@ from apps.purchases.followups import Thread, read_threads
 from apps.purchases.queries import rules_of
 from apps.purchases.records import instant_of, read_line
 from apps.purchases.rulings import Ruling, follow_ruled
-from apps.residents.judging import CARD_CLONED
 from apps.schemes.document import Scheme
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import open_years, scheme_of
@@ -114,7 +113,7 @@ def story_of(resident_ref: UUID, terminal_id: int, seq: int) -> Story | None:
         left=stands.left,
         steps=tuple(sorted(_steps(thread, followed, scheme, stands.at), key=lambda step: step.at)),
         is_open=bool(followed and stands.standing in ON_ACCOUNT and dict(followed.left) != stands.left),
-        asks=bool(kept and kept.code != CARD_CLONED.code and (kept.answer or kept.code in ANSWERABLE)),
+        asks=kept is not None and asks(kept.code, kept.answer),
         can_be_withdrawn=sale is None or sale.run in (TEST_RUN, years[sale.tax_year].open_run),
     )
 

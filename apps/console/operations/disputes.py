@@ -1,27 +1,17 @@
 """Looking at disputes: written down before anything is shown."""
 
-from typing import Final
-
 from django.utils import timezone
 
 from apps.accruals.models import Dispute
 from apps.audit.access import Access
 from apps.audit.operations import record_accesses
+from apps.console.operations.protected import check_may_see
 from apps.console.queries.disputes import Examined, examined
-from apps.console.queries.office import is_protected
 from apps.kernel.documents.render import Language
 from apps.kernel.errors import KanpuError
 from apps.refunds.documents.files import File, letter_file
 from apps.refunds.queries.disputes import letter_of_dispute, page_of_dispute
 from apps.residents.operations.photos import open_photo
-
-REFUSED: Final = "refused: protected"
-
-
-class ForNamedOfficers(KanpuError):
-    """The resident is protected: shops and times are for named officers only."""
-
-    code = "for_named_officers"
 
 
 class PhotoMissing(KanpuError):
@@ -52,9 +42,7 @@ def read_dispute_letter(dispute: Dispute, *, language: Language, access: Access,
 
 def check_may_open(dispute: Dispute, *, access: Access, opens_protected: bool) -> None:
     """Whether the officer may see the dispute, and so decide it; who may not is on record. Raises ForNamedOfficers."""
-    if not opens_protected and is_protected(dispute.resident_ref):
-        record_accesses(access, [dispute.resident_ref], what=REFUSED, at=timezone.now())
-        raise ForNamedOfficers("The resident is protected: an officer for protected residents has to look at it.")
+    check_may_see(dispute.resident_ref, access=access, opens_protected=opens_protected)
 
 
 def _looked(dispute: Dispute, what: str, access: Access, *, opens_protected: bool) -> None:

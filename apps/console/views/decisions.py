@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +18,7 @@ from apps.console.problems import in_words
 from apps.console.queries.decisions import decisions_page
 from apps.console.views.purposes import ask_purpose
 from apps.console.views.runs import done
+from apps.inspections.operations.annulments import decide_appeal
 from apps.kernel.errors import KanpuError
 from apps.refunds.downloads import saved
 from apps.refunds.models import Decision
@@ -104,8 +106,12 @@ def decided(request: HttpRequest, decision_id: int) -> HttpResponse:
     amended = form.cleaned_data["result"] == Decision.State.AMENDED
     return done(
         request,
-        lambda: deciding.decide_appeal(
-            decision_id, amended=amended, outcome=form.cleaned_data["outcome"], actor=actor_of(request)
+        lambda: decide_appeal(
+            decision_id,
+            amended=amended,
+            outcome=form.cleaned_data["outcome"],
+            at=timezone.now(),
+            actor=actor_of(request),
         ),
         _("The appeal is decided."),
         redirect("decision", decision_id=decision_id),

@@ -17,12 +17,12 @@ from apps.console.dispute_forms import AppealVerdictForm, QuestionForm, VerdictF
 from apps.console.guard import actor_of, auditors_only, fresh_key, standing_in
 from apps.console.opened import access_to, may_read
 from apps.console.operations.disputes import (
-    ForNamedOfficers,
     check_may_open,
     look_at_dispute,
     look_at_photo,
     read_dispute_letter,
 )
+from apps.console.operations.protected import ForNamedOfficers
 from apps.console.problems import in_words
 from apps.console.queries.disputes import Examined, disputes_page, offered_for
 from apps.console.views.purposes import ask_purpose

@@ -15,10 +15,13 @@ from apps.console.opened import access_for, keep_open
 from apps.console.operations.auditing import state_purpose
 
 
-def ask_purpose(request: HttpRequest, resident_ref: UUID, *, then: str = "") -> HttpResponse:
-    """To the question for what, and from there back to `then`, by default the page that was asked for."""
+def ask_purpose(request: HttpRequest, resident_ref: UUID, *, then: str = "", case: str = "") -> HttpResponse:
+    """To the question for what, and from there back to `then`, by default the page that was asked for.
+
+    `case` is the number of the case in which it is looked at.
+    """
     address = reverse("purpose", args=[resident_ref])
-    return redirect(f"{address}?{urlencode({'next': then or request.get_full_path()})}")
+    return redirect(f"{address}?{urlencode({'next': then or request.get_full_path(), 'case': case})}")
 
 
 @auditors_only
@@ -26,7 +29,7 @@ def ask_purpose(request: HttpRequest, resident_ref: UUID, *, then: str = "") -> 
 def purpose(request: HttpRequest, ref: UUID) -> HttpResponse:
     """Ask for purpose and case; they hold for this resident for a quarter of an hour."""
     then = request.GET.get("next", "")
-    form = PurposeForm(request.POST or None)
+    form = PurposeForm(request.POST or None, case=request.GET.get("case", ""))
     if not form.is_valid():
         return render(request, "console/purpose.html", {"form": form, "ref": ref})
     access = access_for(request, purpose=form.cleaned_data["purpose"], case=form.cleaned_data["case"])

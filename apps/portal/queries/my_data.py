@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accruals.models import CardCounter, ClaimAttempt, Dispute, Entry, Total, Withheld
 from apps.audit.models import AccessRecord, BreakGlass, Event, NoticeDelay
 from apps.audit.queries.delays import glass_told_later, told_later, told_later_of
+from apps.inspections.models import Annulment
 from apps.merchants.queries import store_names
 from apps.portal.models import Account
 from apps.purchases.rulings import OFFICE
@@ -95,6 +96,13 @@ def decided_only(rows: list[Row]) -> None:
             row |= {"outcome": "", "reasons": "", "decided_amounts": {}}
 
 
+def approved_only(rows: list[Row]) -> None:
+    """The same of what one auditor proposes."""
+    for row in rows:
+        if row["decided_at"] is None:
+            row |= {"reasons": "", "state": "heard" if row["state"] == "proposed" else row["state"]}
+
+
 def _terminal(row: Row) -> int:
     """A record's till, or for what the refund office ruled that of its sale."""
     ruled = row["terminal_id"] == OFFICE and row.get("of_terminal_id") is not None
@@ -160,6 +168,10 @@ TABLES: Final = (
           _("Tries to claim a purchase by a receipt's code"), REF | {"id"}),
     Table("disputes", Dispute, "resident_ref", ("opened_at", "pk"), _("Your disputes, and what was decided"),
           REF | {"photo_id", "proposed_by", "proposed_at", "approved_by", "appeal_decided_by"}, added=decided_only),
+    Table("annulments", Annulment, "resident_ref", ("told_at", "pk"),
+          _("What was held against purchases of yours, your replies, and what was decided"),
+          REF | {"id", "case_id", "told_by", "said", "proposed_by", "proposed_at", "approved_by", "lifted_by"},
+          added=approved_only),
     Table("totals", Total, "resident_ref", ("tax_year", "run", "tier"), _("Your totals by year, run and tier"), REF),
     Table("refunds", Refund, "resident_ref", ("tax_year", "run"),
           _("Your refunds as numbers; the statements say the same in words"), REF),

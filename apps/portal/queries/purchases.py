@@ -3,19 +3,16 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.utils import timezone
-
 from apps.accruals.models import UNFINISHED, Dispute
 from apps.accruals.queries import newest_year_of
 from apps.accruals.queries.shown import FoundPage, HeldPage, found_page, held_page
 from apps.accruals.queries.stories import Story, story_of
 from apps.accruals.searching import Search
 from apps.kernel.errors import KanpuError
-from apps.refunds.rules import rules_of
-from apps.refunds.words import Explanation, Numbers, explain
+from apps.refunds.queries.purchases import explained
+from apps.refunds.words import Explanation
 from apps.schemes.document import Scheme, Words
 from apps.schemes.models import TaxYear
-from apps.schemes.purchase_rule import bases_of, shares_of_month
 from apps.schemes.queries import scheme_of
 
 
@@ -83,23 +80,9 @@ def own_story(ref: UUID, terminal_id: int, seq: int) -> PurchasePage:
     if story is None:
         raise PurchaseUnknown("There is no such purchase.")
     about = Dispute.objects.filter(resident_ref=ref, terminal_id=terminal_id, seq=seq, state__in=UNFINISHED)
-    return PurchasePage(story, _brings(story), tuple(about.order_by("pk")))
+    return PurchasePage(story, explained(story), tuple(about.order_by("pk")))
 
 
 def own_held(ref: UUID, *, page: str | None) -> HeldPage:
     """The resident's purchases that were held."""
     return held_page(ref, page=page)
-
-
-def _brings(story: Story) -> Explanation:
-    """What is left of a purchase as lines of an assessment, before limits."""
-    rules = rules_of(story.scheme, story.tax_year)
-    month = timezone.localtime(story.at).month
-    lines = {rules.line_of[tier, month]: tier for tier in story.left if (tier, month) in rules.line_of}
-    spend = [story.left.get(lines.get(index, ""), 0) for index in range(len(rules.lines))]
-    bases = None
-    if rule := story.scheme.refund.purchase:
-        shares = shares_of_month(story.scheme, story.tax_year, month)
-        brought = bases_of(rule, shares, story.left)
-        bases = [brought.get(lines.get(index, ""), 0) for index in range(len(rules.lines))]
-    return explain(story.scheme, rules, Numbers(spend, bases, (), 0))

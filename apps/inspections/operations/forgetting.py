@@ -1,0 +1,58 @@
+"""Forgetting what joins purchases to residents in cases, inside the caller's transaction."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from apps.inspections.models import Annulment, AnnulmentState, Case, Note
+from apps.inspections.models.annulments import IN_WORDS
+from apps.inspections.records import numbers_of
+from apps.purchases.following import Key
+from apps.purchases.lanes import lane_of
+from apps.purchases.models import Purchase
+
+
+def forget_resident(ref: UUID, *, at: datetime) -> None:
+    """Empty all texts of cases that are about a resident or a purchase of theirs; what is undecided is dropped."""
+    of_resident = Annulment.objects.filter(resident_ref=ref)
+    cases = set(Case.objects.filter(subject=f"resident:{ref}").values_list("pk", flat=True))
+    cases |= set(of_resident.values_list("case_id", flat=True))
+    emptied = dict.fromkeys(IN_WORDS, "") | {"erased_at": at}
+    undecided = of_resident.exclude(state=AnnulmentState.APPROVED)
+    undecided.filter(erased_at=None).update(state=AnnulmentState.DROPPED, proposed_by="", proposed_at=None, **emptied)
+    of_resident.filter(erased_at=None).update(**emptied)
+    _empty(Note.objects.filter(Q(case__in=cases) | Q(record=f"resident:{ref}")), at)
+    Case.objects.filter(pk__in=cases, erased_at=None).update(title="", reasons="", erased_at=at)
+
+
+def forget_purchase(sale: Key) -> None:
+    """Delete what is held against a sale; cases and their evidence name it no more."""
+    Annulment.objects.filter(terminal_id=sale.terminal_id, seq=sale.seq).delete()
+    _forget([f"purchase:{sale.terminal_id}/{sale.seq}"])
+
+
+def forget_year(year: int) -> None:
+    """The same for all purchases of a year, while those are still there; cases about one of them name it no more."""
+    Annulment.objects.filter(tax_year=year).delete()
+    named = set(Note.objects.filter(record__startswith="purchase:").values_list("record", flat=True))
+    named |= set(Case.objects.filter(subject__startswith="purchase:").values_list("subject", flat=True))
+    _forget([record for record in named if _is_of(year, *numbers_of(record))])
+
+
+def _forget(records: list[str]) -> None:
+    """Empty evidence that names these records; cases that are about one are about themselves from then on."""
+    _empty(Note.objects.filter(record__in=records), timezone.now())
+    for case in Case.objects.filter(subject__in=records):
+        case.subject = f"case:{case.pk}"
+        case.save(update_fields=["subject"])
+
+
+def _is_of(year: int, terminal_id: int, seq: int) -> bool:
+    of_year = Q(lane=lane_of(terminal_id), tax_year=year, terminal_id=terminal_id, seq=seq)
+    return Purchase.objects.filter(of_year).exists()
+
+
+def _empty(notes: "QuerySet[Note]", at: datetime) -> None:
+    notes.filter(erased_at=None).update(text="", record="", erased_at=at)
