@@ -1,0 +1,12 @@
+"""Celery tasks: they carry nothing, they say that there is work."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.inspections.operations.alarms import find_in_kept_years
+
+
+@shared_task(name="inspections.find_alarms")
+def find_alarms() -> int:
+    """Look for alarms among what was counted since the last time."""
+    return find_in_kept_years(at=timezone.now(), actor="clock")
