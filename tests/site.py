@@ -15,9 +15,10 @@ from psycopg.types.range import DateRange, TimestamptzRange
 from apps.accruals.models import Dispute, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
-from apps.audit.models import AccessRecord
+from apps.audit.models import AccessRecord, Alarm
 from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
+from apps.inspections.operations.alarms import find_alarms
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -130,7 +131,13 @@ def furnish(world: World) -> Site:
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"],
     }  # fmt: skip
-    return Site(world, samples)
+    return Site(world, samples | _looked_for(now))
+
+
+def _looked_for(now: datetime) -> dict[str, Any]:
+    """An alarm of the year, and a rule that searched."""
+    find_alarms(YEAR, at=now, actor="test")
+    return {"alarm_id": Alarm.objects.latest("pk").pk, "rule_code": "cards_in_a_row"}
 
 
 def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:

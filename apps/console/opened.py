@@ -22,11 +22,14 @@ def access_for(request: HttpRequest, *, purpose: str, case: str) -> Access:
     return Access(actor_of(request), role_in(request), standing_in(request).office, purpose, case)
 
 
-def keep_open(request: HttpRequest, resident_ref: UUID, access: Access) -> None:
-    """Let the officer go on with this resident for the same purpose; whatever has run out is forgotten."""
+def keep_open(request: HttpRequest, opened: UUID | str, access: Access) -> None:
+    """Let the officer go on with this resident, or with what is named so (an alarm's residents), for the same purpose.
+
+    Whatever has run out is forgotten.
+    """
     until = timezone.now() + OPEN_FOR
     kept = {ref: entry for ref, entry in request.session.get(KEPT, {}).items() if _is_good(entry)}
-    request.session[KEPT] = kept | {str(resident_ref): [access.role, access.purpose, access.case, until.isoformat()]}
+    request.session[KEPT] = kept | {str(opened): [access.role, access.purpose, access.case, until.isoformat()]}
 
 
 def close(request: HttpRequest, resident_ref: UUID) -> None:
@@ -36,9 +39,9 @@ def close(request: HttpRequest, resident_ref: UUID) -> None:
     request.session[KEPT] = kept
 
 
-def access_to(request: HttpRequest, resident_ref: UUID) -> Access | None:
-    """For what the officer has opened this resident, or None when it was not opened or has run out."""
-    entry = request.session.get(KEPT, {}).get(str(resident_ref))
+def access_to(request: HttpRequest, opened: UUID | str) -> Access | None:
+    """For what the officer has opened this resident, or what is named so; None when that was not, or has run out."""
+    entry = request.session.get(KEPT, {}).get(str(opened))
     if entry is None or not _is_good(entry):
         return None
     role, purpose, case, _ = entry

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.kernel.errors import KanpuError
 
 OF_OFFICES: Final[dict[str, Promise]] = {
+    "alarm_not_open": _("Somebody dealt with these alarms before, or took the dismissal back. Look at the list again."),
+    "alarm_rules_invalid": _("The rule was changed by somebody else meanwhile, or cannot be so. Look at it again."),
     "resident_unknown": _("Nobody is registered under these particulars. Check them, digit by digit."),
     "rate_limited": _("Too many particulars belonged to nobody. Nothing more is looked up for you in these 24 hours."),
     "vault_keys_missing": _("This server has no keys of the vault. Tell your operators; nothing was changed."),

@@ -2,6 +2,8 @@ from django.urls import path
 
 from apps.console.views import (
     accesses,
+    alarm_rules,
+    alarms,
     decisions,
     disputes,
     office_accounts,
@@ -22,7 +24,14 @@ from apps.console.views.what_if import what_if
 
 urlpatterns = [
     path("console/", runs.years, name="console"),
-    path("console/alarms", runs.alarms, name="alarms"),
+    path("console/alarms", alarms.alarms, name="alarms"),
+    path("console/alarms/dismiss", alarms.dismiss, name="alarms-dismiss"),
+    path("console/alarms/undo", alarms.undo, name="alarms-undo"),
+    path("console/alarms/rules", alarm_rules.rules, name="alarm-rules"),
+    path("console/alarms/rules/<slug:code>", alarm_rules.rule, name="alarm-rule"),
+    path("console/alarms/<int:alarm_id>", alarms.alarm, name="alarm"),
+    path("console/alarms/<int:alarm_id>/look", alarms.look, name="alarm-look"),
+    path("console/alarms/<int:alarm_id>/case", alarms.case, name="alarm-case"),
     path("console/years/<int:year>/freeze", runs.freeze, name="freeze"),
     path("console/runs/<int:year>/<int:number>", runs.run, name="run"),
     path("console/runs/<int:year>/<int:number>/sign", runs.sign, name="sign"),

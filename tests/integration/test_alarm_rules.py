@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.accruals.operations.years import start_year
@@ -276,7 +277,7 @@ def test_records_go_with_the_purchases_that_they_name(ledger: Ledger) -> None:
     people = [uuid4() for _ in range(10)]
     run_of(ledger, people, ledger.till("a"), at("2017-04-03 18:00"), 5)
     looked("cards_in_a_row")
-    with searching.connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("DELETE FROM accruals_entry WHERE resident_ref = %s", [people[0]])
     searching.find_in_kept_years(at=timezone.now(), actor="test")
     assert people[0] not in {row.resident_ref for row in AlarmRecord.objects.all()}
