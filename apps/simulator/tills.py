@@ -88,7 +88,7 @@ def make_key(spool: Path, terminal: str) -> bytes:
 
 def ring_up_and_report(server: Server, terminal: str, taps: list[Tap]) -> Reported:
     """One till's year: seal the cards and keep every record first, then report."""
-    reader = _reader(server)
+    reader = reader_of(server)
     now = datetime.now(UTC)
     records = [_ring_up(reader, terminal, tap, now) for tap in taps] + [_close(taps)]
     (server.spool / f"{terminal}.ndjson").write_bytes(b"".join(record + b"\n" for record in records))
@@ -107,7 +107,7 @@ def _key_file(spool: Path, terminal: str) -> Path:
     return spool / f"{terminal}.key"
 
 
-def _reader(server: Server) -> VirtualReader:
+def reader_of(server: Server) -> VirtualReader:
     """A reader that fetched the sealing keys, as readers do now and then: once a till."""
     return VirtualReader(_client(server).keys())
 

@@ -1,4 +1,5 @@
--- Each tier's share of a merchant's sales, and how far that is from the median of its trade; the farthest tier.
+-- Each tier's share of a merchant's sales, and how far its log odds are from the median of its trade; the farthest tier.
+-- On log odds, a share of all is far from a share of most.
 WITH of_tills AS (
     SELECT e.terminal_id, paid.tier, sum(paid.amount) AS sold, count(*) AS purchases
     FROM accruals_entry e CROSS JOIN LATERAL unnest(e.tiers, e.amounts_minor) paid (tier, amount)
@@ -12,21 +13,24 @@ WITH of_tills AS (
     SELECT id, trade, max(sold_in_all) AS sold_in_all FROM of_tiers
     GROUP BY id, trade HAVING max(lines) >= %(least_purchases)s AND max(sold_in_all) > 0
 ), shares AS (
-    SELECT m.id, m.trade, tiers.tier, coalesce(o.sold, 0) / m.sold_in_all::float8 AS share
+    SELECT m.id, m.trade, tiers.tier, o.share, ln((o.share + 0.005) / (1.005 - o.share)) AS odds
     FROM merchants m CROSS JOIN (SELECT DISTINCT tier FROM of_tiers) tiers
-    LEFT JOIN of_tiers o ON o.id = m.id AND o.tier = tiers.tier
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(sold), 0) / m.sold_in_all::float8 AS share
+        FROM of_tiers o WHERE o.id = m.id AND o.tier = tiers.tier) o
 ), middles AS (
-    SELECT trade, tier, percentile_cont(0.5) WITHIN GROUP (ORDER BY share) AS median, count(*) AS merchants
+    SELECT trade, tier, percentile_cont(0.5) WITHIN GROUP (ORDER BY odds) AS median_odds,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY share) AS median, count(*) AS merchants
     FROM shares GROUP BY trade, tier HAVING count(*) >= %(least_merchants)s
 ), deviations AS (
     SELECT trade, tier,
-           greatest(0.02, 1.4826 * percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(share - median))) AS deviation
+           greatest(0.1, 1.4826 * percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(odds - median_odds))) AS deviation
     FROM shares JOIN middles USING (trade, tier) GROUP BY trade, tier
 ), far AS (
-    SELECT DISTINCT ON (id) *, abs(share - median) / deviation AS robust_z
+    SELECT DISTINCT ON (id) *, abs(odds - median_odds) / deviation AS robust_z
     FROM shares JOIN middles USING (trade, tier) JOIN deviations USING (trade, tier)
-    WHERE abs(share - median) / deviation >= %(robust_z)s
-    ORDER BY id, share < median, abs(share - median) / deviation DESC, tier
+    WHERE abs(odds - median_odds) / deviation >= %(robust_z)s
+    ORDER BY id, share < median, abs(odds - median_odds) / deviation DESC, tier
 )
 SELECT 'merchant:' || far.id || ':' || %(year)s AS key,
        'merchant:' || far.id AS subject,
