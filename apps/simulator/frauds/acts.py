@@ -19,7 +19,7 @@ RETURNED_PERCENT: Final = (5, 30)  # of a thousand sales, from and to, by mercha
 class Act:
     """A sale, or the return of one. Without `who` there was no card, and `claimed_by` claims the sale by its code.
 
-    `seq` and `counter` are given once all of the year is known.
+    `copied` is the sale whose tap a copy of the card repeats. `seq` and `counter` are given once all is known.
     """
 
     till: str
@@ -28,13 +28,17 @@ class Act:
     lines: dict[str, int]
     of: "Act | None" = None
     claimed_by: int | None = None
+    copied: "Act | None" = None
     seq: int = 0
     counter: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """Something planted for a rule: fraud, or honest and only like it. `what` says how strong it is."""
+    """Something planted for a rule: fraud, or honest and only like it. `what` says how strong it is.
+
+    It is known by its acts, or by what the alarm must be of: a merchant, a household, what its key begins with.
+    """
 
     rule: str
     is_fraud: bool
@@ -42,6 +46,7 @@ class Planted:
     acts: tuple[Act, ...] = ()
     merchant: str = ""
     household: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,10 @@ class Shop:
 
 @dataclass(slots=True)
 class Year:
-    """All that happens, the tills, the families, and those who have no part in a plant yet."""
+    """All that happens, the tills, the families, and those who have no part in a plant yet.
+
+    `lost_minor` is what a till counts in its closing of records that it lost.
+    """
 
     rng: random.Random
     acts: list[Act]
@@ -63,6 +71,7 @@ class Year:
     families: list[list[int]]
     spare: Iterator[int]
     planted: list[Planted] = field(default_factory=list)
+    lost_minor: dict[str, int] = field(default_factory=dict)
 
     def till(self) -> str:
         """Any till in town."""
@@ -91,9 +100,9 @@ class Year:
         return till
 
     def plant(self, rule: str, what: str, acts: Sequence[Act] = (), *, is_fraud: bool = True, merchant: str = "",
-              household: int = 0) -> None:  # fmt: skip
+              household: int = 0, key: str = "") -> None:  # fmt: skip
         """Write into the ledger what was planted."""
-        self.planted.append(Planted(rule, is_fraud, what, tuple(acts), merchant, household))
+        self.planted.append(Planted(rule, is_fraud, what, tuple(acts), merchant, household, key))
 
 
 def honest_year(baskets: Sequence[Basket], families: list[list[int]], rng: random.Random) -> Year:
@@ -127,6 +136,9 @@ def numbered(year: Year) -> dict[str, list[Act]]:
         if act.who is not None and act.of is None:
             act.counter = taps.get(act.who, 0)
             taps[act.who] = act.counter + 1
+    for act in year.acts:
+        if act.copied:
+            act.counter = act.copied.counter
     return tills
 
 

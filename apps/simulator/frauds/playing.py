@@ -21,6 +21,7 @@ from apps.inspections.models import AlarmFinding, AlarmRecord
 from apps.inspections.operations.alarms import find_alarms
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import create_merchant, enrol_terminal
+from apps.purchases.models import Closing
 from apps.purchases.queries import counted_records
 from apps.residents.operations import issue_cards, make_keys
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -29,6 +30,7 @@ from apps.simulator.baskets import YEAR, baskets, households
 from apps.simulator.demo import POLL_S, TILL_PROCESSES, DemoFailed, Options, Stage, empty, servers
 from apps.simulator.families import families_of
 from apps.simulator.frauds.acts import Act, Shop, Year, honest_year, numbered
+from apps.simulator.frauds.at_once import browse, plant_records, try_at_tills
 from apps.simulator.frauds.planting import plant_all
 from apps.simulator.frauds.scoring import Raised, Score, scores
 from apps.simulator.frauds.tills import Chip, Ring, play, ring_of
@@ -51,6 +53,7 @@ def play_frauds(folder: Path, progress: Progress, *, shoppers: int = HOUSEHOLDS)
     people = households()[:shoppers]
     year = honest_year(list(baskets(people)), list(families_of(people)), random.Random(SEED))  # noqa: S311 - a play
     plant_all(year)
+    plant_records(year)
     tills = numbered(year)
     residents, chips = _residents(folder, people)
     keys = _merchants(year.shops, tills, folder / "tills")
@@ -58,8 +61,11 @@ def play_frauds(folder: Path, progress: Progress, *, shoppers: int = HOUSEHOLDS)
     with servers(stage) as url:
         of_tills = {till: Server(url, keys[year.shops[till].merchant], folder / "tills") for till in tills}
         rings = {till: [ring_of(act, chips, claims.get(id(act))) for act in acts] for till, acts in tills.items()}
-        _send(stage, [(of_tills[till], till, rings[till]) for till in tills])
+        _send(stage, [(of_tills[till], till, rings[till], year.lost_minor.get(till, 0)) for till in tills])
+        try_at_tills(year, of_tills)
+        _wait_for_closings()
         _claim(year.acts, claims, residents)
+        browse(list(residents.values()))
         looked_s = time.monotonic()
         looked = find_alarms(YEAR, at=timezone.now(), actor=cast.ACTOR)
         found_s = time.monotonic() - looked_s
@@ -104,9 +110,9 @@ def _merchants(shops: Mapping[str, Shop], tills: Iterable[str], spool: Path) -> 
     return keys
 
 
-def _send(stage: Stage, jobs: list[tuple[Server, str, list[Ring]]]) -> None:
+def _send(stage: Stage, jobs: list[tuple[Server, str, list[Ring], int]]) -> None:
     """Tills report and workers count, until all records are counted. Raises DemoFailed."""
-    total = sum(len(rings) + 1 for _, _, rings in jobs)
+    total = sum(len(rings) + 1 for _, _, rings, _ in jobs)
     bar, since_s, accepted = stage.bar("sending", total), time.monotonic(), 0
     for till in play(jobs, processes=TILL_PROCESSES):
         accepted += till.accepted + till.duplicates
@@ -123,6 +129,15 @@ def _send(stage: Stage, jobs: list[tuple[Server, str, list[Ring]]]) -> None:
     stage.advance(bar, total, since_s)
 
 
+def _wait_for_closings() -> None:
+    """Until every closing is compared. Raises DemoFailed."""
+    end_s = time.monotonic() + COUNTED_WITHIN_S
+    while Closing.objects.filter(recorded=None).exists():
+        if time.monotonic() > end_s:
+            raise DemoFailed("Closings wait to be compared for too long.")
+        time.sleep(POLL_S)
+
+
 def _claim(acts: Iterable[Act], claims: Mapping[int, bytes], residents: Mapping[int, UUID]) -> None:
     """Residents claim the sales without a card that are theirs, or that they say are."""
     for act in acts:
@@ -132,23 +147,25 @@ def _claim(acts: Iterable[Act], claims: Mapping[int, bytes], residents: Mapping[
 
 
 def _raised(residents: Mapping[int, UUID]) -> list[Raised]:
-    """The alarms that were searched, by the names that the year has for tills, merchants and residents."""
+    """The alarms, by the names that the year has for tills, merchants and residents."""
     of_ref = {ref: household for household, ref in residents.items()}
     tills = dict(Terminal.objects.values_list("pk", "code"))
     merchants = {f"merchant:{pk}": name for pk, name in Merchant.objects.values_list("pk", "name")}
     records: dict[int, set[tuple[str, int]]] = {}
     for alarm_id, terminal_id, seq in AlarmRecord.objects.values_list("alarm_id", "terminal_id", "seq"):
         records.setdefault(alarm_id, set()).add((tills[terminal_id], seq))
-    kinds = dict(Alarm.objects.values_list("pk", "kind"))
-    return [
-        Raised(
-            kinds[found.pk],
-            merchants.get(found.subject, found.subject),
-            frozenset([of_ref[found.resident_ref]] if found.resident_ref in of_ref else []),
-            frozenset(records.get(found.pk, ())),
-        )
-        for found in AlarmFinding.objects.all()
-    ]
+    for alarm in Alarm.objects.filter(kind="card_cloned"):  # its key names the record
+        records[alarm.pk] = {(tills[alarm.detail["terminal_id"]], alarm.detail["seq"])}
+    findings = {found.pk: found for found in AlarmFinding.objects.all()}
+    raised = []
+    for alarm in Alarm.objects.all():
+        found = findings.get(alarm.pk)
+        subject = merchants.get(found.subject, "") if found else ""
+        ref = found.resident_ref if found else None
+        whose = {of_ref[ref]} if ref in of_ref else set[int]()
+        of_alarm = frozenset(records.get(alarm.pk, ()))
+        raised.append(Raised(alarm.kind, alarm.key, subject, frozenset(whose), of_alarm))
+    return raised
 
 
 def _members(year: Year) -> dict[int, list[int]]:

@@ -9,9 +9,10 @@ Record = tuple[str, int]  # till and number
 
 
 class Raised(NamedTuple):
-    """An alarm: its rule, whom it names, the records that caused it."""
+    """An alarm: its rule, its key, whom it names, the records that caused it."""
 
     rule: str
+    key: str
     subject: str
     households: frozenset[int]
     records: frozenset[Record]
@@ -66,6 +67,8 @@ def _score(
 
 
 def _is_of(alarm: Raised, one: Planted, families: Mapping[int, Collection[int]]) -> bool:
+    if one.key:
+        return alarm.key.startswith(one.key)
     if one.merchant:
         return alarm.subject == one.merchant
     if one.household:

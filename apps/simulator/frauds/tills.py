@@ -35,7 +35,7 @@ def ring_of(act: Act, chips: Mapping[int, Chip], claim: bytes | None) -> Ring:
     return Ring(act.seq, act.at.isoformat(), tuple(act.lines.items()), chip, act.counter, claim, of_seq)
 
 
-def play(tills: Iterable[tuple[Server, str, list[Ring]]], *, processes: int) -> Iterator[Reported]:
+def play(tills: Iterable[tuple[Server, str, list[Ring], int]], *, processes: int) -> Iterator[Reported]:
     """Ring up and report all tills' records, several tills at a time; yields as tills finish."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         started = [pool.submit(ring_up_and_report, *till) for till in tills]
@@ -43,8 +43,8 @@ def play(tills: Iterable[tuple[Server, str, list[Ring]]], *, processes: int) -> 
             yield till.result()
 
 
-def ring_up_and_report(server: Server, terminal: str, rings: list[Ring]) -> Reported:
-    """One till's year: every record is kept first, then reported."""
+def ring_up_and_report(server: Server, terminal: str, rings: list[Ring], lost_minor: int) -> Reported:
+    """One till's year: every record is kept first, then reported. Its closing counts what it lost, too."""
     reader, now, totals = reader_of(server), datetime.now(UTC), dict[str, int]()
     records = []
     for ring in rings:
@@ -59,6 +59,8 @@ def ring_up_and_report(server: Server, terminal: str, rings: list[Ring]) -> Repo
             totals[tier] = totals.get(tier, 0) + (amount if ring.of_seq is None else -amount)
         records.append(record.to_json())
     last = rings[-1]
+    if lost_minor:
+        totals["reduced"] = totals.get("reduced", 0) + lost_minor
     records.append(Closing(seq=last.seq + 1, at=last.at, year=YEAR, totals=tuple(totals.items())).to_json())
     (server.spool / f"{terminal}.ndjson").write_bytes(b"".join(record + b"\n" for record in records))
     return report_kept(server, terminal)
