@@ -140,6 +140,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     # Written as months close; written anew only without what residents withdrew while the run is open.
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
+    "find_alarms": {"task": "inspections.find_alarms", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
     "packs": {"task": "inspections.packs", "schedule": 30},  # those whose ring was lost

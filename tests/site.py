@@ -20,8 +20,8 @@ from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
 from apps.audit.operations.delays import ask_delay
 from apps.audit.operations.key_resets import ask_key_reset
-from apps.inspections.models import Source
-from apps.inspections.operations.cases import open_case, write
+from apps.inspections.operations.alarms import find_alarms
+from apps.inspections.operations.cases import write
 from apps.inspections.operations.packing import request_case_pack, run_requested_packs
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
@@ -139,16 +139,20 @@ def furnish(world: World) -> Site:
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"], **_exceptions(ref, now),
     }  # fmt: skip
-    return Site(world, samples | _evidence(ref, now))
+    return Site(world, samples | _evidence(samples["case_id"]) | _looked_for(now))
 
 
-def _evidence(ref: UUID, now: datetime) -> dict[str, int]:
-    """A case about A, and its pack."""
-    case = open_case(Source.SEARCH, None, subject=f"resident:{ref}", title="A year", at=now, actor="user:ann")
-    access = Access("user:ann", Role.AUDITOR, "", "check")
-    pack = request_case_pack(case.pk, access=access, opens_protected=False)
+def _evidence(case_id: int) -> dict[str, int]:
+    """The pack of the case."""
+    pack = request_case_pack(case_id, access=Access("user:ann", Role.AUDITOR, "", "check"), opens_protected=False)
     assert run_requested_packs() == 1
-    return {"case_id": case.pk, "pack_id": pack.pk}
+    return {"pack_id": pack.pk}
+
+
+def _looked_for(now: datetime) -> dict[str, Any]:
+    """An alarm of the year, and a rule that searched."""
+    find_alarms(YEAR, at=now, actor="test")
+    return {"alarm_id": Alarm.objects.latest("pk").pk, "rule_code": "cards_in_a_row"}
 
 
 def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:

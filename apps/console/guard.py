@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -63,7 +63,7 @@ def fresh_key(back_to: str, *of: str) -> Callable[[View], View]:
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             if is_local_demo(request) or is_fresh(key_records(request), TO_OPEN, at=timezone.now()):
                 return view(request, **kwargs)
             messages.info(request, _("Show your key for this: then you come back and press the button again."))

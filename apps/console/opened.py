@@ -25,15 +25,15 @@ def access_for(request: HttpRequest, *, purpose: str, case: str) -> Access:
     return Access(actor_of(request), role_in(request), standing_in(request).office, purpose, case)
 
 
-def keep_open(request: HttpRequest, resident_ref: UUID, access: Access, *, glass_until: datetime | None = None) -> None:
-    """Let the officer go on with this resident for the same purpose; whatever has run out is forgotten.
+def keep_open(request: HttpRequest, opened: UUID | str, access: Access, *, glass_until: datetime | None = None) -> None:
+    """Let the officer go on with this resident, or with what is named so (an alarm's residents), for the same purpose.
 
-    With `glass_until` only while the officer has glass broken for the resident.
+    Whatever has run out is forgotten. With `glass_until` only while the officer has glass broken for the resident.
     """
     until = min(timezone.now() + OPEN_FOR, glass_until or datetime.max.replace(tzinfo=UTC))
     kept = {ref: entry for ref, entry in request.session.get(KEPT, {}).items() if _is_good(entry)}
     entry = [access.role, access.purpose, access.case, bool(glass_until), until.isoformat()]
-    request.session[KEPT] = kept | {str(resident_ref): entry}
+    request.session[KEPT] = kept | {str(opened): entry}
 
 
 def close(request: HttpRequest, resident_ref: UUID) -> None:
@@ -43,13 +43,13 @@ def close(request: HttpRequest, resident_ref: UUID) -> None:
     request.session[KEPT] = kept
 
 
-def access_to(request: HttpRequest, resident_ref: UUID) -> Access | None:
-    """For what the officer has opened this resident, or None when it was not opened or has run out."""
-    entry = request.session.get(KEPT, {}).get(str(resident_ref))
+def access_to(request: HttpRequest, opened: UUID | str) -> Access | None:
+    """For what the officer has opened this resident, or what is named so; None when that was not, or has run out."""
+    entry = request.session.get(KEPT, {}).get(str(opened))
     if entry is None or not _is_good(entry):
         return None
     role, purpose, case, by_glass, _ = entry
-    if by_glass and glass_for(request, resident_ref) is None:
+    if by_glass and glass_for(request, UUID(str(opened))) is None:
         return None
     return access_for(request, purpose=purpose, case=case) if role == role_in(request) else None
 

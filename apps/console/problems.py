@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.kernel.errors import KanpuError
 
 OF_OFFICES: Final[dict[str, Promise]] = {
+    "alarm_not_open": _("Somebody dealt with these alarms before, or took the dismissal back. Look at the list again."),
+    "alarm_rules_invalid": _("The rule was changed by somebody else meanwhile, or cannot be so. Look at it again."),
     "resident_unknown": _("Nobody is registered under these particulars. Check them, digit by digit."),
     "rate_limited": _("Too many particulars belonged to nobody. Nothing more is looked up for you in these 24 hours."),
     "vault_keys_missing": _("This server has no keys of the vault. Tell your operators; nothing was changed."),
@@ -85,7 +87,6 @@ PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "pack_running": _("This pack is being made already. Look at the page again."),
     "pack_missing": _("The file is gone: have it made again, it will be the same."),
     "pack_too_large": _("The pack would be larger than 4 GiB. Take packs of single refunds."),
-    "case_missing": _("There is no such case."),
     "case_missing": _("There is no such case."),
     "case_closed": _("The case is closed. Open another one if there is more to say."),
     "case_undecided": _("First decide about each purchase of this case; what takes money needs one that two annulled."),

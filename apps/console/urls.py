@@ -2,8 +2,10 @@ from django.urls import path
 
 from apps.console.views import (
     accesses,
-    break_glass,
+    alarm_rules,
+    alarms,
     annulments,
+    break_glass,
     cases,
     decisions,
     delays,
@@ -28,7 +30,14 @@ from apps.console.views.what_if import what_if
 
 urlpatterns = [
     path("console/", runs.years, name="console"),
-    path("console/alarms", runs.alarms, name="alarms"),
+    path("console/alarms", alarms.alarms, name="alarms"),
+    path("console/alarms/dismiss", alarms.dismiss, name="alarms-dismiss"),
+    path("console/alarms/undo", alarms.undo, name="alarms-undo"),
+    path("console/alarms/rules", alarm_rules.rules, name="alarm-rules"),
+    path("console/alarms/rules/<slug:code>", alarm_rules.rule, name="alarm-rule"),
+    path("console/alarms/<int:alarm_id>", alarms.alarm, name="alarm"),
+    path("console/alarms/<int:alarm_id>/look", alarms.look, name="alarm-look"),
+    path("console/alarms/<int:alarm_id>/case", alarms.case, name="alarm-case"),
     path("console/years/<int:year>/freeze", runs.freeze, name="freeze"),
     path("console/runs/<int:year>/<int:number>", runs.run, name="run"),
     path("console/runs/<int:year>/<int:number>/sign", runs.sign, name="sign"),
@@ -58,7 +67,6 @@ urlpatterns = [
     path("console/decisions/<int:decision_id>/decided", decisions.decided, name="decision-decided"),
     path("console/cases", cases.cases, name="cases"),
     path("console/cases/new", cases.new, name="case-new"),
-    path("console/cases/from-alarm/<int:alarm_id>", cases.from_alarm, name="case-from-alarm"),
     path("console/cases/from-dispute/<int:dispute_id>", cases.from_dispute, name="case-from-dispute"),
     path("console/cases/<int:case_id>", cases.case, name="case"),
     path("console/cases/<int:case_id>/assign", cases.assign, name="case-assign"),

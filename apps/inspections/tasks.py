@@ -1,7 +1,9 @@
 """Celery tasks: they carry nothing, they say that there is work."""
 
 from celery import shared_task
+from django.utils import timezone
 
+from apps.inspections.operations.alarms import find_in_kept_years
 from apps.inspections.operations.packing import run_requested_packs
 
 
@@ -9,3 +11,9 @@ from apps.inspections.operations.packing import run_requested_packs
 def packs() -> int:
     """Make the evidence packs that auditors asked for."""
     return run_requested_packs()
+
+
+@shared_task(name="inspections.find_alarms")
+def find_alarms() -> int:
+    """Look for alarms among what was counted since the last time."""
+    return find_in_kept_years(at=timezone.now(), actor="clock")

@@ -127,8 +127,19 @@ LOCAL: Final = (
     ),
     Rest(("refunds_tile",), "a year's Merkle tree, grown by one process in one order: 32 bytes a refund"),
     Rest(
-        ("refunds_decision", "accruals_dispute", "inspections_case", "inspections_pack"),
-        ("refunds_decision", "accruals_dispute", "inspections_case", "inspections_note", "inspections_annulment"),
+        (
+            "refunds_decision",
+            "accruals_dispute",
+            "inspections_case",
+            "inspections_note",
+            "inspections_annulment",
+            "inspections_pack",
+            "inspections_alarmrule",
+            "inspections_alarmfinding",
+            "inspections_alarmrecord",
+            "inspections_alarmreview",
+            "inspections_alarmlook",
+        ),
         "worked on by officers, by its number, its stage and its deadline",
     ),
     Rest(

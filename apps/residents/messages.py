@@ -65,8 +65,7 @@ IMPORTANT: Final = frozenset(
         "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
         "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "letter_printed",
         "proxy_named", "refund_lapses", "refund_ready",
-        "decision_issued", "dispute_asked", "dispute_decided", "held_purchases", "letter_printed", "proxy_named",
-        "purchase_questioned", "refund_lapses", "refund_ready",
+        "purchase_questioned",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")

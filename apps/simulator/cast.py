@@ -91,17 +91,17 @@ def set_up(folder: Path, household_ids: list[int], store_ids: Iterable[int], *, 
         at=now,
         actor=ACTOR,
     )
-    residents = _settle_in(folder, household_ids)
+    residents = settle_in(folder, household_ids)
     make_test_cards(at=now, actor=ACTOR)
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor=ACTOR)
     merchant, api_key = create_merchant("The Complete Journey", trade="5611", at=now, actor=ACTOR)
     _enrol(merchant, store_ids, folder / "tills")
     test_merchant, test_api_key = create_merchant("Test merchant", mode=Mode.TEST, at=now, actor=ACTOR)
     enrol_terminal(test_merchant, "test-1", at=now, actor=ACTOR)
-    return Cast(residents, _chips(folder / "cards.csv", residents), api_key, test_api_key)
+    return Cast(residents, chips_of(folder / "cards.csv", residents), api_key, test_api_key)
 
 
-def _settle_in(folder: Path, household_ids: list[int]) -> dict[int, UUID]:
+def settle_in(folder: Path, household_ids: list[int]) -> dict[int, UUID]:
     """The town's register read as a municipality sends it: at New Year, and of those who move again in August."""
     at_new_year = with_incomes(register_rows(household_ids))
     _import(folder / "register.csv", at_new_year, as_of=NEW_YEAR)
@@ -143,7 +143,7 @@ def _enrol(merchant: Merchant, store_ids: Iterable[int], spool: Path) -> None:
         enrol_terminal(merchant, code, store_name=f"Store {store}", public_key=key, at=now, actor=ACTOR)
 
 
-def _chips(path: Path, residents: dict[int, UUID]) -> dict[int, tuple[bytes, bytes]]:
+def chips_of(path: Path, residents: dict[int, UUID]) -> dict[int, tuple[bytes, bytes]]:
     household_of = {str(ref): household for household, ref in residents.items()}
     chips = {}
     for row in read_personalisation(path):

@@ -92,7 +92,7 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     """Play the year from an empty database. Returns the summary. Raises DemoFailed and what went wrong on the way."""
     database.check_is_demo()
     folder = options.folder
-    _empty(folder)
+    empty(folder)
     spool = folder / "tills"
     spool.mkdir(mode=0o700)
     database.recreate()
@@ -105,7 +105,7 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     stores = [(store, list(group)) for store, group in groupby(year, key=lambda basket: basket.store_id)]
     players = cast.set_up(folder, household_ids, [store for store, _ in stores], scheme=options.scheme)
     progress.update(bar, total=len(year), completed=len(year))
-    with _servers(stage) as url:
+    with servers(stage) as url:
         server = Server(url, players.api_key, spool)
         records = len(year) + len(stores)  # each till closes
         figures = _send_and_count(stage, server, players, stores, records)
@@ -127,7 +127,7 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     )
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
     """Make the folder anew, if it is not there or an earlier demo made it. Raises DemoFailed."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise DemoFailed(f"{folder} holds files that no demo made. Name an empty folder, or move them away.")
@@ -138,7 +138,7 @@ def _empty(folder: Path) -> None:
 
 
 @contextmanager
-def _servers(stage: Stage) -> Iterator[str]:
+def servers(stage: Stage) -> Iterator[str]:
     """Web, workers and sweep while the block runs; yields the web server's address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"

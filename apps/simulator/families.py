@@ -25,7 +25,7 @@ Row = dict[str, str]
 
 def register_rows(households: Sequence[int]) -> dict[int, Row]:
     """The row of each household's shopper in the town's register, as it is at New Year."""
-    families = list(_families(households))
+    families = list(families_of(households))
     sizes = [(f"{number:08}", len(family)) for number, family in enumerate(families, start=1)]
     rows = people(SEED, households=sizes, today=NEW_YEAR)
     shoppers = (household for family in families for household in family)
@@ -54,7 +54,7 @@ def moved(rows: Mapping[int, Row]) -> dict[int, Row]:
     }
 
 
-def _families(households: Sequence[int]) -> Iterator[list[int]]:
+def families_of(households: Sequence[int]) -> Iterator[list[int]]:
     ahead = iter(households)
     for size in cycle(SIZES):
         family = list(islice(ahead, size))

@@ -82,13 +82,13 @@ def send_again(server: Server, *, processes: int) -> Iterator[Reported]:
 def make_key(spool: Path, terminal: str) -> bytes:
     """Give a till a key of its own. Returns the public half, 32 bytes."""
     private_key = Ed25519PrivateKey.generate()
-    write_private(_key_file(spool, terminal), private_key.private_bytes_raw().hex())
+    write_private(key_file(spool, terminal), private_key.private_bytes_raw().hex())
     return private_key.public_key().public_bytes_raw()
 
 
 def ring_up_and_report(server: Server, terminal: str, taps: list[Tap]) -> Reported:
     """One till's year: seal the cards and keep every record first, then report."""
-    reader = _reader(server)
+    reader = reader_of(server)
     now = datetime.now(UTC)
     records = [_ring_up(reader, terminal, tap, now) for tap in taps] + [_close(taps)]
     (server.spool / f"{terminal}.ndjson").write_bytes(b"".join(record + b"\n" for record in records))
@@ -98,22 +98,24 @@ def ring_up_and_report(server: Server, terminal: str, taps: list[Tap]) -> Report
 def report_kept(server: Server, terminal: str) -> Reported:
     """Report the records that a till has kept, sealed, until all are acknowledged."""
     records = (server.spool / f"{terminal}.ndjson").read_bytes().splitlines()
-    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(_key_file(server.spool, terminal).read_text()))
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key_file(server.spool, terminal).read_text()))
     chain = list(digests(digest_0(terminal), (line(from_json(record)) for record in records)))
-    return _reported(terminal, _client(server).report(terminal, records, seal_at=lambda index: sign(key, chain[index])))
+    return _reported(
+        terminal, client_of(server).report(terminal, records, seal_at=lambda index: sign(key, chain[index]))
+    )
 
 
-def _key_file(spool: Path, terminal: str) -> Path:
+def key_file(spool: Path, terminal: str) -> Path:
     return spool / f"{terminal}.key"
 
 
-def _reader(server: Server) -> VirtualReader:
+def reader_of(server: Server) -> VirtualReader:
     """A reader that fetched the sealing keys, as readers do now and then: once a till."""
-    return VirtualReader(_client(server).keys())
+    return VirtualReader(client_of(server).keys())
 
 
 @cache
-def _client(server: Server) -> Client:
+def client_of(server: Server) -> Client:
     """One connection a process, for all its tills."""
     return Client(server.url, server.api_key, timeout_s=30, software="kanpu/simulator/1")
 

@@ -27,6 +27,7 @@ from apps.audit.operations.sequencing import sequence, write_checkpoint
 from apps.audit.origin import coming_from
 from apps.audit.queries.log import consistency, read_tile
 from apps.audit.queries.verifying import Finding, verify_log
+from apps.audit.states import Change
 from tests.audit_logs import sequence_all
 
 CLERK = Access("user:sato", "registry_clerk", "Chiyoda", "card", "R7-12")
@@ -241,7 +242,8 @@ def test_what_was_rolled_back_leaves_no_gap(log: Path) -> None:
 
 def _only_events(count: int) -> None:
     details: dict[str, dict[str, object]] = {f"key:{number}": {} for number in range(count)}
-    record_events(at=timezone.now(), actor="operator:ann", action="key.add", details=details)
+    changes: dict[str, Change] = {subject: {"before": {}, "after": {}} for subject in details}
+    record_events(at=timezone.now(), actor="operator:ann", action="key.add", details=details, changes=changes)
 
 
 def test_two_sequencers_at_once_give_every_entry_one_place(log: Path) -> None:

@@ -10,10 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.audit.models import Alarm
 from apps.console.case_forms import AssignForm, CaseForm, CloseForm, CommentForm, EvidenceForm
 from apps.console.guard import actor_of, auditors_only
-from apps.console.queries.alarms import KINDS
 from apps.console.queries.cases import auditors
 from apps.console.views.runs import done
 from apps.inspections.models import Case, Outcome, Source
@@ -42,18 +40,6 @@ def new(request: HttpRequest) -> HttpResponse:
         return render(request, "console/case_new.html", {"form": form})
     title, about = form.cleaned_data["title"], form.cleaned_data["record"]
     opened = work.open_case(Source.SEARCH, None, subject=about, title=title, at=timezone.now(), actor=actor_of(request))
-    return redirect("case", case_id=opened.pk)
-
-
-@auditors_only
-@require_POST
-def from_alarm(request: HttpRequest, alarm_id: int) -> HttpResponse:
-    """A case about an alarm: the one that there is, or a new one."""
-    alarm = Alarm.objects.filter(pk=alarm_id).first()
-    if alarm is None:
-        raise Http404("There is no such alarm.")
-    title = str(KINDS.get(alarm.kind, alarm.kind))
-    opened = work.open_from_alarm(alarm_id, title=title, at=timezone.now(), actor=actor_of(request))
     return redirect("case", case_id=opened.pk)
 
 

@@ -8,13 +8,11 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.audit.officers import Thing
 from apps.console.forms import SignForm
-from apps.console.guard import actor_of, auditors_only, fresh_key, open_to_those_who_may
+from apps.console.guard import actor_of, auditors_only, fresh_key
 from apps.console.next_step import LONG
 from apps.console.operations import auditing
 from apps.console.problems import in_words
-from apps.console.queries.alarms import alarms_page
 from apps.console.queries.runs import run_page
 from apps.console.queries.years import year_row
 from apps.console.queries.years import years as all_years
@@ -89,15 +87,6 @@ def sign(request: HttpRequest, year: int, number: int) -> HttpResponse:
         _("You have signed the run."),
         redirect("run", year=year, number=number),
     )
-
-
-@open_to_those_who_may(Thing.ALARMS)
-@require_safe
-def alarms(request: HttpRequest) -> HttpResponse:
-    """What looks wrong."""
-    kind = request.GET.get("kind", "").replace("\0", "")  # which no text of PostgreSQL has
-    found = alarms_page(kind=kind, page=request.GET.get("page"))
-    return render(request, "console/alarms.html", {"found": found})
 
 
 def _run(request: HttpRequest, year: int, number: int, template: str, **more: str) -> HttpResponse:

@@ -44,10 +44,8 @@ def open_case(source: Source, source_id: int | None, *, subject: str, title: str
 
 
 @transaction.atomic
-def open_from_alarm(alarm_id: int, *, title: str, at: datetime, actor: str) -> Case:
-    """Open a case about what an alarm is about, with the alarm and its records as evidence. Raises RecordMissing."""
-    check_there(f"alarm:{alarm_id}")
-    alarm = Alarm.objects.get(pk=alarm_id)
+def open_from_alarm(alarm: Alarm, *, title: str, at: datetime, actor: str) -> Case:
+    """Open a case about what an alarm is about, with the alarm and its records as evidence."""
     records = records_of_alarm(alarm)
     about = records[0] if records else f"alarm:{alarm.pk}"
     case = open_case(Source.ALARM, alarm.pk, subject=about, title=title, at=at, actor=actor)

@@ -5,6 +5,7 @@ from typing import Final
 
 from apps.accruals.models import Dispute
 from apps.audit.models import Alarm
+from apps.inspections.models import AlarmFinding, AlarmRecord
 from apps.inspections.records import numbers_of
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Merchant, Terminal
@@ -12,6 +13,8 @@ from apps.purchases.lanes import lane_of
 from apps.purchases.models import Purchase
 from apps.refunds.models import Run
 from apps.residents.models import Resident
+
+EVIDENCE_AT_MOST: Final = 20  # of the records that caused an alarm; its page has all that are kept
 
 
 class RecordMissing(KanpuError):
@@ -46,7 +49,12 @@ def check_there(record: str) -> None:
 
 
 def records_of_alarm(alarm: Alarm) -> list[str]:
-    """The purchase, the terminal or the resident that an alarm names in its particulars, as far as they are there."""
+    """What an alarm is about first, then the records that caused it, as far as they are there."""
+    finding = AlarmFinding.objects.filter(alarm=alarm).first()
+    if finding:
+        caused = AlarmRecord.objects.filter(alarm=alarm).order_by("position")[:EVIDENCE_AT_MOST]
+        purchases = [f"purchase:{one.terminal_id}/{one.seq}" for one in caused]
+        return [one for one in (finding.subject, *purchases) if _is_there(one)]
     detail = alarm.detail
     found = []
     if {"terminal_id", "seq"} <= detail.keys():
