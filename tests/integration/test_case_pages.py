@@ -61,16 +61,16 @@ def test_an_alarm_becomes_a_case_with_what_it_is_about_as_evidence(hanako: UUID)
     raise_alarms([Cause("card_cloned", f"{terminal_id}:{seq}", detail)], at=timezone.now())
     ann = signed_in(Role.AUDITOR)
     alarm = Alarm.objects.get()
-    assert f'action="/console/cases/from-alarm/{alarm.pk}"' in text(ann.get("/console/alarms"))
-    page = sent(ann, f"/console/cases/from-alarm/{alarm.pk}")
+    assert f'action="/console/alarms/{alarm.pk}/case"' in text(ann.get(f"/console/alarms/{alarm.pk}"))
+    page = sent(ann, f"/console/alarms/{alarm.pk}/case")
     case = Case.objects.get()
     assert (case.source, case.source_id, case.subject, case.opened_by) == ("alarm", alarm.pk, about(), ANN)
     assert "A card's counter was used twice: a copy?" in page
     records = [f"alarm:{alarm.pk}", about(), f"terminal:{terminal_id}"]
     assert list(Note.objects.order_by("pk").values_list("record", flat=True)) == records
-    sent(ann, f"/console/cases/from-alarm/{alarm.pk}")  # again: the one that there is
+    sent(ann, f"/console/alarms/{alarm.pk}/case")  # again: the one that there is
     assert (Case.objects.count(), Note.objects.count()) == (1, 3)
-    assert ann.post("/console/cases/from-alarm/999").status_code == 404
+    assert ann.post("/console/alarms/999/case").status_code == 404
 
 
 def test_a_dispute_becomes_a_case_about_its_resident(hanako: UUID) -> None:
