@@ -138,7 +138,6 @@ CELERY_BEAT_SCHEDULE = {
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
-    "packs": {"task": "inspections.packs", "schedule": 30},  # those whose ring was lost
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)
