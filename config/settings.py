@@ -143,7 +143,6 @@ CELERY_BEAT_SCHEDULE = {
     "find_alarms": {"task": "inspections.find_alarms", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
-    "packs": {"task": "inspections.packs", "schedule": 30},  # those whose ring was lost
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

@@ -1,6 +1,8 @@
 """Steps that auditors ask for in the console: written down first, then done by whichever worker is free."""
 
 import logging
+from collections.abc import Callable
+from typing import Final
 
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
@@ -15,6 +17,7 @@ from apps.refunds.operations.verifying import verify_run
 from apps.schemes.queries import tax_year
 
 logger = logging.getLogger(__name__)
+SWEPT: Final[list[Callable[[], int]]] = []  # what the sweep does besides: filled as apps above this one start
 bell = Doorbell("refunds.steps")
 WORK = {StepName.FREEZE: freeze, StepName.ASSESS: assess_run, StepName.VERIFY: verify_run}
 

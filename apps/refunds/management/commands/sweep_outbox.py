@@ -9,7 +9,7 @@ from apps.accruals.operations.counting import count_all
 from apps.audit.commands import OperatorCommand
 from apps.purchases.outbox import take_up_again
 from apps.refunds.operations.assessing import assess_waiting
-from apps.refunds.operations.requesting import run_requested
+from apps.refunds.operations.requesting import SWEPT, run_requested
 
 
 class Command(OperatorCommand):
@@ -50,4 +50,6 @@ def _work() -> int:
     counted = count_all()
     run_requested()
     assess_waiting()
+    for work in SWEPT:
+        work()
     return counted
