@@ -218,6 +218,7 @@ def test_every_kind_of_message_has_words_and_leads_to_a_page_that_is_there(clien
         "run": 1,
         "decision": 7,
         "dispute": 3,
+        "hearing": 3,
         "number": "D-2017-000003",
         "month": 4,
         "amount_minor": 1,
