@@ -6,7 +6,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.console.queries.alarms import NEW
+from apps.console.queries.alarms import NEW, in_order
 from apps.inspections.alarm_rules import MOST, Rule
 from apps.inspections.models import AlarmReview
 from apps.refunds.templatetags.kanpu import in_language
@@ -24,7 +24,7 @@ class AlarmFilter(forms.Form):
     """Which alarms are listed: by rule, year and state, each or all."""
 
     kind = forms.ChoiceField(label=_("Rule"), required=False)
-    year = forms.TypedChoiceField(label=_("Year"), required=False, coerce=int, empty_value=None)
+    year = forms.TypedChoiceField(label=_("Tax year"), required=False, coerce=int, empty_value=None)
     state = forms.ChoiceField(label=_("State"), required=False, choices=[("", _("All")), *STATES.items()])
 
     def __init__(self, data: Mapping[str, Any], *, rules: Mapping[str, Any], years: tuple[int, ...]) -> None:
@@ -55,7 +55,7 @@ class RuleForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any] | None, *, rule: Rule, initial: Mapping[str, Any]) -> None:
         super().__init__(data, initial={**initial, **rule.thresholds})
-        self.thresholds = tuple(rule.thresholds)
+        self.thresholds = tuple(in_order(rule, rule.thresholds))
         for name in self.thresholds:
             label = in_language(rule.words[name])
             self.fields[name] = forms.IntegerField(label=label, min_value=0, max_value=MOST)

@@ -1,6 +1,8 @@
 """What each rule of alarms finds, and what it lets be: planted frauds beside what looks like them."""
 
+import re
 from datetime import date, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,7 +16,7 @@ from apps.inspections.models import AlarmFinding, AlarmLook, AlarmRecord, AlarmR
 from apps.inspections.operations import alarms as searching
 from apps.inspections.operations.alarm_rules import load_rules, set_rule
 from apps.inspections.operations.alarms import find_alarms
-from apps.inspections.queries.alarm_rules import AlarmRuleUnknown, rule_in_force, rules_in_force
+from apps.inspections.queries.alarm_rules import AlarmRuleUnknown, rule_in_force, rules_in_force, shipped_rules
 from apps.inspections.queries.detecting import DETECTORS, detect, whole_year
 from apps.schemes.models import TaxYear
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -282,3 +284,12 @@ def test_records_go_with_the_purchases_that_they_name(ledger: Ledger) -> None:
     searching.find_in_kept_years(at=timezone.now(), actor="test")
     assert people[0] not in {row.resident_ref for row in AlarmRecord.objects.all()}
     assert AlarmRecord.objects.count() == 9
+
+
+def test_whatever_is_raised_at_once_has_its_rule() -> None:
+    code = "".join(path.read_text() for path in Path("apps").glob("*/**/*.py"))
+    raised = set(re.findall(r'(?:Cause|_alarm)\(\s*"([a-z_]+)"', code))
+    at_once = {rule.code for rule in shipped_rules() if not rule.is_searched}
+    assert len(raised) > 10
+    assert raised <= at_once
+    assert {"chain_gap", "chain_fork", "seal_mismatch", "seal_missing"} == at_once - raised

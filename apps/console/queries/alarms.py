@@ -64,7 +64,10 @@ class AlarmsPage:
 
 
 class RecordRow(NamedTuple):
-    """A record that caused an alarm: where, when, whose, how much. What is gone has no time."""
+    """A record that caused an alarm: where, when, whose, how much; `gap_s` since the one before, where it is later.
+
+    What is gone has no time.
+    """
 
     terminal_id: int
     seq: int
@@ -73,6 +76,7 @@ class RecordRow(NamedTuple):
     at: datetime | None
     kind: str
     amount_minor: int
+    gap_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ def records_of(alarm: Alarm, finding: AlarmFinding) -> list[RecordRow]:
     )
     of_key = {(entry.terminal_id, entry.seq): entry for entry in entries}
     codes = dict(Terminal.objects.filter(pk__in={r.terminal_id for r in kept}).values_list("pk", "code"))
-    return [_record(row, of_key.get((row.terminal_id, row.seq)), codes) for row in kept]
+    found = [of_key.get((row.terminal_id, row.seq)) for row in kept]
+    return [_record(*of_row, codes) for of_row in zip(kept, found, [None, *found], strict=False)]
 
 
 def protected_among(refs: Iterable[UUID]) -> set[UUID]:
@@ -153,8 +158,14 @@ def shipped_rule(code: str) -> Rule:
 
 def in_words(rule: Rule, values: dict[str, Any]) -> tuple[Measured, ...]:
     """Thresholds or measured values, by the order of the rule's words."""
-    named = {name: words for name, words in rule.words.items() if name in values}
-    return tuple(Measured(words, values[name], name.endswith("_minor")) for name, words in named.items())
+    return tuple(Measured(rule.words[name], values[name], name.endswith("_minor")) for name in in_order(rule, values))
+
+
+def in_order(rule: Rule, values: Iterable[str]) -> list[str]:
+    """The names that the rule has words for, in the order of its file: what is stored keeps none."""
+    order = list(shipped_rule(rule.code).words)
+    known = {name for name in values if name in rule.words}
+    return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
 def _of_year(alarms: "QuerySet[Alarm]", year: int | None) -> "QuerySet[Alarm]":
@@ -216,11 +227,12 @@ def _refs(alarm: Alarm, finding: AlarmFinding | None) -> tuple[UUID, ...]:
     return tuple(sorted({ref for ref in refs if ref}))
 
 
-def _record(row: AlarmRecord, entry: Entry | None, codes: dict[int, str]) -> RecordRow:
+def _record(row: AlarmRecord, entry: Entry | None, before: Entry | None, codes: dict[int, str]) -> RecordRow:
     amount = sum(entry.amounts_minor) if entry else 0
     at, kind = (entry.at, entry.kind) if entry else (None, "")
     code = codes.get(row.terminal_id, str(row.terminal_id))
-    return RecordRow(row.terminal_id, row.seq, code, row.resident_ref, at, kind, amount)
+    gap_s = int((entry.at - before.at).total_seconds()) if entry and before and entry.at >= before.at else None
+    return RecordRow(row.terminal_id, row.seq, code, row.resident_ref, at, kind, amount, gap_s)
 
 
 def _words(value: Any) -> str:

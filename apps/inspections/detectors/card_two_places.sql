@@ -6,7 +6,7 @@ WITH taps AS (
     FROM accruals_entry
     WHERE tax_year = %(year)s AND run > 0 AND kind = 'sale' AND card IS NOT NULL
         AND at >= %(since)s AND at < %(until)s
-    WINDOW before AS (PARTITION BY resident_ref, card ORDER BY at, terminal_id, seq)
+    WINDOW before AS (PARTITION BY card ORDER BY at, terminal_id, seq)
 ), trips AS (
     SELECT taps.*, extract(epoch FROM at - at_before) / 60 AS minutes,
            CASE WHEN here.latitude IS NOT NULL AND there.latitude IS NOT NULL THEN 2 * 6371 * asin(least(1, sqrt(
