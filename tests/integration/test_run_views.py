@@ -46,7 +46,7 @@ from tests.pages import (
 pytestmark = pytest.mark.django_db
 SAMPLES: dict[str, Any] = {
     "year": YEAR, "number": 1, "name": "undo", "ref": uuid.UUID(int=1), "decision_id": 1, "language": "ja",
-    "card_id": 1, "notice_id": 1, "question_id": 1, "dispute_id": 1,
+    "card_id": 1, "notice_id": 1, "question_id": 1, "dispute_id": 1, "glass_id": 1, "delay_id": 1,
 }  # fmt: skip
 
 
