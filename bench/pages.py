@@ -22,7 +22,7 @@ from django.utils import timezone
 from apps.accruals.models import ArchivePart
 from apps.accruals.operations.archiving import render_part, scratch_folder
 from apps.accruals.operations.years import start_year
-from apps.audit.strength import FACTOR, OWNER, RECORDS
+from apps.audit.strength import FACTOR, KEY, OWNER, RECORDS
 from apps.merchants.operations import create_merchant, enrol_terminal
 from apps.portal.models import Account
 from apps.residents.operations import make_keys
@@ -171,7 +171,7 @@ def _session_of(user: User) -> str:
     session = SessionStore()
     session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[-1]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session[OWNER], session[RECORDS] = str(user.pk), [{"method": FACTOR, "type": "totp", "at": time.time()}]
+    session[OWNER], session[RECORDS] = str(user.pk), [{"method": FACTOR, "type": KEY, "at": time.time()}]
     session.create()
     return str(session.session_key)
 

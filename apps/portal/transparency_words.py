@@ -39,6 +39,10 @@ RULES: Final[tuple[Promise, ...]] = (
     ),
     _("Whoever sees names cannot see refunds, and whoever sees refunds cannot see names: no person has both roles."),
     _("A clerk opens one resident at a time, by exact number and birth date; there is no list to browse in."),
+    _(
+        "By exception a second officer lets somebody read of one resident what their role does not open, for four hours"
+        " at most. The resident gets a message."
+    ),
     _("Who opens unusually many residents, or guesses numbers, raises an alarm with the auditors."),
 )
 NOT_SEEN: Final[tuple[Promise, ...]] = (

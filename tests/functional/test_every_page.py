@@ -28,7 +28,7 @@ LOOKS: Final = {  # each width in light and in dark, but not in both languages
 MORE: Final = {  # what addresses alone do not show
     RESIDENT_A: ("/nothing",),
     STRANGER: ("/activate/account",),
-    NEWCOMER: ("/sign-in/second-factor", "/sign-in/program", "/sign-in/again/password"),
+    NEWCOMER: ("/office/key", "/sign-in/second-factor", "/sign-in/program", "/sign-in/again/password"),
     Role.AUDITOR: (
         "/console/refunds?resident={ref}&year={year}&replay=1",
         "/console/what-if/{year}?scheme=jp-zero-food",

@@ -238,3 +238,18 @@ def test_who_was_erased_meanwhile_is_told_nothing(ref: UUID) -> None:
 def test_only_auditors_delay(ref: UUID) -> None:
     assert signed_in(Role.CLERK, name="bob").get("/console/delays").status_code == 404
     assert "No notice is delayed." in text(signed_in(Role.AUDITOR).get("/console/delays"))
+
+
+def test_a_second_delay_of_the_same_case_holds_back_nothing_of_the_first(client: Client, ref: UUID) -> None:
+    first = delayed(ref)
+    look(ref)
+    glass = ask_to_break_glass(ref, access=ANN, minutes=30, at=timezone.now())
+    break_glass(glass.pk, role=Role.AUDITOR, at=timezone.now(), actor="user:ben")
+    over(first)
+    assert tell_of_ended_delays(now=timezone.now()) == 1
+    assert kinds(ref) == ["looked", "glass_broken"]
+    delayed(ref)
+    assert OFFICE in shown(client, "/accesses")
+    assert len(my_data(client)["break_glass"]) == 1
+    look(ref)
+    assert kinds(ref) == ["looked", "glass_broken", "data_taken"]

@@ -183,7 +183,7 @@ def test_the_first_password_is_changed_before_anything_else() -> None:
     assert client.get("/office/lost")["Location"] == "/office/password"
     new = {"old_password": made["first_password"], "new_password1": PASSWORD, "new_password2": PASSWORD}
     assert "Your password is changed." in sent(client, "/office/password", **new)
-    assert client.get("/office/lost").status_code == 200
+    assert client.get("/office/lost")["Location"] == "/office/key?next=%2Foffice%2Flost"
     assert User.objects.get().check_password(PASSWORD)
     assert Event.objects.filter(action="officer.change_password", actor="user:ann").count() == 1
 

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='loghead',
             name='public_key',
-            field=models.TextField(default='', help_text='PEM: checks the signatures of checkpoints; published'),
+            field=models.TextField(db_default='', default='', help_text='PEM, published: checks checkpoints'),
         ),
         migrations.CreateModel(
             name='BreakGlass',

@@ -5,6 +5,7 @@ Accesses are committed before anything is shown, so that what was read is on rec
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -23,6 +24,7 @@ COUNT: Final = (
     "INSERT INTO audit_accesscount AS c (month, office, purpose, accesses) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (month, office, purpose) DO UPDATE SET accesses = c.accesses + excluded.accesses"
 )
+NO_CHANGES: Final[Mapping[str, Change]] = MappingProxyType({})
 JsonObject = Mapping[str, object]
 # Tells residents that somebody looks, in the transaction of the record.
 Teller: TypeAlias = Callable[[Access, Sequence[UUID], datetime], None]
@@ -57,17 +59,25 @@ def record_event(
 
 
 def record_events(
-    *, at: datetime, actor: str, action: str, details: Mapping[str, JsonObject], changes: Mapping[str, Change]
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    details: Mapping[str, JsonObject],
+    changes: Mapping[str, Change] = NO_CHANGES,
 ) -> None:
     """Add one event for each subject of the same action, with one statement; `changes` is what each was and is."""
     Event.objects.bulk_create(
         Event(
             at=at, actor=actor, action=action, subject=subject, resident_ref=_whose(subject), origin=origin(),
-            detail=dict(detail), before_mac=mac_of(changes[subject]["before"]),
-            after_mac=mac_of(changes[subject]["after"]),
+            detail=dict(detail), **_macs(changes.get(subject)),
         )
         for subject, detail in details.items()
     )  # fmt: skip
+
+
+def _macs(change: Change | None) -> dict[str, bytes]:
+    return {"before_mac": mac_of(change["before"]), "after_mac": mac_of(change["after"])} if change else {}
 
 
 def raise_alarms(causes: Iterable[Cause], *, at: datetime) -> None:

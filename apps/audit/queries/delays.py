@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from apps.audit.access import Access
 from apps.audit.models import NoticeDelay
@@ -34,8 +35,9 @@ def told_later_of(at: datetime) -> Q:
 def glass_told_later(at: datetime) -> Exists:
     """Of break-glass requests: the same."""
     delays = in_force(at).filter(
-        resident_ref=OuterRef("resident_ref"), actor=OuterRef("asked_by"), case=OuterRef("case")
-    )
+        resident_ref=OuterRef("resident_ref"), actor=OuterRef("asked_by"), case=OuterRef("case"),
+        approved_at__lte=Coalesce(OuterRef("approved_at"), OuterRef("asked_at")),
+    )  # fmt: skip
     return Exists(delays)
 
 

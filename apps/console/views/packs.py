@@ -24,7 +24,8 @@ from apps.inspections.operations.packing import (
     request_case_pack,
     request_run_pack,
 )
-from apps.inspections.queries.pack_case import CaseMissing, case_of, resident_in
+from apps.inspections.queries.cases import CaseMissing, case_of
+from apps.inspections.queries.pack_case import resident_in
 from apps.inspections.queries.packs import newest_pack, pack_of
 from apps.kernel.errors import KanpuError
 

@@ -21,7 +21,8 @@ from apps.audit.operations import record_accesses, record_event
 from apps.inspections.models import Case, Pack
 from apps.inspections.packs.content import Content, Written, write
 from apps.inspections.packs.summary import summary_pdf
-from apps.inspections.queries.pack_case import case_content, case_of, resident_in
+from apps.inspections.queries.cases import case_of
+from apps.inspections.queries.pack_case import case_content, resident_in
 from apps.inspections.queries.pack_refund import refund_content
 from apps.inspections.queries.pack_run import proved_run, run_content
 from apps.kernel.errors import KanpuError

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from apps.accruals.models import Entry, Total
 from apps.audit.models import Alarm
@@ -15,7 +16,6 @@ from apps.inspections.packs.tables import Table, document
 from apps.inspections.queries.pack_log import events_in_log
 from apps.inspections.queries.pack_records import PURCHASE, codes_of, moment, sha256_of, thread_tables, threads_of, told
 from apps.inspections.queries.pack_refund import entries_table, sales_of, terminals_of, totals_table
-from apps.kernel.errors import KanpuError
 from apps.merchants.models import Terminal
 from apps.purchases.following import Key
 from apps.purchases.lanes import lane_of
@@ -23,25 +23,16 @@ from apps.purchases.models import Closing
 
 AT_ONCE: Final = 5_000
 CLOSING: Final = ("terminal", "seq", "tax_year", "at", "reported", "recorded", "agrees")
+NOTE: Final = ("record", "added_by", "added_at")
+HELD: Final = (
+    "terminal_number", "seq", "tax_year", "state", "told_by", "told_at", "reply_ends_at", "replied_at", "proposed_by",
+    "approved_by", "decided_at", "decision",
+)  # fmt: skip
 OF_TERMINAL: Final = """
 SELECT p.seq, p.line, b.received_at FROM purchases_purchase p
 JOIN purchases_batch b ON b.lane = p.lane AND b.id = p.batch_id
 WHERE p.lane = %s AND p.terminal_id = %s AND p.seq > %s ORDER BY p.seq LIMIT %s
 """
-
-
-class CaseMissing(KanpuError):
-    """There is no case of this number."""
-
-    code = "case_missing"
-
-
-def case_of(case_id: int) -> Case:
-    """A case by its number. Raises CaseMissing."""
-    case = Case.objects.filter(pk=case_id).first()
-    if case is None:
-        raise CaseMissing(f"There is no case {case_id}.")
-    return case
 
 
 def resident_in(subject: str) -> UUID | None:
@@ -52,7 +43,7 @@ def resident_in(subject: str) -> UUID | None:
 
 def case_content(case: Case) -> Content:
     """A pack of a case. Where its subject is a resident, whoever calls has recorded the access."""
-    log = events_in_log([f"case:{case.pk}"])
+    log = events_in_log(Q(subject=f"case:{case.pk}") | Q(subject=case.subject, detail__case=case.number))
     return Content(
         kind="case",
         name=f"kanpu-evidence-case-{case.pk}",
@@ -63,9 +54,18 @@ def case_content(case: Case) -> Content:
     )
 
 
-def evidence_tables(_case: Case) -> tuple[Table, ...]:
-    """What auditors filed with a case. Rows of evidence join here: a Table, and its columns in packs/dictionary.py."""
-    return ()
+def evidence_tables(case: Case) -> tuple[Table, ...]:
+    """What auditors filed with a case, and what is held against purchases. Words stay out: they may name somebody."""
+    notes = [(note.record, note.added_by, moment(note.added_at)) for note in case.notes.order_by("pk") if note.record]
+    held = [
+        (
+            one.terminal_id, one.seq, one.tax_year, one.state, one.told_by, moment(one.told_at),
+            moment(one.reply_ends_at), one.replied_at and moment(one.replied_at), one.proposed_by, one.approved_by,
+            one.decided_at and moment(one.decided_at), one.decision_id,
+        )
+        for one in case.annulments.order_by("pk")
+    ]  # fmt: skip
+    return Table("evidence", NOTE, notes, form="jsonl"), Table("annulments", HELD, held, form="jsonl")
 
 
 def subject_tables(subject: str) -> tuple[Table, ...]:

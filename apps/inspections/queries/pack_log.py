@@ -7,6 +7,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q
 
 from apps.audit import merkle
 from apps.audit.leaves import leaf_data
@@ -26,12 +27,12 @@ class LogPart:
     documents: tuple[tuple[str, bytes], ...]
 
 
-def events_in_log(subjects: Sequence[str]) -> LogPart:
-    """The events of these subjects: each with its path to the first checkpoint that has them all.
+def events_in_log(which: Q) -> LogPart:
+    """These events: each with its path to the first checkpoint that has them all.
 
     What is in no checkpoint yet has neither place nor path. Without any checkpoint there is no note.
     """
-    events = list(Event.objects.filter(subject__in=subjects).order_by("written", "pk").values_list("pk", flat=True))
+    events = list(Event.objects.filter(which).order_by("written", "pk").values_list("pk", flat=True))
     places = dict(LogEntry.objects.filter(source="event", source_id__in=events).values_list("source_id", "position"))
     checkpoint = _checkpoint(max(places.values(), default=-1))
     size = checkpoint.size if checkpoint else 0

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Q
+
 from apps.accruals.models import Entry, Total
 from apps.inspections.packs.content import Content
 from apps.inspections.packs.tables import Table, document
@@ -38,7 +40,7 @@ def refund_content(resident_ref: UUID, year: int, number: int) -> Content:
     statement = statement_of(resident_ref, year, number)
     scheme = scheme_of(run.tax_year.scheme_version_id)
     again = replay(resident_ref, year, number)
-    log = events_in_log([f"run:{year}/{number}"])
+    log = events_in_log(Q(subject=f"run:{year}/{number}"))
     recomputed = {
         "identical": again.identical,
         "refund_minor": again.refund_minor,

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.db.models import Q
+
 from apps.audit import merkle
 from apps.inspections.packs.content import Content
 from apps.inspections.packs.tables import Table, document
@@ -33,7 +35,7 @@ def run_content(year: int, number: int, *, seen: Seen = nothing_seen) -> Content
     run = proved_run(year, number)
     scheme = scheme_of(run.tax_year.scheme_version_id)
     rules = rules_of(scheme, year)
-    log = events_in_log([f"run:{year}/{number}"])
+    log = events_in_log(Q(subject=f"run:{year}/{number}"))
     refunds = Table(
         "records/refunds", REFUND, _refunds(run, seen), summed=("entitled_minor", "earlier_minor", "due_minor")
     )

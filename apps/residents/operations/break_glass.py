@@ -70,7 +70,9 @@ def break_glass(glass_id: int, *, role: Role, at: datetime, actor: str) -> Break
     glass.ends_at = at + timedelta(minutes=glass.minutes)
     glass.save()
     _note("glass.break", glass, before=before, at=at, actor=actor)
-    tell_of_glass(glass, at=at)
+    access = Access(glass.asked_by, glass.role, glass.office, glass.reason, glass.case)
+    if not kept_back(access, [glass.resident_ref], at=at):
+        tell_of_glass(glass, at=at)
     return glass
 
 
@@ -89,9 +91,7 @@ def end_glass(glass_id: int, *, at: datetime, actor: str) -> BreakGlass:
 
 def tell_of_glass(glass: BreakGlass, *, at: datetime) -> None:
     """A message to the resident: at once, or when the delay of the officer's notices is over."""
-    access = Access(glass.asked_by, glass.role, glass.office, glass.reason, glass.case)
-    if not kept_back(access, [glass.resident_ref], at=at):
-        tell([glass.resident_ref], KIND, at=at, once=f"glass {glass.pk}", office=glass.office, role=glass.role)
+    tell([glass.resident_ref], KIND, at=at, once=f"glass {glass.pk}", office=glass.office, role=glass.role)
 
 
 def _locked(glass_id: int) -> BreakGlass:
