@@ -355,7 +355,8 @@ def test_the_role_of_the_application_can_only_add_and_read(log: Path) -> None:
         for statement, may in (
             ("SELECT count(*) FROM audit_event", True),
             (
-                "INSERT INTO audit_loghead (number, size, horizon, public_key) VALUES (1, 0, 0, '') ON CONFLICT DO NOTHING",
+                "INSERT INTO audit_loghead (number, size, horizon, public_key) VALUES (1, 0, 0, '')"
+                " ON CONFLICT DO NOTHING",
                 True,
             ),
             ("UPDATE audit_event SET actor = 'x'", False),

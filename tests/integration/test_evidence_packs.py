@@ -25,6 +25,7 @@ from apps.audit.operations.sequencing import write_checkpoint
 from apps.inspections.models import Pack, Source
 from apps.inspections.operations import packing
 from apps.inspections.operations.cases import open_case
+from apps.inspections.operations.cases import write as write_note
 from apps.inspections.operations.packing import ForNamedOfficers, PackRunning, request_run_pack, run_requested_packs
 from apps.inspections.packs.frame import Frame
 from apps.inspections.packs.tables import document
@@ -347,13 +348,18 @@ def test_a_cases_pack_has_the_case_its_events_and_what_its_subject_names(
     case = open_case(
         Source.SEARCH, None, subject=f"{kind}:{named}", title="Hanako Yamada?", at=timezone.now(), actor="user:ann"
     )
+    write_note(
+        case.pk, record_name=f"terminal:{terminal.pk}", text="Hanako told us", at=timezone.now(), actor="user:ann"
+    )
     checkpoint(settings)
     path = case_pack(tmp_path / "pack.zip", case.pk)
     found = contents(path)
+    assert json.loads(found["evidence.jsonl"])["record"] == f"terminal:{terminal.pk}"
     purchases = {"resident": 3, "terminal": 6, "purchase": 1, "merchant": None}[kind]
     assert (found.get("records/purchases.jsonl", b"").count(b"\n") or None) == purchases
     assert b"Hanako" not in b"".join(found.values())
-    assert json.loads(json.loads(found["log/events.jsonl"])["data"])[1]["action"] == "case.open"
+    events = [json.loads(json.loads(line)["data"])[1]["action"] for line in found["log/events.jsonl"].splitlines()]
+    assert events == ["case.open", "case.evidence"]
     assert (done := verified(path)).returncode == 0, done.stdout
     assert AccessRecord.objects.filter(what=f"evidence case {case.pk}").exists() is (kind == "resident")
     assert path.read_bytes() == case_pack(tmp_path / "again.zip", case.pk).read_bytes()
