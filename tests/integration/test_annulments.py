@@ -1,10 +1,13 @@
 """Annulling purchases: the resident is heard first, two auditors decide, the next run gives the difference."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from apps.accruals.models import Withheld
@@ -22,6 +25,7 @@ from apps.inspections.operations.annulments import (
     ReplyTimeShort,
 )
 from apps.inspections.operations.cases import CaseClosed, CaseUndecided, close_case, write
+from apps.kernel.errors import KanpuError
 from apps.purchases.following import Key
 from apps.refunds.models import Decision
 from apps.refunds.operations.adjudicating import ProposalChanged, SameOfficer
@@ -184,6 +188,53 @@ def test_what_the_resident_had_confirmed_stands_as_confirmed_again_after_an_appe
     annulments.decide_appeal(appealed(done), amended=True, outcome="Yes.", at=timezone.now(), actor=CAT)
     assert totals()[2017, 1, 8, "reduced"] == (FOOD, 1)
     assert Withheld.objects.get().answer == "confirmed"
+
+
+def test_what_the_shop_sends_about_an_annulled_purchase_has_its_order(world: World, till: RawTill) -> None:
+    one = world.residents[0]
+    count(till, moved := till.sale(reduced=FOOD), voided := till.sale(reduced=FOOD))
+    first, second = annulled(one, 1), annulled(one, 2)
+    count(till, till.correct(moved, reduced=1_000, sold_at=on(5, month=9)), till.void(voided))
+    assert totals() == {}
+    for done in (first, second):
+        annulments.decide_appeal(appealed(done), amended=True, outcome="Yes.", at=timezone.now(), actor=CAT)
+    assert totals() == {(2017, 1, 9, "reduced"): (1_000, 1)}  # what is voided stays voided
+    assert rebuilt_alike()
+
+
+def test_of_two_who_approve_at_once_one_does_and_a_withdrawal_meanwhile_harms_nothing(
+    world: World, till: RawTill
+) -> None:
+    one = world.residents[0]
+    count(till, *(till.sale(reduced=FOOD) for _ in range(6)))
+    waiting = [proposed(replied(held_against(one, seq))) for seq in range(1, 7)]
+
+    def tried(act: Callable[[], object]) -> str:
+        try:
+            act()
+        except KanpuError as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return "done"
+
+    acts: list[Callable[[], object]] = [
+        act
+        for seq, annulment in enumerate(waiting, start=1)
+        for act in (
+            partial(approved, annulment, actor=BEN),
+            partial(approved, annulment, actor=CAT),
+            partial(withdraw, one, *key(seq), now=timezone.now(), actor="resident"),
+        )
+    ]
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(tried, acts))
+    assert set(said) <= {"done", "purchase_missing", "annulment_closed", "annulment_missing"}
+    assert said[2::3] == ["done"] * 6  # a purchase of an open year can be withdrawn, whatever is held against it
+    assert Decision.objects.count() <= 6
+    assert not Annulment.objects.exists()
+    assert totals() == {}
+    assert rebuilt_alike()
 
 
 def test_an_appeal_that_is_refused_leaves_it_annulled(world: World, till: RawTill) -> None:
