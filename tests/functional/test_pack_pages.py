@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -11,9 +12,8 @@ from apps.inspections.models import Source
 from apps.inspections.operations.cases import open_case
 from apps.residents.models import Resident
 from apps.simulator.processes import Processes
-from tests.functional.test_run_pages import approved_run, sell
+from tests.functional.test_run_pages import approved_run, assert_fits, sell
 from tests.packing import verified
-from tests.pages import assert_fits_in_both_languages
 from tests.signing_in import begin_session
 from tests.world import World
 
@@ -21,6 +21,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 YEAR = 2017
 WORKER_MS = 60_000
 SHOTS = os.environ.get("KANPU_SHOTS", "")
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A Japanese reader's browser without JavaScript: nothing on these pages needs it."""
+    return {**browser_context_args, "locale": "ja-JP", "java_script_enabled": False}
 
 
 def shot(page: Page, name: str) -> None:
@@ -42,17 +48,16 @@ def test_an_auditor_takes_evidence_home_and_checks_it(
     run = approved_run()
     begin_session(page, web, "ann")
     page.goto(f"{web}/console/runs/{YEAR}/1")
-    expect(page.get_by_role("heading", name="How refunds are spread")).to_be_visible()
-    page.get_by_role("button", name="Make the evidence pack").click()
-    expect(page.get_by_role("link", name="Fetch it (ZIP)")).to_be_visible(timeout=WORKER_MS)
+    expect(page.get_by_role("heading", name="還付額の分布")).to_be_visible()
+    page.get_by_role("button", name="証拠書類一式を作る").click()
+    expect(page.get_by_role("link", name="保存（ZIP）")).to_be_visible(timeout=WORKER_MS)
     shot(page, "run")
-    assert_fits_in_both_languages(page)
-    page.get_by_role("button", name="English").click()
+    assert_fits(page)
     page.goto(f"{web}/console/purpose/{ref}?next=/console/refunds?resident={ref}%26year={YEAR}")
-    page.get_by_label("A check of a refund").check()
+    page.get_by_label("還付の確認").check()
     page.locator("main").get_by_role("button").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Evidence pack (ZIP)").click()
+        page.get_by_role("link", name="証拠書類一式（ZIP）").click()
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     assert path.name == f"kanpu-evidence-{YEAR}-1-{ref}.zip"
@@ -61,7 +66,7 @@ def test_an_auditor_takes_evidence_home_and_checks_it(
         Source.SEARCH, None, subject=f"resident:{ref}", title="A year", at=timezone.now(), actor="user:ann"
     )
     page.goto(f"{web}/console/packs/case/{case.pk}")
-    page.get_by_role("button", name="Make the evidence pack").click()
-    expect(page.get_by_role("link", name="Fetch it (ZIP)")).to_be_visible(timeout=WORKER_MS)
+    page.get_by_role("button", name="証拠書類一式を作る").click()
+    expect(page.get_by_role("link", name="保存（ZIP）")).to_be_visible(timeout=WORKER_MS)
     shot(page, "case")
-    assert_fits_in_both_languages(page)
+    assert_fits(page)

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -363,3 +364,19 @@ def test_a_cases_pack_has_the_case_its_events_and_what_its_subject_names(
     assert (done := verified(path)).returncode == 0, done.stdout
     assert AccessRecord.objects.filter(what=f"evidence case {case.pk}").exists() is (kind == "resident")
     assert path.read_bytes() == case_pack(tmp_path / "again.zip", case.pk).read_bytes()
+
+
+def test_an_operator_makes_packs_by_command(world: World, run: Run, tmp_path: Path) -> None:
+    one, two = tmp_path / "run.zip", tmp_path / "refund.zip"
+    call_command("evidence_pack", "--run", str(YEAR), "1", "--out", str(one), stdout=StringIO())
+    named = ["--resident", str(world.residents[0]), "--purpose", "appeal 12"]
+    call_command("evidence_pack", "--run", str(YEAR), "1", *named, "--out", str(two), stdout=StringIO())
+    assert one.read_bytes() == run_pack(tmp_path / "same.zip").read_bytes()
+    assert verified(two).returncode == 0
+    record = AccessRecord.objects.get(what=f"evidence {YEAR}-1")
+    assert (record.role, record.purpose) == ("operator", "appeal 12")
+    with pytest.raises(CommandError):  # nothing is written over
+        call_command("evidence_pack", "--run", str(YEAR), "1", "--out", str(one), stdout=StringIO())
+    with pytest.raises(CommandError):
+        call_command("evidence_pack", "--run", str(YEAR), "7", "--out", str(tmp_path / "no.zip"), stdout=StringIO())
+    assert not (tmp_path / "no.zip").exists()

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -40,7 +39,7 @@ def of_run(request: HttpRequest, year: int, number: int) -> HttpResponse:
         request,
         lambda: request_run_pack(year, number, actor=actor_of(request)),
         _("The evidence pack is asked for: a worker makes it."),
-        redirect(f"{reverse('run', args=[year, number])}#evidence"),
+        redirect("run", year=year, number=number),  # no #…: such an address does not load itself again
     )
 
 

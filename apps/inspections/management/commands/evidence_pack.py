@@ -1,13 +1,16 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.audit.access import Access
 from apps.audit.commands import OperatorCommand, operator, progress_bar
 from apps.audit.officers import Role
 from apps.inspections.operations.packing import Made, make_case_pack, make_refund_pack, make_run_pack
+from apps.kernel.progress import Seen
 
 
 class Command(OperatorCommand):
@@ -26,14 +29,27 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         path: Path = options["out"]
-        with path.open("x+b") as file, progress_bar() as progress:
-            path.chmod(0o600)
+        with _new(path) as file, progress_bar() as progress:
             task = progress.add_task("packing", total=None, rate="")
             made = _made(file, options, lambda done, total: progress.update(task, completed=done, total=total))
         return {"file": str(path), **_figures(made)}
 
 
-def _made(file: BinaryIO, options: dict[str, Any], seen: Any) -> Made:
+@contextmanager
+def _new(path: Path) -> Iterator[BinaryIO]:
+    """A new file that only its owner reads; taken away again when it is not finished."""
+    if path.exists():
+        raise CommandError(f"{path} is there already. Name a new file.")
+    with path.open("x+b") as file:
+        path.chmod(0o600)
+        try:
+            yield file
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def _made(file: BinaryIO, options: dict[str, Any], seen: Seen) -> Made:
     access = Access(operator(), Role.OPERATOR, "", options["purpose"] or "evidence pack")
     if options["case"] is not None:
         return make_case_pack(options["case"], file, access=access, opens_protected=False)
