@@ -3,7 +3,9 @@ from django.urls import path
 from apps.console.views import (
     accesses,
     decisions,
+    declarations,
     disputes,
+    merchants,
     office_accounts,
     office_acts,
     office_home,
@@ -17,6 +19,7 @@ from apps.console.views import (
     questions,
     refunds,
     runs,
+    samples,
 )
 from apps.console.views.what_if import what_if
 
@@ -46,6 +49,22 @@ urlpatterns = [
     path("console/decisions/<int:decision_id>/sent", decisions.sent, name="decision-sent"),
     path("console/decisions/<int:decision_id>/appealed", decisions.appealed, name="decision-appealed"),
     path("console/decisions/<int:decision_id>/decided", decisions.decided, name="decision-decided"),
+    path("console/amounts", merchants.amounts, name="amounts"),
+    path("console/declarations", declarations.declarations, name="declarations"),
+    path("console/declarations/import", declarations.import_returns, name="declarations-import"),
+    path("console/declarations/<int:declaration_id>/case", declarations.declaration_case, name="declaration-case"),
+    path("console/merchants", merchants.merchants, name="merchants"),
+    path("console/merchants/<int:merchant_id>", merchants.merchant, name="merchant"),
+    path("console/samples", samples.samples, name="samples"),
+    path("console/samples/new", samples.sample_new, name="sample-new"),
+    path("console/samples/<int:sample_id>", samples.sample, name="sample"),
+    path("console/samples/<int:sample_id>/items/<int:position>", samples.sample_item, name="sample-item"),
+    path(
+        "console/samples/<int:sample_id>/items/<int:position>/undo", samples.sample_item_undo, name="sample-item-undo"
+    ),
+    path(
+        "console/samples/<int:sample_id>/items/<int:position>/case", samples.sample_item_case, name="sample-item-case"
+    ),
     path("console/disputes", disputes.disputes, name="disputes"),
     path("console/disputes/<int:dispute_id>", disputes.dispute, name="dispute"),
     path("console/disputes/<int:dispute_id>/photo.jpg", disputes.photo, name="dispute-photo"),

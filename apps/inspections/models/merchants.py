@@ -68,6 +68,11 @@ class MerchantYear(models.Model):
             models.Index(fields=["tax_year", "-sales_minor", "merchant_id"], name="merchants_by_sales"),
         ]
 
+    @property
+    def closings_amiss(self) -> int:
+        """Closings that differ, and days that have none."""
+        return self.closings_differ + self.closings_missing
+
 
 class AmountCount(models.Model):
     """How many sales of a merchant's year have an amount of so many digits that begins with these, and their sum.

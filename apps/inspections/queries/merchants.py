@@ -82,13 +82,27 @@ def counted_of(row: MerchantYear) -> Counted:
     return Counted(*(getattr(row, name) for name in Counted._fields))
 
 
+def newest_year(merchant_id: int) -> int | None:
+    """The newest year of which something was counted of a merchant: one query."""
+    years = MerchantYear.objects.filter(merchant_id=merchant_id).order_by("-tax_year")
+    return years.values_list("tax_year", flat=True).first()
+
+
+def year_of_merchant(merchant_id: int, year: int) -> tuple[MerchantYear, list[MerchantMonth]] | None:
+    """What was counted of a merchant's year, with its months, or None: two queries."""
+    row = MerchantYear.objects.filter(merchant_id=merchant_id, tax_year=year).first()
+    if row is None:
+        return None
+    return row, list(MerchantMonth.objects.filter(merchant_id=merchant_id, tax_year=year).order_by("month"))
+
+
 def merchant_seen(merchant_id: int, year: int) -> MerchantSeen | None:
     """A merchant's year, or None while nothing was counted of it: five queries."""
     merchant = Merchant.objects.filter(pk=merchant_id).first()
-    row = MerchantYear.objects.filter(merchant_id=merchant_id, tax_year=year).first()
-    if merchant is None or row is None:
+    counted = year_of_merchant(merchant_id, year)
+    if merchant is None or counted is None:
         return None
-    months = list(MerchantMonth.objects.filter(merchant_id=merchant_id, tax_year=year).order_by("month"))
+    row, months = counted
     others = _others(merchant, year)
     tiers, rejections = Counter[str](), Counter[str]()
     for month in months:
