@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from apps.accruals.queries.sales import Happening, SaleSeen, sale_seen
 from apps.accruals.queries.shown import Named, named_tiers
@@ -86,7 +86,7 @@ class ItemPage:
 
 def samples_page(*, page: str | None) -> SamplesPage:
     """All samples: two queries."""
-    rows = Sample.objects.annotate(done=Count("items", filter=~Q(items__result=""))).order_by("-pk")
+    rows: QuerySet[Sample] = Sample.objects.annotate(done=Count("items", filter=~Q(items__result=""))).order_by("-pk")
     return SamplesPage(Paginator(rows, SAMPLES_A_PAGE).get_page(page))
 
 
