@@ -7,9 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.inspections.models import MerchantMonth, MerchantYear
 from apps.inspections.openapi import READ_COMPLETENESS
-from apps.inspections.queries.merchants import newest_year, year_of_merchant
+from apps.inspections.queries.merchants import year_of_merchant, years_of_merchant
 from apps.inspections.serializers import completeness_json
 from apps.merchants.models import Merchant
 from apps.merchants.queries import KeyHolder, merchant_of
@@ -27,8 +26,8 @@ class CompletenessView(APIView):
     @extend_schema(operation=READ_COMPLETENESS)
     def get(self, request: Request) -> Response:
         merchant = _merchant(request)
-        year = _number(request, "year") or newest_year(merchant.pk)
-        found: tuple[MerchantYear, list[MerchantMonth]] | None = year_of_merchant(merchant.pk, year) if year else None
+        year = _number(request, "year") or next(iter(years_of_merchant(merchant.pk)), 0)
+        found = year_of_merchant(merchant.pk, year)
         if found is None:
             raise ApiError("not_found", param="year")
         return Response(completeness_json(merchant.pk, *found))

@@ -12,7 +12,15 @@ from apps.inspections.completeness import Share, shares
 from apps.inspections.digits import DigitTest, digit_test
 from apps.inspections.models import MerchantYear
 from apps.inspections.queries.declarations import Difference, Kinds, differences, newest_declarations
-from apps.inspections.queries.merchants import MerchantSeen, Mix, Stratum, digit_counts, merchant_seen, strata
+from apps.inspections.queries.merchants import (
+    MerchantSeen,
+    Mix,
+    Stratum,
+    digit_counts,
+    merchant_seen,
+    strata,
+    years_of_merchant,
+)
 from apps.kernel.errors import KanpuError
 from apps.merchants.models import Merchant, Mode
 from apps.refunds.queries.disputes import scheme_in
@@ -123,10 +131,11 @@ def merchants_page(*, year: str, sort: str, page: str | None) -> MerchantsPage:
 
 def merchant_page(merchant_id: int, *, year: str) -> MerchantPage:
     """One merchant's year: constantly many queries. Raises MerchantMissing."""
-    chosen, years = chosen_year(year)
+    years = years_of_merchant(merchant_id)
+    chosen = next((one for one in years if str(one) == year), years[0] if years else 0)
     seen = merchant_seen(merchant_id, chosen)
     if seen is None:
-        raise MerchantMissing("There is no such merchant, or nothing was counted of it in this year.")
+        raise MerchantMissing("There is no such merchant, or nothing was counted of it yet.")
     scheme = scheme_in(chosen)
     names = {tier.code: tier.name for tier in scheme.tiers}
     declared = [one for one in newest_declarations(merchant_id=merchant_id) if one.from_date.year == chosen]

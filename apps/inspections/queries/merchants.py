@@ -82,10 +82,10 @@ def counted_of(row: MerchantYear) -> Counted:
     return Counted(*(getattr(row, name) for name in Counted._fields))
 
 
-def newest_year(merchant_id: int) -> int | None:
-    """The newest year of which something was counted of a merchant: one query."""
-    years = MerchantYear.objects.filter(merchant_id=merchant_id).order_by("-tax_year")
-    return years.values_list("tax_year", flat=True).first()
+def years_of_merchant(merchant_id: int) -> list[int]:
+    """The years of which something was counted of a merchant, the newest first: one query."""
+    rows = MerchantYear.objects.filter(merchant_id=merchant_id).order_by("-tax_year")
+    return list(rows.values_list("tax_year", flat=True))
 
 
 def year_of_merchant(merchant_id: int, year: int) -> tuple[MerchantYear, list[MerchantMonth]] | None:
