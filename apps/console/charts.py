@@ -61,6 +61,7 @@ def _bar(row: int, place: int, amount_minor: int, longest: int) -> Bar:
 
 COLUMNS_HEIGHT: Final = 160
 COLUMN_LABELS: Final = 20  # below the columns
+INSET: Final = 10  # beside them: half of a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,16 @@ class ColumnChart:
 
 def column_chart(counts: Sequence[tuple[int, int]], expected: Sequence[int] = ()) -> ColumnChart:
     """A column for each (label, count), counts from 0 up, and a line through what is expected; the highest fills it."""
-    step = WIDTH // len(counts) if counts else WIDTH
+    step = (WIDTH - 2 * INSET) // max(len(counts), 1)
     highest = max([count for _, count in counts] + list(expected), default=0)
     columns = tuple(
-        Column(label, index * step, COLUMNS_HEIGHT - height, height, index * step + step // 2)
+        Column(label, INSET + index * step, COLUMNS_HEIGHT - height, height, INSET + index * step + step // 2)
         for index, (label, count) in enumerate(counts)
         for height in [_height(count, highest)]
     )
     points = " ".join(
-        f"{index * step + step // 2},{COLUMNS_HEIGHT - _height(count, highest)}" for index, count in enumerate(expected)
+        f"{INSET + index * step + step // 2},{COLUMNS_HEIGHT - _height(count, highest)}"
+        for index, count in enumerate(expected)
     )
     width = max(step - 1, 1)
     return ColumnChart(WIDTH, COLUMNS_HEIGHT + COLUMN_LABELS, width, COLUMNS_HEIGHT + 14, columns, points)
