@@ -143,6 +143,8 @@ CELERY_BEAT_SCHEDULE = {
     "find_alarms": {"task": "inspections.find_alarms", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
+    "merchants": {"task": "inspections.merchants", "schedule": 24 * 3600},
+    "samples": {"task": "inspections.samples", "schedule": 60},  # for one whose ring was lost
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from psycopg.types.range import DateRange, TimestamptzRange
 
-from apps.accruals.models import Dispute, Withheld
+from apps.accruals.models import Dispute, Entry, Withheld
 from apps.accruals.operations.counting import count_all
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Alarm, Checkpoint, LogHead
@@ -20,9 +20,11 @@ from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
 from apps.audit.operations.delays import ask_delay
 from apps.audit.operations.key_resets import ask_key_reset
+from apps.inspections.models import Declaration, Sample, SampleItem
 from apps.inspections.operations.alarms import find_alarms
 from apps.inspections.operations.cases import write
 from apps.inspections.operations.packing import request_case_pack, run_requested_packs
+from apps.inspections.operations.refreshing import refresh_year
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -139,7 +141,7 @@ def furnish(world: World) -> Site:
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"], **_exceptions(ref, now),
     }  # fmt: skip
-    return Site(world, samples | _evidence(samples["case_id"]) | _looked_for(now))
+    return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(samples["case_id"]) | _looked_for(now))
 
 
 def _evidence(case_id: int) -> dict[str, int]:
@@ -153,6 +155,44 @@ def _looked_for(now: datetime) -> dict[str, Any]:
     """An alarm of the year, and a rule that searched."""
     find_alarms(YEAR, at=now, actor="test")
     return {"alarm_id": Alarm.objects.latest("pk").pk, "rule_code": "cards_in_a_row"}
+
+
+def _counted_and_drawn(ref: UUID, now: datetime) -> dict[str, int]:
+    """Merchants are counted, one declared less than it sold, and A's purchase was drawn."""
+    for year in (YEAR, now.year):
+        refresh_year(year, now=now)
+    sold = Entry.objects.get(resident_ref=ref, tax_year=YEAR, kind="sale")
+    merchant = Merchant.objects.get(name="Rival")
+    declared = Declaration.objects.create(
+        merchant=merchant,
+        from_date=date(YEAR, 1, 1),
+        to_date=date(YEAR, 12, 31),
+        version=1,
+        sales={"10": 1},
+        file_sha256=bytes(32),
+        line=2,
+        imported_at=now,
+        imported_by=ANN,
+    )
+    sample = Sample.objects.create(
+        title="Large purchases",
+        method="attribute",
+        population="purchases",
+        tax_year=YEAR,
+        confidence_percent=95,
+        tolerable_bp=900,
+        expected_bp=200,
+        seed=bytes(32),
+        requested_at=now,
+        requested_by=ANN,
+        drawn_at=now,
+        population_items=1,
+        population_minor=1,
+        items_drawn=1,
+        allowed=0,
+    )
+    SampleItem.objects.create(sample=sample, position=1, terminal_id=sold.terminal_id, seq=sold.seq, amount_minor=1)
+    return {"merchant_id": merchant.pk, "declaration_id": declared.pk, "sample_id": sample.pk, "position": 1}
 
 
 def _sent_and_asked(world: World, till: RawTill) -> dict[str, Any]:

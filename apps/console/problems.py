@@ -98,6 +98,17 @@ PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "annulment_missing": _("Nothing is held against this purchase any more: the resident withdrew it."),
     "annulment_closed": _("It is not in the state that this starts from. Look at it again."),
     "photo_missing": _("There is no photo, or it was deleted when the dispute was decided."),
+    "sample_impossible": _("What is expected has to be well below what is tolerated. Change one of them."),
+    "sample_too_large": _("More than 10,000 items would be drawn. Tolerate more, or be less sure."),
+    "population_empty": _("Nothing is in this population. Choose another year or fewer filters."),
+    "failed": _("The sample could not be drawn. Tell your operators: the workers' log says why."),
+    "item_decided": _("Somebody found something of this item before. Take that back first."),
+    "item_undecided": _("Nothing was found of this item yet."),
+    "right_amount_missing": _("Give the right amount of a deviation: it is not the recorded one."),
+    "returns_unreadable": _(
+        "This is no table of returns: CSV in UTF-8 or CP932 whose first line has registration_number, from, to, and a"
+        " column for each rate, such as sales_at_8 and sales_at_10."
+    ),
     "document_unprintable": _("The document has a character that cannot be printed. Write that text otherwise."),
 }
 

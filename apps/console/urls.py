@@ -8,8 +8,10 @@ from apps.console.views import (
     break_glass,
     cases,
     decisions,
+    declarations,
     delays,
     disputes,
+    merchants,
     office_accounts,
     office_acts,
     office_home,
@@ -25,6 +27,7 @@ from apps.console.views import (
     questions,
     refunds,
     runs,
+    samples,
 )
 from apps.console.views.what_if import what_if
 
@@ -86,6 +89,22 @@ urlpatterns = [
     path("console/annulments/<int:annulment_id>/approve", annulments.approve, name="annulment-approve"),
     path("console/annulments/<int:annulment_id>/send-back", annulments.send_back, name="annulment-send-back"),
     path("console/annulments/<int:annulment_id>/drop", annulments.drop, name="annulment-drop"),
+    path("console/amounts", merchants.amounts, name="amounts"),
+    path("console/declarations", declarations.declarations, name="declarations"),
+    path("console/declarations/import", declarations.import_returns, name="declarations-import"),
+    path("console/declarations/<int:declaration_id>/case", declarations.declaration_case, name="declaration-case"),
+    path("console/merchants", merchants.merchants, name="merchants"),
+    path("console/merchants/<int:merchant_id>", merchants.merchant, name="merchant"),
+    path("console/samples", samples.samples, name="samples"),
+    path("console/samples/new", samples.sample_new, name="sample-new"),
+    path("console/samples/<int:sample_id>", samples.sample, name="sample"),
+    path("console/samples/<int:sample_id>/items/<int:position>", samples.sample_item, name="sample-item"),
+    path(
+        "console/samples/<int:sample_id>/items/<int:position>/undo", samples.sample_item_undo, name="sample-item-undo"
+    ),
+    path(
+        "console/samples/<int:sample_id>/items/<int:position>/case", samples.sample_item_case, name="sample-item-case"
+    ),
     path("console/disputes", disputes.disputes, name="disputes"),
     path("console/disputes/<int:dispute_id>", disputes.dispute, name="dispute"),
     path("console/disputes/<int:dispute_id>/photo.jpg", disputes.photo, name="dispute-photo"),

@@ -4,7 +4,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.inspections.operations.alarms import find_in_kept_years
+from apps.inspections.operations.drawing import draw_requested
 from apps.inspections.operations.packing import run_requested_packs
+from apps.inspections.operations.refreshing import refresh_open_years
 
 
 @shared_task(name="inspections.packs")
@@ -17,3 +19,15 @@ def packs() -> int:
 def find_alarms() -> int:
     """Look for alarms among what was counted since the last time."""
     return find_in_kept_years(at=timezone.now(), actor="clock")
+
+
+@shared_task(name="inspections.samples")
+def samples() -> int:
+    """Draw the samples that auditors asked for."""
+    return draw_requested()
+
+
+@shared_task(name="inspections.merchants")
+def merchants() -> int:
+    """Count anew what merchants sent."""
+    return refresh_open_years(now=timezone.now())

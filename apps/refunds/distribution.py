@@ -143,6 +143,14 @@ LOCAL: Final = (
         "worked on by officers, by its number, its stage and its deadline",
     ),
     Rest(
+        ("inspections_sample", "inspections_sampleitem", "inspections_declaration"),
+        "some thousands of rows a year, which officers work through in order",
+    ),
+    Rest(
+        ("inspections_merchantmonth", "inspections_merchantyear", "inspections_amountcount"),
+        "counted anew from the purchases, in one go: some hundred rows a merchant and year, lists of all merchants",
+    ),
+    Rest(
         (
             "portal_account",
             "portal_counter",
