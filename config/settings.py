@@ -138,6 +138,8 @@ CELERY_BEAT_SCHEDULE = {
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
+    # A bell that was not heard, a worker that was killed, files that were kept long enough.
+    "exports": {"task": "inspections.exports", "schedule": 60},
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

@@ -18,6 +18,9 @@ from apps.audit.access import Access
 from apps.audit.models import AccessRecord
 from apps.audit.officers import Role
 from apps.audit.operations import Cause, raise_alarms, record_accesses
+from apps.inspections.operations.exporting import request_export
+from apps.inspections.operations.saved_searches import save_search
+from apps.inspections.searching import MerchantSearch
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -128,7 +131,7 @@ def furnish(world: World) -> Site:
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
-        "held_seq": till.records[-1]["seq"],
+        "held_seq": till.records[-1]["seq"], "kind": "purchases", **_searched(now),
     }  # fmt: skip
     return Site(world, samples)
 
@@ -200,6 +203,15 @@ def _this_year(world: World, now: datetime) -> RawTill:
     return till
 
 
+def _searched(now: datetime) -> dict[str, int]:
+    """What the auditor keeps: a search and a file."""
+    actor, search = "user:the-auditor", MerchantSearch(name="Shop")
+    saved = save_search("shops", "merchants", search, is_shared=False, actor=actor, at=now)
+    access = Access(actor, Role.AUDITOR, OFFICE, "check")
+    export = request_export("merchants", search, "csv", access=access, opens_protected=False, at=now)
+    return {"search_id": saved.pk, "export_id": export.pk}
+
+
 def _household(world: World, now: datetime) -> None:
     """A and the register: a household, a change in it, a pause of recording."""
     ref = world.residents[0]
@@ -241,6 +253,7 @@ def people(site: Site) -> dict[str, Client]:
     for role in (Role.CLERK, Role.HELPDESK, Role.PROTECTED_OFFICER):
         assert open_resident(found[role]).status_code == 302
     state_purpose(found[Role.AUDITOR], site.ref)
+    assert found[Role.AUDITOR].post("/console/find/purpose", {"purpose": "check"}).status_code == 302
     return found
 
 
