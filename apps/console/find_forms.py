@@ -166,7 +166,7 @@ class ResidentForm(SearchForm):
     reference = _reference(_("Resident's reference"))
     least_minor = _number(_("Refund from"), most=MOST_MINOR)
     most_minor = _number(_("Refund to"), most=MOST_MINOR)
-    at_cap = _yes_or_no(_("At the cap"))
+    at_cap = _yes_or_no(_("Cap reached"))
     municipality = _text(_("Municipality code begins with"), most=6)
 
 
@@ -198,7 +198,9 @@ def _minute(at: Any) -> str:
 class SaveForm(forms.Form):
     """A search's name, and whether the other auditors see it."""
 
-    name = forms.CharField(label=_("Name"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        label=_("Name of the search"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
     is_shared = forms.BooleanField(label=_("The other auditors may use it"), required=False)
 
 

@@ -37,7 +37,8 @@ from apps.inspections.searching import (
     from_json,
 )
 from apps.kernel.errors import KanpuError
-from apps.schemes.queries import kept_years
+from apps.schemes.document import Scheme
+from apps.schemes.queries import kept_years, scheme_of, tax_year
 
 SUBJECT: Final = re.compile(r"(terminal|merchant):\d{1,9}|purchase:\d{1,9}/\d{1,10}|resident:[0-9a-f-]{36}")
 
@@ -82,8 +83,15 @@ def _results(request: HttpRequest, search: Search, access: Access | None) -> dic
         next_place = found.next
     return {
         "found": found, "search": search, "query": urlencode(query), "is_first": not after, "count_to": COUNT_TO,
+        "scheme": _scheme(search),
         "next": urlencode({**query, "after": next_place}) if next_place else "",
     }  # fmt: skip
+
+
+def _scheme(search: Search) -> Scheme | None:
+    """Whose currency amounts are in, where there are any."""
+    has_year = isinstance(search, PurchaseSearch | ResidentSearch)
+    return scheme_of(tax_year(search.year).scheme_version_id) if has_year else None
 
 
 def _others(search: Search, after: str, access: Access | None) -> Found[Any]:

@@ -25,14 +25,15 @@ from apps.schemes.queries import tax_year
 
 FOUND_A_PAGE: Final = 50
 DIRECT_COST: Final = 150_000  # of the planner's, with pages that lie about at little more than pages in a row
-DIRECT_MS: Final = 150
-BUDGET_MS: Final = 200  # from the beginning; a stretch that is begun then is the last
-LAST_STRETCH_MS: Final = 40
-STRETCH_MS: Final = 60
+DIRECT_MS: Final = 140
+BUDGET_MS: Final = 190  # from the beginning; a stretch that is begun then is the last
+LAST_STRETCH_MS: Final = 30
+STRETCH_MS: Final = 40
 PATIENT_MS: Final = 10_000
 FIRST_STRETCH_ROWS: Final = 20_000
 COUNT_TO: Final = 10_000
-COUNT_MS: Final = 60
+COUNT_MS: Final = 50
+COUNT_WITHIN_MS: Final = 110  # from the beginning
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OF_ENTRIES: Final = """
 SELECT e.at, e.terminal_id, e.seq, e.resident_ref, e.kind, e.run, e.card IS NULL AS is_cardless, e.of_terminal_id,
@@ -146,7 +147,7 @@ def find_entries(search: PurchaseSearch, after: Place | None = None, *, most: in
     number: int | None = None
     if found.next is None:
         number = len(found.rows)
-    elif found.looked_back_to is None and (time.monotonic() - started_s) * 1000 < DIRECT_MS:
+    elif found.looked_back_to is None and (time.monotonic() - started_s) * 1000 < COUNT_WITHIN_MS:
         number = capped_count(asked)
     return FoundEntries(found.rows, found.next, found.looked_back_to, number)
 
