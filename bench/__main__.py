@@ -41,7 +41,8 @@ def main() -> None:
     find = actions.add_parser("find", help="how long auditors wait for what any two filters find")
     find.add_argument("--entries", type=int, default=20_000_000)
     find.add_argument("--rounds", type=int, default=20, help="how often each pair is asked")
-    find.add_argument("--fill", action="store_true", help=argparse.SUPPRESS)
+    export = actions.add_parser("export", help="how much memory an export takes")
+    export.add_argument("--entries", type=int, default=1_000_000)
     year = actions.add_parser("year", help="a synthetic national sample's whole year, and what it means for Japan")
     year.add_argument("--residents", type=int, default=200_000)
     year.add_argument("--purchases", type=int, default=20_000_000)
@@ -51,9 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if "rounds" in arguments and arguments.rounds is None:
         arguments.rounds = 1 if arguments.quick else 3
-    {"all": _all, "chaos": _chaos, "import": _import, "year": _year, "find": _find}.get(arguments.action, _part)(
-        arguments
-    )
+    alone = {"all": _all, "chaos": _chaos, "import": _import, "year": _year, "find": _find, "export": _export}
+    alone.get(arguments.action, _part)(arguments)
 
 
 def _all(arguments: argparse.Namespace) -> None:
@@ -128,6 +128,14 @@ def _find(arguments: argparse.Namespace) -> None:
 
     for line in find.measure(folder, entries=arguments.entries, rounds=arguments.rounds, said=_say):
         print(line)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    place.prepare("bench_export")
+    from bench import exporting  # noqa: PLC0415
+
+    for line in exporting.measure(entries=arguments.entries, said=_say):
+        print(line, flush=True)
 
 
 def _year(arguments: argparse.Namespace) -> None:

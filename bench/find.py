@@ -63,7 +63,12 @@ class Took(NamedTuple):
 
 def measure(folder: Path, *, entries: int, rounds: int, said: Callable[[str], None]) -> Iterator[str]:
     """What each pair of filters takes through HTTP, in ms, the worst last; and what indexes take of an entry."""
-    session, took = fill(entries, said), dict[str, list[Took]]()
+    yield from ask_pairs(folder, fill(entries, said), entries=entries, rounds=rounds)
+
+
+def ask_pairs(folder: Path, session: str, *, entries: int, rounds: int) -> Iterator[str]:
+    """The same of a database that is filled."""
+    took = dict[str, list[Took]]()
     with web_server(folder / "logs", str(connection.settings_dict["NAME"])) as port_when_up:
         server = HTTPConnection("127.0.0.1", port_when_up())
         _ask(server, session, [{"year": YEAR}] * 5)

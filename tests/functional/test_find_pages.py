@@ -84,7 +84,7 @@ def test_a_purchase_is_found_followed_and_taken_along(web: str, world: World, pa
 
     page.get_by_role("rowheader").get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Record 1 of {OTHER_TERMINAL}")
-    expect(page.get_by_text("¥90,000")).to_be_visible()
+    expect(page.get_by_text("¥90,000", exact=True)).to_be_visible()
     page.get_by_role("button", name="Open a case").click()
     expect(page.get_by_role("status")).to_contain_text(f"Case {Case.objects.get().pk} is open.")
     fits(page)

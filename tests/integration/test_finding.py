@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tracemalloc
 import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -239,7 +240,7 @@ def test_from_a_refund_down_to_the_purchase_as_it_was_received(ann: Client, boug
     for said in (
         "a card, whose token only workers open",
         "the terminal is not sealed",
-        "-400",
+        "−¥400",
         str(hanako),
         "counted ",
     ):
@@ -355,6 +356,22 @@ def test_cells_are_no_formulas_and_sheets_end_before_their_limit(tmp_path: Path)
     assert "<f>" not in first
     assert "=1+1" in first
     assert "Shop" not in first
+
+
+@pytest.mark.parametrize("file_format", ["csv", "xlsx", "parquet"])
+def test_rows_that_are_written_take_no_memory(tmp_path: Path, file_format: str) -> None:
+    def most_bytes(chunks: int) -> int:
+        table = export_files.TABLES[file_format](tmp_path / f"{chunks}.{file_format}", MERCHANTS)
+        tracemalloc.start()
+        for _ in range(chunks):
+            table.write([(f"Shop {n}", "T1234567890123", "58", "live") for n in range(1_000)])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        table.close()
+        return most
+
+    few = most_bytes(2)
+    assert most_bytes(12) < few + 200_000
 
 
 def test_a_large_export_is_a_workers_and_only_its_auditor_gets_it(

@@ -15,7 +15,7 @@ from apps.console.opened import access_to_search
 from apps.console.problems import in_words
 from apps.console.views.finding import ask_search_purpose, searched_form
 from apps.inspections.models import Export
-from apps.inspections.operations.exporting import cancel_export, opened_export, request_export
+from apps.inspections.operations.exporting import bell, cancel_export, opened_export, request_export
 from apps.inspections.queries.searches import ExportMissing, exports_of, own_export
 from apps.inspections.searching import OF_RESIDENTS
 from apps.kernel.errors import KanpuError
@@ -55,6 +55,8 @@ def exports(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest, export_id: int) -> HttpResponse:
     """One export: how far it is, what is in it."""
     found = _own(export_id, request)
+    if found.state == Export.State.WAITING:
+        bell.ring()  # the last ring may have been heard by nobody
     context = {"export": found, "at_work": found.is_at_work}
     return render(request, "console/export.html", context)
 
