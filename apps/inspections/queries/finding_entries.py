@@ -23,7 +23,7 @@ from apps.merchants.models import Terminal
 from apps.purchases.records import MAX_SEQ
 from apps.schemes.queries import tax_year
 
-FOUND_A_PAGE: Final = 50
+FOUND_A_PAGE: Final = 25
 DIRECT_COST: Final = 150_000  # of the planner's, with pages that lie about at little more than pages in a row
 DIRECT_MS: Final = 140
 BUDGET_MS: Final = 190  # from the beginning; a stretch that is begun then is the last
