@@ -90,8 +90,9 @@ def _results(request: HttpRequest, search: Search, access: Access | None) -> dic
 
 def _scheme(search: Search) -> Scheme | None:
     """Whose currency amounts are in, where there are any."""
-    has_year = isinstance(search, PurchaseSearch | ResidentSearch)
-    return scheme_of(tax_year(search.year).scheme_version_id) if has_year else None
+    if isinstance(search, PurchaseSearch | ResidentSearch):
+        return scheme_of(tax_year(search.year).scheme_version_id)
+    return None
 
 
 def _others(search: Search, after: str, access: Access | None) -> Found[Any]:
