@@ -38,6 +38,11 @@ def main() -> None:
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     register = actions.add_parser("import", help="read a register of made-up people, twice")
     register.add_argument("--rows", type=int, default=1_000_000)
+    find = actions.add_parser("find", help="how long auditors wait for what any two filters find")
+    find.add_argument("--entries", type=int, default=20_000_000)
+    find.add_argument("--rounds", type=int, default=20, help="how often each pair is asked")
+    export = actions.add_parser("export", help="how much memory an export takes")
+    export.add_argument("--entries", type=int, default=1_000_000)
     year = actions.add_parser("year", help="a synthetic national sample's whole year, and what it means for Japan")
     year.add_argument("--residents", type=int, default=200_000)
     year.add_argument("--purchases", type=int, default=20_000_000)
@@ -47,7 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if "rounds" in arguments and arguments.rounds is None:
         arguments.rounds = 1 if arguments.quick else 3
-    {"all": _all, "chaos": _chaos, "import": _import, "year": _year}.get(arguments.action, _part)(arguments)
+    alone = {"all": _all, "chaos": _chaos, "import": _import, "year": _year, "find": _find, "export": _export}
+    alone.get(arguments.action, _part)(arguments)
 
 
 def _all(arguments: argparse.Namespace) -> None:
@@ -114,6 +120,22 @@ def _import(arguments: argparse.Namespace) -> None:
     found["cores"] = os.cpu_count() or 0
     for name, value in found.items():
         print(f"{name:<28}{value:>16,}")
+
+
+def _find(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("bench_find")
+    from bench import find  # noqa: PLC0415
+
+    for line in find.measure(folder, entries=arguments.entries, rounds=arguments.rounds, said=_say):
+        print(line)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    place.prepare("bench_export")
+    from bench import exporting  # noqa: PLC0415
+
+    for line in exporting.measure(entries=arguments.entries, said=_say):
+        print(line, flush=True)
 
 
 def _year(arguments: argparse.Namespace) -> None:

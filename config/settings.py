@@ -145,6 +145,8 @@ CELERY_BEAT_SCHEDULE = {
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
     "merchants": {"task": "inspections.merchants", "schedule": 24 * 3600},
     "samples": {"task": "inspections.samples", "schedule": 60},  # for one whose ring was lost
+    # A bell that was not heard, a worker that was killed, files that were kept long enough.
+    "exports": {"task": "inspections.exports", "schedule": 60},
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

@@ -23,8 +23,11 @@ from apps.audit.operations.key_resets import ask_key_reset
 from apps.inspections.models import Declaration, Sample, SampleItem
 from apps.inspections.operations.alarms import find_alarms
 from apps.inspections.operations.cases import write
+from apps.inspections.operations.exporting import request_export
 from apps.inspections.operations.packing import request_case_pack, run_requested_packs
 from apps.inspections.operations.refreshing import refresh_year
+from apps.inspections.operations.saved_searches import save_search
+from apps.inspections.searching import MerchantSearch
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
@@ -139,7 +142,7 @@ def furnish(world: World) -> Site:
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
-        "held_seq": till.records[-1]["seq"], **_exceptions(ref, now),
+        "held_seq": till.records[-1]["seq"], "kind": "purchases", **_searched(now), **_exceptions(ref, now),
     }  # fmt: skip
     return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(samples["case_id"]) | _looked_for(now))
 
@@ -284,6 +287,15 @@ def _this_year(world: World, now: datetime) -> RawTill:
     return till
 
 
+def _searched(now: datetime) -> dict[str, int]:
+    """What the auditor keeps: a search and a file."""
+    actor, search = "user:the-auditor", MerchantSearch(name="Shop")
+    saved = save_search("shops", "merchants", search, is_shared=False, actor=actor, at=now)
+    access = Access(actor, Role.AUDITOR, OFFICE, "check")
+    export = request_export("merchants", search, "csv", access=access, opens_protected=False, at=now)
+    return {"search_id": saved.pk, "export_id": export.pk}
+
+
 def _household(world: World, now: datetime) -> None:
     """A and the register: a household, a change in it, a pause of recording."""
     ref = world.residents[0]
@@ -325,6 +337,7 @@ def people(site: Site) -> dict[str, Client]:
     for role in (Role.CLERK, Role.HELPDESK, Role.PROTECTED_OFFICER):
         assert open_resident(found[role]).status_code == 302
     state_purpose(found[Role.AUDITOR], site.ref, case=site.samples["case_number"])
+    assert found[Role.AUDITOR].post("/console/find/purpose", {"purpose": "check"}).status_code == 302
     return found
 
 

@@ -16,6 +16,7 @@ from apps.audit.queries.glass import open_glass
 from apps.console.guard import actor_of, role_in, standing_in
 
 KEPT: Final = "opened"
+SEARCHING: Final = "searching"
 OPEN_FOR: Final = timedelta(minutes=15)
 ENTRY: Final = 5  # role, purpose, case, whether glass was broken, until when
 
@@ -67,6 +68,21 @@ def may_read(request: HttpRequest, resident_ref: UUID) -> bool:
 def open_until(request: HttpRequest, resident_ref: UUID) -> datetime:
     """Until when a resident stays open. Only for one that is."""
     return datetime.fromisoformat(request.session[KEPT][str(resident_ref)][-1])
+
+
+def keep_searching(request: HttpRequest, access: Access) -> None:
+    """Let the officer search for the same purpose; it holds for the searches of a quarter of an hour."""
+    until = timezone.now() + OPEN_FOR
+    request.session[SEARCHING] = [access.role, access.purpose, access.case, False, until.isoformat()]
+
+
+def access_to_search(request: HttpRequest) -> Access | None:
+    """For what the officer searches among residents, or None when it was not said or has run out."""
+    entry = request.session.get(SEARCHING)
+    if entry is None or not _is_good(entry):
+        return None
+    role, purpose, case, *_ = entry
+    return access_for(request, purpose=purpose, case=case) if role == role_in(request) else None
 
 
 def _is_good(entry: list[Any]) -> bool:

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from apps.inspections.operations.alarms import find_in_kept_years
 from apps.inspections.operations.drawing import draw_requested
+from apps.inspections.operations.exporting import delete_old_exports, write_waiting
 from apps.inspections.operations.packing import run_requested_packs
 from apps.inspections.operations.refreshing import refresh_open_years
 
@@ -31,3 +32,10 @@ def samples() -> int:
 def merchants() -> int:
     """Count anew what merchants sent."""
     return refresh_open_years(now=timezone.now())
+
+
+@shared_task(name="inspections.exports")
+def exports() -> int:
+    """Write the exports that wait, and delete those that were kept long enough."""
+    delete_old_exports(now=timezone.now())
+    return write_waiting()

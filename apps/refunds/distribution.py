@@ -125,6 +125,7 @@ LOCAL: Final = (
         ("accruals_archivepart", "accruals_claimattempt", "refunds_run", "refunds_step", "refunds_shard"),
         "what coordinates: rows that are locked, skipped and counted up, some thousands",
     ),
+    Rest(("inspections_savedsearch", "inspections_export"), "what auditors keep, and the files that they asked for"),
     Rest(("refunds_tile",), "a year's Merkle tree, grown by one process in one order: 32 bytes a refund"),
     Rest(
         (

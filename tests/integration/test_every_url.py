@@ -141,6 +141,9 @@ def test_who_may_open_an_address_opens_it_and_to_others_it_is_not_there(walk: li
     assert [one for one in walk if one.method == "GET" and not is_right(one)] == []
 
 
+OPENING = ("/office/open", "/console/purpose/", "/console/find/purpose")  # where purposes are asked for
+
+
 def is_right(one: Asked) -> bool:
     """Whether a GET is answered as the table says."""
     address, answer = one.address, one.answer
@@ -150,7 +153,7 @@ def is_right(one: Asked) -> bool:
         return bool(answer.status_code == 405)
     is_led_on = answer.status_code == 302 and not asks_to_sign_in(answer)
     if address.is_opened and one.who.endswith(SHUT):
-        return is_led_on and str(answer["Location"]).startswith(("/office/open", "/console/purpose/"))
+        return is_led_on and str(answer["Location"]).startswith(OPENING)
     if address.gives == "way" or (address.gives == "door" and one.who not in (STRANGER, TILL)):
         return is_led_on
     return bool(answer.status_code == 200) and is_html(answer) == (address.gives != "file")

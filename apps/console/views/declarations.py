@@ -19,7 +19,7 @@ from apps.inspections.models import Source
 from apps.inspections.operations.cases import open_case
 from apps.inspections.operations.declaring import Imported, import_declarations
 from apps.kernel.errors import KanpuError
-from apps.kernel.uploads import InMemory
+from apps.residents.uploads import InMemory
 
 DEFECTS_SHOWN: Final = 100
 

@@ -1,0 +1,428 @@
+"""Auditors find purchases, tills, merchants and residents by filters; whom they are shown sees it."""
+
+import csv
+import io
+import json
+import tracemalloc
+import zipfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from apps.accruals.operations.counting import count_all
+from apps.audit.access import Access
+from apps.audit.models import AccessRecord, Event
+from apps.audit.officers import Role
+from apps.inspections import export_files
+from apps.inspections.columns import MERCHANTS
+from apps.inspections.models import Case, Export, SavedSearch
+from apps.inspections.operations import exporting
+from apps.inspections.operations.exporting import delete_old_exports, file_of, request_export, sha256_of, write_waiting
+from apps.inspections.queries import exported_rows, finding_entries
+from apps.inspections.queries.finding_entries import find_entries
+from apps.inspections.queries.finding_others import find_residents, find_terminals
+from apps.inspections.searching import (
+    PurchaseSearch,
+    ResidentSearch,
+    SearchWrong,
+    TerminalSearch,
+    from_json,
+)
+from apps.merchants.models import Merchant, Terminal
+from apps.merchants.operations import enrol_terminal
+from apps.portal.models import Account
+from apps.refunds.operations.assessing import assess_run
+from apps.refunds.operations.freezing import freeze
+from apps.refunds.operations.verifying import verify_run
+from apps.residents.models import Resident
+from tests.offices import OFFICE, signed_in, text
+from tests.pages import settle
+from tests.till import RawTill, send
+from tests.world import OTHER_TERMINAL, TERMINAL, World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+YEAR = 2017
+
+
+@pytest.fixture
+def bought(world: World) -> World:
+    """Six purchases and a return at two shops by two residents, a minute and a month apart."""
+    enrol_terminal(Merchant.objects.get(name="Shop"), "osaka-1", region="27", at=timezone.now(), actor="test")
+    tills = {code: RawTill(world, code) for code in (TERMINAL, OTHER_TERMINAL, "osaka-1")}
+    hanako, taro = world.residents
+    shop, rival, osaka = tills.values()
+    first = shop.sale(hanako, at=day(3, 1), reduced=1_000)
+    shop.sale(taro, at=day(3, 2), standard=2_000)
+    shop.give_back(first, at=day(3, 5), reduced=400)
+    rival.sale(hanako, at=day(4, 1), reduced=3_000, standard=70)
+    rival.sale(taro, at=day(5, 1), reduced=90_000)
+    osaka.sale(taro, at=day(6, 1), reduced=5_000)
+    for till in tills.values():
+        assert send(till) == []
+    count_all()
+    return world
+
+
+def day(month: int, number: int) -> str:
+    return f"2017-{month:02}-{number:02}T12:00:00+09:00"
+
+
+@pytest.fixture
+def ann(bought: World) -> Client:
+    """An auditor who said for what she searches."""
+    client = signed_in(Role.AUDITOR)
+    client.post("/console/find/purpose", {"purpose": "fraud", "case": "R8-17"})
+    return client
+
+
+def sums(**filters: Any) -> list[int]:
+    return [row.sum_minor for row in find_entries(PurchaseSearch(year=YEAR, **filters)).rows]
+
+
+def test_filters_combine_and_the_newest_comes_first(bought: World) -> None:
+    hanako, taro = bought.residents
+    assert sums() == [5_000, 90_000, 3_070, 2_000, 1_000, -400] or sums() == [5_000, 90_000, 3_070, 2_000, -400, 1_000]
+    assert sums(resident=taro, least_minor=3_000) == [5_000, 90_000]
+    assert sums(kind="return") == [-400]
+    assert sums(tier="standard") == [3_070, 2_000]
+    assert sums(tier="standard", merchant="riv") == [3_070]
+    assert sums(region="27") == [5_000]
+    assert sums(region="27", merchant="Rival") == []
+    assert sums(terminal=TERMINAL, first_seq=2, last_seq=2) == [2_000]
+    assert sums(since=at(4, 1), before=at(5, 1), resident=hanako) == [3_070]
+    assert sums(run=2) == []
+    assert sums(least_minor=2_000, most_minor=5_000) == [5_000, 3_070, 2_000]
+
+
+def at(month: int, number: int) -> datetime:
+    return datetime.fromisoformat(day(month, number))
+
+
+@pytest.mark.parametrize("cost", [0, 10**9])
+def test_pages_follow_each_other_and_leave_nothing_out(
+    bought: World, monkeypatch: pytest.MonkeyPatch, cost: int
+) -> None:
+    """Whether all that fits is read at once, or a stretch of time after the other."""
+    monkeypatch.setattr(finding_entries, "DIRECT_COST", cost)
+    monkeypatch.setattr(finding_entries, "FIRST_STRETCH_ROWS", 1)
+    whole = find_entries(PurchaseSearch(year=YEAR))
+    assert (len(whole.rows), whole.next, whole.number) == (6, None, 6)
+    place, rows = None, []
+    while True:
+        page = find_entries(PurchaseSearch(year=YEAR), place, most=1)
+        rows += page.rows
+        if page.next is None:
+            break
+        place = finding_entries.place_of_text(finding_entries.place_text(page.next))
+    assert tuple(rows) == whole.rows
+
+
+def test_when_time_is_up_the_next_page_goes_on_from_there(bought: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding_entries, "DIRECT_COST", 0)
+    monkeypatch.setattr(finding_entries, "BUDGET_MS", 0)
+    page, pages = find_entries(PurchaseSearch(year=YEAR, tier="standard")), 1
+    assert page.looked_back_to
+    assert page.number is None
+    monkeypatch.setattr(finding_entries, "BUDGET_MS", 1_000)
+    page = find_entries(PurchaseSearch(year=YEAR, tier="standard"), page.next)
+    assert [row.sum_minor for row in page.rows] == [3_070, 2_000]
+    assert pages == 1
+
+
+def test_a_purpose_is_asked_once_and_whoever_is_shown_sees_it(bought: World, client: Client) -> None:
+    ann = signed_in(Role.AUDITOR)
+    asked = ann.get("/console/find/purchases", {"year": YEAR, "merchant": "Rival"})
+    assert asked.status_code == 302
+    assert not AccessRecord.objects.filter(what__startswith="search").exists()
+    found = ann.post(asked["Location"], {"purpose": "fraud", "case": "R8-17"}, follow=True)
+    assert "90,000" in text(found)
+    assert "R8-17" in text(found)
+    assert AccessRecord.objects.filter(what="search purchases 2017", purpose="fraud", case="R8-17").count() == 2
+    event = Event.objects.get(action="search.run")
+    assert event.detail == {"filters": {"year": YEAR, "merchant": "Rival"}, "case": "R8-17"}
+    user = User.objects.create_user("hanako")
+    Account.objects.create(user=user, resident_ref=bought.residents[0])
+    client.force_login(user)
+    page = text(client.get("/accesses", headers={"accept-language": "en"}))
+    assert "a search among many residents" in page
+    assert "A suspicion of fraud" in page
+
+
+def test_only_who_is_shown_is_on_record(ann: Client, bought: World) -> None:
+    ann.get("/console/find/purchases", {"year": YEAR, "region": "27"})
+    refs = set(AccessRecord.objects.filter(what="search purchases 2017").values_list("resident_ref", flat=True))
+    assert refs == {bought.residents[1]}
+
+
+def test_where_protected_residents_shop_is_not_shown(ann: Client, bought: World) -> None:
+    hanako, _ = bought.residents
+    Resident.objects.filter(pk=hanako).update(is_protected=True)
+    page = text(ann.get("/console/find/purchases", {"year": YEAR, "merchant": "Rival"}))
+    assert str(hanako) not in page
+    assert "3,070" not in page
+    assert "1 entry of this page is of a protected resident" in page
+    page = text(ann.get("/console/find/purchases", {"year": YEAR, "terminal": OTHER_TERMINAL, "resident": str(hanako)}))
+    assert "for named officers only" in page
+    assert "of a protected resident and is not shown" not in page
+    rival = Terminal.objects.get(code=OTHER_TERMINAL)
+    page = text(ann.get(f"/console/purchases/{rival.pk}/1"))
+    assert str(hanako) not in page
+    assert "of a protected resident" in page
+    named = signed_in(Role.AUDITOR, Role.PROTECTED_OFFICER, name="eve")
+    named.post("/console/find/purpose", {"purpose": "fraud"})
+    assert str(hanako) in text(named.get("/console/find/purchases", {"year": YEAR, "merchant": "Rival"}))
+
+
+def test_wrong_filters_are_said_beside_their_fields(ann: Client) -> None:
+    page = text(ann.get("/console/find/purchases", {"year": YEAR, "least_minor": 5, "most_minor": 4, "resident": "x"}))
+    assert "This is less than where it begins." in page
+    assert 'aria-describedby="id_most_minor_error"' in page
+    assert "A reference has 32 hexadecimal digits" in page
+    assert "Nothing has all of this" in text(ann.get("/console/find/purchases", {"year": YEAR, "least_minor": 10**9}))
+
+
+def test_tills_and_merchants_are_found_without_a_purpose(bought: World) -> None:
+    ann = signed_in(Role.AUDITOR)
+    assert [t.code for t in find_terminals(TerminalSearch(region="27", state="in_use")).rows] == ["osaka-1"]
+    assert [t.code for t in find_terminals(TerminalSearch(merchant="shop", gaps=False, sealed=False)).rows] == [
+        "osaka-1",
+        TERMINAL,
+    ]
+    now = timezone.now()
+    assert find_terminals(TerminalSearch(seen_before=now - timedelta(days=1))).rows == ()
+    assert len(find_terminals(TerminalSearch(seen_since=now - timedelta(days=1))).rows) == 3
+    assert "osaka-1" in text(ann.get("/console/find/terminals", {"code": "osa"}))
+    page = text(ann.get("/console/find/merchants", {"name": "riv", "state": "in_use"}))
+    assert "Rival" in page
+    assert "Tests" not in page
+
+
+def test_a_number_that_is_missing_is_a_gap(bought: World) -> None:
+    till = RawTill(bought, "osaka-1")
+    till.records.append({"seq": 5})
+    till.sale(at=day(7, 1), reduced=10)
+    till.records.pop(0)
+    send(till)
+    assert [t.code for t in find_terminals(TerminalSearch(gaps=True)).rows] == ["osaka-1"]
+
+
+def test_residents_are_found_by_their_refunds(ann: Client, bought: World) -> None:
+    settle(freeze, assess_run, verify_run)
+    found = find_residents(ResidentSearch(year=YEAR)).rows
+    assert [row.resident_ref for row in found] == bought.residents
+    least, most = sorted(row.entitled_minor for row in found)
+    (high,) = find_residents(ResidentSearch(year=YEAR, least_minor=most)).rows
+    assert high.entitled_minor == most > least
+    assert find_residents(ResidentSearch(year=YEAR, municipality="99")).rows == ()
+    first = find_residents(ResidentSearch(year=YEAR), most=1)
+    assert find_residents(ResidentSearch(year=YEAR), first.next, most=1).rows == (found[1],)
+    page = text(ann.get("/console/find/residents", {"year": YEAR, "reference": str(high.resident_ref)}))
+    assert f"{most:,}" in page
+    assert AccessRecord.objects.get(what="search residents 2017").resident_ref == high.resident_ref
+
+
+def test_from_a_refund_down_to_the_purchase_as_it_was_received(ann: Client, bought: World) -> None:
+    hanako = bought.residents[0]
+    page = text(ann.get(f"/console/totals/{hanako}/{YEAR}"))
+    assert "jp-2015" in page
+    entries = f"year={YEAR}&amp;resident={hanako}&amp;tier=reduced&amp;run=1"
+    assert entries in page
+    page = text(ann.get("/console/find/purchases?" + entries.replace("&amp;", "&")))
+    shop = Terminal.objects.get(code=TERMINAL)
+    assert f"/console/purchases/{shop.pk}/1" in page
+    page = text(ann.get(f"/console/purchases/{shop.pk}/1"))
+    for said in (
+        "a card, whose token only workers open",
+        "the terminal is not sealed",
+        "−¥400",
+        str(hanako),
+        "counted ",
+    ):
+        assert said in page, said
+    assert AccessRecord.objects.filter(what=f"purchase {shop.pk}/1", resident_ref=hanako).count() == 1
+    assert ann.get(f"/console/purchases/{shop.pk}/999").status_code == 404
+
+
+def test_a_case_is_opened_from_what_was_found(ann: Client) -> None:
+    shop = Terminal.objects.get(code=TERMINAL)
+    path = f"/console/purchases/{shop.pk}/1"
+    form = {"subject": f"purchase:{shop.pk}/1", "next": path}
+    page = text(ann.post("/console/find/case", form, follow=True))
+    case = Case.objects.get()
+    assert f"Case {case.pk} is open." in page
+    assert ann.post("/console/find/case", {"subject": "anything"}).status_code == 400
+    assert Case.objects.count() == 1
+
+
+def test_searches_are_kept_shared_renamed_and_deleted(ann: Client) -> None:
+    query = f"year={YEAR}&merchant=Rival&least_minor=5"
+    ann.post(f"/console/find/purchases/save?{query}", {"name": "rivals"})
+    saved = SavedSearch.objects.get()
+    assert saved.filters == {"year": YEAR, "merchant": "Rival", "least_minor": 5}
+    again = ann.post(f"/console/find/purchases/save?{query}", {"name": "rivals"})
+    assert again.status_code == 400
+    assert "You have a search of this name" in text(again)
+    ben = signed_in(Role.AUDITOR, name="ben")
+    assert ben.get(f"/console/find/saved/{saved.pk}").status_code == 404
+    ann.post(f"/console/find/saved/{saved.pk}", {"name": "big rivals", "is_shared": "on"})
+    assert "big rivals" in text(ben.get("/console/find/purchases"))
+    assert query.split("&")[1] in ben.get(f"/console/find/saved/{saved.pk}?go")["Location"]
+    assert ben.post(f"/console/find/saved/{saved.pk}", {"name": "mine now"}).status_code == 404
+    assert ben.post(f"/console/find/saved/{saved.pk}/delete").status_code == 404
+    assert ann.post(f"/console/find/saved/{saved.pk}/delete").status_code == 302
+    assert not SavedSearch.objects.exists()
+
+
+def test_a_kept_search_with_unknown_filters_is_refused_with_words(ann: Client) -> None:
+    with pytest.raises(SearchWrong):
+        from_json("purchases", {"year": 2017, "colour": "red"})
+    now = timezone.now()
+    broken = SavedSearch.objects.create(
+        owner="user:ann", name="old", kind="purchases", filters={"year": "x"}, saved_at=now
+    )
+    assert "has filters that there are not any more" in text(ann.get(f"/console/find/saved/{broken.pk}"))
+
+
+def export(file_format: str, **filters: Any) -> tuple[dict[str, Any], bytes]:
+    """The manifest and the table of an export of purchases."""
+    access = Access("user:ann", Role.AUDITOR, OFFICE, "fraud", "R8-17")
+    search = PurchaseSearch(year=YEAR, **filters)
+    done = request_export("purchases", search, file_format, access=access, opens_protected=False, at=timezone.now())
+    done.refresh_from_db()
+    assert done.state == "done"
+    assert done.sha256 == sha256_of(file_of(done))
+    return opened(file_of(done))
+
+
+def opened(path: Path) -> tuple[dict[str, Any], bytes]:
+    with zipfile.ZipFile(path) as file:
+        manifest = json.loads(file.read("manifest.json"))
+        return manifest, file.read(manifest["file"])
+
+
+def rows_of(table: bytes, file_format: str, folder: Path) -> list[tuple[Any, ...]]:
+    path = folder / f"table.{file_format}"
+    path.write_bytes(table)
+    if file_format == "csv":
+        return [tuple(row) for row in csv.reader(io.StringIO(table.decode("utf-8-sig")))][1:]
+    return duckdb.sql(f"SELECT * FROM read_parquet('{path}')").fetchall()
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_an_export_says_what_is_in_it(bought: World, tmp_path: Path, file_format: str) -> None:
+    manifest, table = export(file_format)
+    rows = rows_of(table, file_format, tmp_path)
+    names = [column["name"] for column in manifest["columns"]]
+    assert len(rows) == manifest["records"] == 6
+    place = names.index("sum_minor")
+    assert sum(int(row[place]) for row in rows) == manifest["control_totals"]["sum_minor"] == 100_670
+    assert manifest["control_totals"]["reduced_minor"] == 98_600
+    assert manifest["control_totals"]["standard_minor"] == 2_070
+    assert manifest["search"] == {"kind": "purchases", "filters": {"year": YEAR}}
+    assert all(column["meaning"] and column["unit"] for column in manifest["columns"])
+    event = Event.objects.get(action="search.export")
+    assert event.detail["records"] == 6
+    assert event.detail["table_sha256"] == manifest["sha256"]
+    looked = AccessRecord.objects.filter(what__startswith="export").values_list("resident_ref", flat=True)
+    assert sorted(looked) == bought.residents  # each once
+
+
+def test_protected_residents_are_in_no_export_of_others(bought: World) -> None:
+    Resident.objects.filter(pk=bought.residents[0]).update(is_protected=True)
+    manifest, table = export("csv")
+    assert manifest["records"] == 3
+    assert str(bought.residents[0]).encode() not in table
+
+
+def test_cells_are_no_formulas_and_sheets_end_before_their_limit(tmp_path: Path) -> None:
+    rows = [("=1+1", "", "", "live"), ("+81", "", "", "live"), ("Shop", "", "", "live")]
+    csv_table = export_files.CsvTable(tmp_path / "a.csv", MERCHANTS)
+    csv_table.write(rows)
+    csv_table.close()
+    assert "\n'=1+1," in (tmp_path / "a.csv").read_text().replace("\r", "")
+    xlsx = export_files.XlsxTable(tmp_path / "a.xlsx", MERCHANTS, sheet_rows=3)
+    xlsx.write(rows)
+    xlsx.close()
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as book:
+        sheets = [name for name in book.namelist() if "worksheets/sheet" in name]
+        first = book.read(sheets[0]).decode()
+    assert len(sheets) == 2
+    assert "<f>" not in first
+    assert "=1+1" in first
+    assert "Shop" not in first
+
+
+@pytest.mark.parametrize("file_format", ["csv", "xlsx", "parquet"])
+def test_rows_that_are_written_take_no_memory(tmp_path: Path, file_format: str) -> None:
+    def most_bytes(chunks: int) -> int:
+        table = export_files.TABLES[file_format](tmp_path / f"{chunks}.{file_format}", MERCHANTS)
+        tracemalloc.start()
+        for _ in range(chunks):
+            table.write([(f"Shop {n}", "T1234567890123", "58", "live") for n in range(1_000)])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        table.close()
+        return most
+
+    few = most_bytes(2)
+    assert most_bytes(12) < few + 200_000
+
+
+def test_a_large_export_is_a_workers_and_only_its_auditor_gets_it(
+    ann: Client, bought: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exported_rows, "SMALL", 2)
+    monkeypatch.setattr(exporting.bell, "ring", lambda: None)
+    asked = ann.post(f"/console/find/purchases/export?year={YEAR}", {"format": "xlsx"})
+    waiting = Export.objects.get()
+    assert asked["Location"] == f"/console/exports/{waiting.pk}"
+    page = text(ann.get(asked["Location"]))
+    assert "waiting for a worker" in page
+    assert 'http-equiv="refresh"' in page
+    assert ann.get(f"/console/exports/{waiting.pk}/file.zip").status_code == 404
+    assert write_waiting() == 1
+    assert "Save the file" in text(ann.get(asked["Location"]))
+    file = b"".join(ann.get(f"/console/exports/{waiting.pk}/file.zip").streaming_content)
+    assert zipfile.ZipFile(io.BytesIO(file)).namelist() == ["manifest.json", "purchases.xlsx"]
+    assert Event.objects.filter(action="search.export_fetch").count() == 1
+    ben = signed_in(Role.AUDITOR, name="ben")
+    for path in ("", "/file.zip"):
+        assert ben.get(f"/console/exports/{waiting.pk}{path}").status_code == 404
+    assert delete_old_exports(now=timezone.now() + timedelta(days=8)) == 1
+    waiting.refresh_from_db()
+    assert waiting.state == "deleted"
+    assert not file_of(waiting).exists()
+
+
+def test_a_cancelled_export_stops_and_leaves_no_file(
+    bought: World, ann: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exported_rows, "SMALL", 2)
+    monkeypatch.setattr(exporting.bell, "ring", lambda: None)
+    ann.post(f"/console/find/purchases/export?year={YEAR}", {"format": "csv"})
+    waiting = Export.objects.get()
+    recorded = exporting.record_accesses
+
+    def cancelled_meanwhile(*arguments: Any, **more: Any) -> None:
+        recorded(*arguments, **more)
+        ann.post(f"/console/exports/{waiting.pk}/cancel")
+
+    monkeypatch.setattr(exporting, "record_accesses", cancelled_meanwhile)
+    assert write_waiting() == 0
+    waiting.refresh_from_db()
+    assert waiting.state == "cancelled"
+    assert not file_of(waiting).exists()
+    assert not list(file_of(waiting).parent.iterdir())
+
+
+def test_merchants_are_exported_without_a_purpose(bought: World) -> None:
+    ann = signed_in(Role.AUDITOR)
+    answer = ann.post("/console/find/merchants/export?name=Rival", {"format": "csv"})
+    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as file:
+        assert b"Rival" in file.read("merchants.csv")
