@@ -6,21 +6,13 @@ from django.utils import timezone
 
 from apps.audit.access import Access
 from apps.audit.operations import record_accesses
-from apps.console.operations.disputes import REFUSED, ForNamedOfficers
-from apps.console.queries.office import is_protected
+from apps.console.operations.protected import check_may_see
 from apps.console.queries.samples import ItemPage, item_page
 from apps.inspections.models import SampleItem
 
 
 def look_at_item(item: SampleItem, resident_ref: UUID, *, access: Access, opens_protected: bool) -> ItemPage:
     """An item with its purchase or refund. Raises ForNamedOfficers."""
-    check_may_look(resident_ref, access=access, opens_protected=opens_protected)
+    check_may_see(resident_ref, access=access, opens_protected=opens_protected)
     record_accesses(access, [resident_ref], what=f"sample {item.sample_id}/{item.position}", at=timezone.now())
     return item_page(item, resident_ref)
-
-
-def check_may_look(resident_ref: UUID, *, access: Access, opens_protected: bool) -> None:
-    """Whether the officer may see the item; who may not is on record. Raises ForNamedOfficers."""
-    if not opens_protected and is_protected(resident_ref):
-        record_accesses(access, [resident_ref], what=REFUSED, at=timezone.now())
-        raise ForNamedOfficers("The resident is protected: an officer for protected residents has to look at it.")

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.audit.access import Access
 from apps.console.guard import actor_of, auditors_only, standing_in
 from apps.console.opened import access_to
-from apps.console.operations.samples import check_may_look, look_at_item
+from apps.console.operations.protected import check_may_see
+from apps.console.operations.samples import look_at_item
 from apps.console.problems import in_words, problem
 from apps.console.queries.samples import next_open, sample_page, samples_page
 from apps.console.sample_forms import ItemForm, SampleForm
@@ -155,7 +156,7 @@ def _open(request: HttpRequest, item: SampleItem, then: Callable[[Access | None]
     if access is None:
         return ask_purpose(request, resident_ref, then=reverse("sample-item", args=[item.sample_id, item.position]))
     try:
-        check_may_look(resident_ref, access=access, opens_protected=standing_in(request).opens_protected)
+        check_may_see(resident_ref, access=access, opens_protected=standing_in(request).opens_protected)
     except KanpuError as error:
         messages.error(request, in_words(error))
         return redirect("sample", sample_id=item.sample_id)
