@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.console.charts import column_chart
 from apps.inspections.completeness import Counted, score_permille, shares
 from apps.inspections.declared import (
     Compared,
@@ -133,3 +134,12 @@ def test_the_mean_deviation_and_chi_square_are_worked_out_by_hand() -> None:
     # all ten begin with 1: 2 x (1 - 0.30103) / 9, and 10 / 0.30103 - 10
     assert found.mean_deviation == Decimal("0.15533")
     assert found.chi_square == Decimal("23.22")
+
+
+def test_columns_stand_on_one_floor_and_the_highest_of_all_fills_the_chart() -> None:
+    chart = column_chart([(1, 50), (2, 0), (3, 25)], [100, 50, 0])
+    assert [(column.y + column.height, column.height) for column in chart.columns] == [(160, 80), (160, 0), (160, 40)]
+    assert [int(point.split(",")[1]) for point in chart.points.split()] == [0, 80, 160]
+    assert all(column.x >= 0 and column.x + chart.column_width <= chart.width for column in chart.columns)
+    assert column_chart([]).columns == ()
+    assert all(column.height == 0 for column in column_chart([(1, 0)]).columns)

@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+ALL = 0  # in AmountCount: all live merchants together; no merchant has this number
+
 
 class MerchantMonth(models.Model):
     """What a merchant's tills sent of a month, counted by `refresh_merchants`: made anew, never kept up.
@@ -77,7 +79,8 @@ class MerchantYear(models.Model):
 class AmountCount(models.Model):
     """How many sales of a merchant's year have an amount of so many digits that begins with these, and their sum.
 
-    `first_digits` are the first two digits; of amounts below 10, which have one, that digit.
+    `first_digits` are the first two digits; of amounts below 10, which have one, that digit. Merchant ALL has the sums
+    of all live merchants.
     """
 
     pk = models.CompositePrimaryKey("merchant_id", "tax_year", "digits", "first_digits")

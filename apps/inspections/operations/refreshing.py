@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apps.inspections.completeness import LATE_DAYS, score_permille
-from apps.inspections.models import MerchantYear
+from apps.inspections.models import ALL, MerchantYear
 from apps.inspections.queries.merchants import added_up, counted_of
 from apps.schemes.queries import check_kept, kept_years, tax_year
 
@@ -94,6 +94,13 @@ SELECT t.merchant_id, %(year)s, length(p.amount_minor::text), left(p.amount_mino
 FROM purchases_purchase p JOIN merchants_terminal t ON t.id = p.terminal_id
 WHERE p.tax_year = %(year)s AND p.kind = 'sale' AND p.amount_minor > 0 GROUP BY 1, 3, 4
 """
+# All live merchants together, as merchant 0: a year's page then reads some hundred rows.
+AMOUNTS_OF_ALL: Final = """
+INSERT INTO inspections_amountcount (merchant_id, tax_year, digits, first_digits, sales, amount_minor)
+SELECT %(all)s, a.tax_year, a.digits, a.first_digits, sum(a.sales), sum(a.amount_minor)
+FROM inspections_amountcount a JOIN merchants_merchant m ON m.id = a.merchant_id
+WHERE a.tax_year = %(year)s AND m.mode = 'live' GROUP BY 2, 3, 4
+"""
 # Numbers that never came between a till's first and its last of the year. What is lost after that, closings show.
 MISSING: Final = """
 SELECT t.merchant_id, sum(seen.last - seen.first + 1 - (
@@ -134,6 +141,7 @@ def refresh_year(year: int, *, now: datetime) -> Refreshed:
         cursor.execute(MONTHS, place)
         months = cursor.rowcount
         cursor.execute(AMOUNTS, place)
+        cursor.execute(AMOUNTS_OF_ALL, place | {"all": ALL})
         cursor.execute(MISSING, place)
         missing = dict(cursor.fetchall())
         rows = [_year(pk, counts, missing.get(pk, 0), year, now) for pk, counts in added_up(year).items()]

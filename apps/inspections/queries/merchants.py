@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from apps.inspections.completeness import Counted
-from apps.inspections.models import AmountCount, MerchantMonth, MerchantYear
-from apps.merchants.models import Merchant, Mode
+from apps.inspections.models import ALL, AmountCount, MerchantMonth, MerchantYear
+from apps.merchants.models import Merchant
 
 SUMS: Final = (
     "records", "late", "closings_agree", "closings_differ", "closings_open", "closings_missing", "sales",
@@ -178,8 +178,5 @@ def strata(merchant_id: int | None, year: int) -> list[Stratum]:
     ]
 
 
-def _amounts(merchant_id: int | None, year: int):  # type: ignore[no-untyped-def]  # a query set
-    rows = AmountCount.objects.filter(tax_year=year)
-    if merchant_id is not None:
-        return rows.filter(merchant_id=merchant_id)
-    return rows.exclude(merchant_id__in=Merchant.objects.filter(mode=Mode.TEST).values("pk"))
+def _amounts(merchant_id: int | None, year: int) -> "QuerySet[AmountCount]":
+    return AmountCount.objects.filter(tax_year=year, merchant_id=ALL if merchant_id is None else merchant_id)

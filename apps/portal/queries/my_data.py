@@ -203,6 +203,7 @@ TABLES: Final = (
 )  # fmt: skip
 EXCEPTIONS: Final[Mapping[str, str]] = {
     "residents_vaultrecord": "In registration, opened; without the individual number, which is told at a window only.",
+    "inspections_sampleitem": "Refunds drawn for a check, and no purchase: that somebody looked is among the accesses.",
     "residents_judgingdue": "Work that waits for some seconds and holds nothing but the reference.",
     "residents_photo": "Photos sent with a dispute: sealed for its officers, and deleted once it is decided.",
     "residents_mail": "The outbox of e-mail: which of the messages is to be sent, until it is.",
