@@ -54,7 +54,7 @@ def test_an_auditor_takes_evidence_home_and_checks_it(
     shot(page, "run")
     assert_fits(page)
     page.goto(f"{web}/console/purpose/{ref}?next=/console/refunds?resident={ref}%26year={YEAR}")
-    page.get_by_label("還付の確認").check()
+    page.locator("main select").select_option("check")
     page.locator("main").get_by_role("button").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="証拠書類一式（ZIP）").click()
