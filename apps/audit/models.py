@@ -182,9 +182,7 @@ class LogHead(models.Model):
     number = models.SmallIntegerField(primary_key=True, default=1)
     size = models.BigIntegerField(default=0)
     horizon = models.BigIntegerField(default=0)
-    public_key = models.TextField(
-        default="", db_default="", help_text="PEM: checks the signatures of checkpoints; published"
-    )
+    public_key = models.TextField(default="", db_default="", help_text="PEM, published: checks checkpoints")
 
     class Meta:
         constraints = [models.CheckConstraint(name="one_log", condition=Q(number=1))]
