@@ -4,27 +4,13 @@ from apps.inspections.models.alarms import AlarmFinding, AlarmLook, AlarmRecord,
 from apps.inspections.models.annulments import Annulment, AnnulmentState
 from apps.inspections.models.cases import Case, Note, Outcome, Source
 from apps.inspections.models.declarations import Declaration
-from apps.inspections.models.merchants import AmountCount, MerchantMonth, MerchantYear
-from apps.inspections.models.packs import Pack
 from apps.inspections.models.merchants import ALL, AmountCount, MerchantMonth, MerchantYear
+from apps.inspections.models.packs import Pack
 from apps.inspections.models.samples import Method, Population, Result, Sample, SampleItem
 from apps.inspections.models.searches import Export, SavedSearch
 
 __all__ = [
-    "AlarmFinding", "AlarmLook", "AlarmRecord", "AlarmReview", "AlarmRule", "AmountCount", "Annulment",
+    "ALL", "AlarmFinding", "AlarmLook", "AlarmRecord", "AlarmReview", "AlarmRule", "AmountCount", "Annulment",
     "AnnulmentState", "Case", "Declaration", "Export", "MerchantMonth", "MerchantYear", "Method", "Note", "Outcome",
     "Pack", "Population", "Result", "Sample", "SampleItem", "SavedSearch", "Source",
 ]  # fmt: skip
-    "ALL",
-    "AmountCount",
-    "Case",
-    "Declaration",
-    "MerchantMonth",
-    "MerchantYear",
-    "Method",
-    "Population",
-    "Result",
-    "Sample",
-    "SampleItem",
-    "Source",
-]
