@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_VAULT_KEYS=var/de
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help long demo demo-proof demo-rotate demo-schemes serve test fuzz bench bench-year chaos check requirements clean
+.PHONY: help long demo demo-proof demo-rotate demo-schemes demo-fraud serve test fuzz bench bench-year chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -25,6 +25,9 @@ demo-rotate: .venv/runtime ## the same with every kind of key rotated on the way
 
 demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each assessed twice: a minute a scheme
 	@$(DEMO) $(BIN)/python manage.py demo_schemes $(ARGS)
+
+demo-fraud: .venv/runtime ## a year with planted frauds of every kind: how many the alarms find, and what else they raise (docs/alarms.md)
+	@$(DEMO) $(BIN)/python manage.py demo_fraud $(ARGS)
 
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)
