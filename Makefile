@@ -27,7 +27,7 @@ demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each as
 	@$(DEMO) $(BIN)/python manage.py demo_schemes $(ARGS)
 
 demo-fraud: .venv/runtime ## a year with planted frauds of every kind: how many the alarms find, and what else they raise (docs/alarms.md)
-	@$(DEMO) $(BIN)/python manage.py demo_fraud $(ARGS)
+	@$(DEMO) $(BIN)/python manage.py demo_fraud --write docs/alarms.md $(ARGS)
 
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)

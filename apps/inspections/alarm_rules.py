@@ -25,15 +25,17 @@ class AlarmRulesInvalid(KanpuError):
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule of alarms. `period` is what it looks at: a `day` of purchases, a `year`, or nothing, as it is raised
-    `at_once` by what happens. `words` name thresholds and what is measured. Thresholds are whole numbers; money is in
-    minor units and its name ends in `_minor`.
+    """A rule of alarms. `words` name thresholds and what is measured.
+
+    `period` is what it looks at: a `day` of purchases, a `year`, `returns` (of consumption tax), or nothing, as it is
+    raised `at_once` by what happens. Thresholds are whole numbers; money is in minor units and its name ends in
+    `_minor`.
     """
 
     code: Code
     title: Words
     explanation: Words
-    period: Literal["day", "year", "at_once"]
+    period: Literal["day", "year", "returns", "at_once"]
     thresholds: dict[str, Threshold] = {}
     words: dict[str, Words] = {}
 

@@ -8,9 +8,12 @@ from django.utils import timezone
 
 from apps.accruals.operations.counting import count_all
 from apps.audit.models import Event
-from apps.inspections.models import Declaration, MerchantMonth, MerchantYear
+from apps.inspections.models import AlarmFinding, Declaration, MerchantMonth, MerchantYear
+from apps.inspections.operations.alarm_rules import load_rules, set_rule
+from apps.inspections.operations.alarms import find_alarms
 from apps.inspections.operations.declaring import Imported, LineDefect, ReturnsUnreadable, import_declarations
 from apps.inspections.operations.refreshing import refresh_year
+from apps.inspections.queries.alarm_rules import rule_in_force
 from apps.inspections.queries.declarations import Kinds, differences, newest_declarations
 from apps.inspections.queries.merchants import digit_counts, merchant_seen, strata
 from apps.merchants.models import Merchant
@@ -173,3 +176,29 @@ def test_what_was_declared_exactly_is_no_difference(shop: Merchant) -> None:
     year_of(shop)
     load(f"{NUMBER},2017-08-01,2017-09-30,999,9090")
     assert differences(newest_declarations(year=YEAR), ALL) == []
+
+
+def test_what_was_reported_above_declared_raises_an_alarm_once_for_each_version_of_a_return(shop: Merchant) -> None:
+    year_of(shop)
+    now = timezone.now()
+    load_rules(at=now, actor="test")
+    above = "reported_above_declared"
+
+    def raised(**thresholds: int) -> int:
+        set_rule(
+            above, thresholds=thresholds, is_on=True, reason="A play", version=rule_in_force(above).row.version,
+            at=now, actor="user:ann",
+        )  # fmt: skip
+        return find_alarms(YEAR, codes=[above], at=now, actor="test")[0].raised
+
+    load(f"{NUMBER},2017-07-01,2017-09-30,5000,8000")
+    assert raised(least_yen=1091) == 0
+    assert raised(least_yen=1090, above_percent=14) == 0
+    assert raised(above_percent=13) == 1
+    assert raised(above_percent=12) == 0  # it is known
+    found = AlarmFinding.objects.get()
+    assert (found.subject, found.measured["declared_yen"], found.measured["reported_yen"]) == (
+        f"merchant:{shop.pk}", 8000, 9090,
+    )  # fmt: skip
+    load(f"{NUMBER},2017-07-01,2017-09-30,5000,7900")
+    assert find_alarms(YEAR, codes=[above], at=now, actor="test")[0].raised == 1

@@ -39,8 +39,8 @@ def find_alarms(
     """Look at a year by each rule that is on, or by those named, and raise an alarm for each new cause.
 
     A rule that has looked before looks at the days of what was counted since, a rule that changed at all of the year; a
-    rule over a year looks at all when anything was. Again raises nothing new. `dry_run` looks at the whole year and
-    writes nothing. Raises YearNotStarted, YearErased, AlarmRuleUnknown.
+    rule over a year looks at all when anything was, one over returns at all returns. Again raises nothing new.
+    `dry_run` looks at the whole year and writes nothing. Raises YearNotStarted, YearErased, AlarmRuleUnknown.
     """
     row = tax_year(year)
     check_kept(row)
@@ -102,7 +102,7 @@ def _look(known: InForce, year: int, *, at: datetime) -> Looked:
 
 def _span(known: InForce, year: TaxYear, last: AlarmLook | None) -> Span | None:
     """What is to be looked at; None when nothing was counted since."""
-    if last is None or last.rule_id != known.row.pk or last.left:
+    if last is None or last.rule_id != known.row.pk or last.left or known.rule.period == "returns":
         return whole_year(year)
     touched = touched_since(year, last.part)
     return whole_year(year) if touched and known.rule.period == "year" else touched

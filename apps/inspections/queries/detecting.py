@@ -1,4 +1,5 @@
-"""Looking for what a rule describes: one statement a rule, `detectors/<code>.sql`, over a span of a year's purchases.
+"""Looking for what a rule describes: one statement a rule, `detectors/<code>.sql`, over a span of a year's purchases;
+a rule about returns goes by what declared and reported sales differ by.
 
 A detector gives key, subject, resident_ref, weight, measured, terminals, seqs, resident_refs: one row for each cause.
 Of entries it reads the year's under runs, never what test cards bought.
@@ -16,8 +17,10 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from apps.audit.models import Alarm
 from apps.inspections.alarm_rules import Rule
 from apps.inspections.limits import basic_tiers, limits_minor
+from apps.inspections.queries.declarations import Difference, Kinds, differences, newest_declarations
 from apps.schemes.models import TaxYear
 from apps.schemes.queries import scheme_of
 
@@ -90,6 +93,8 @@ def touched_since(year: TaxYear, part: int) -> Span | None:
 
 def detect(rule: Rule, year: TaxYear, span: Span, *, most: int = MOST) -> Detected:
     """What the rule's detector finds within the span: at most `most`, and how many more there are."""
+    if rule.period == "returns":
+        return _above_declared(rule, year, most)
     scheme = scheme_of(year.scheme_version_id)
     values: dict[str, Any] = {
         **rule.thresholds,
@@ -108,6 +113,29 @@ def detect(rule: Rule, year: TaxYear, span: Span, *, most: int = MOST) -> Detect
         rows = cursor.fetchall()
     found = tuple(_found(row) for row in rows)
     return Detected(found, rows[0][-1] - len(rows) if rows else 0)
+
+
+def _above_declared(rule: Rule, year: TaxYear, most: int) -> Detected:
+    kinds = Kinds(above=True, below=False, least_yen=rule.thresholds["least_yen"])
+    least_permille = rule.thresholds["above_percent"] * 10
+    above = [
+        _declared(one) for one in differences(newest_declarations(year=year.year), kinds)
+        if one.compared.difference_permille is None or one.compared.difference_permille >= least_permille
+    ]  # fmt: skip
+    known = Alarm.objects.filter(kind=rule.code, key__in=[one.key for one in above]).values_list("key", flat=True)
+    fresh = [one for one in above if one.key not in set(known)]
+    return Detected(tuple(fresh[:most]), max(len(fresh) - most, 0))
+
+
+def _declared(difference: Difference) -> Found:
+    """A rate of a return; a newer version of it is another cause."""
+    declaration, compared = difference.declaration, difference.compared
+    measured = {
+        "rate": compared.rate, "declared_yen": compared.declared_yen, "reported_yen": compared.reported_yen,
+        "closings_missing": difference.closings_missing,
+    }  # fmt: skip
+    key, subject = f"declaration:{declaration.pk}:{compared.rate}", f"merchant:{declaration.merchant_id}"
+    return Found(key, subject, None, measured, records=(), of_records=0)
 
 
 @cache

@@ -31,6 +31,7 @@ from apps.simulator.demo import POLL_S, TILL_PROCESSES, DemoFailed, Options, Sta
 from apps.simulator.families import families_of
 from apps.simulator.frauds.acts import Act, Shop, Year, honest_year, numbered
 from apps.simulator.frauds.at_once import browse, plant_records, try_at_tills
+from apps.simulator.frauds.declaring import declare, number_of, plant_declared
 from apps.simulator.frauds.planting import plant_all
 from apps.simulator.frauds.scoring import Raised, Score, scores
 from apps.simulator.frauds.tills import Chip, Ring, play, ring_of
@@ -54,6 +55,7 @@ def play_frauds(folder: Path, progress: Progress, *, shoppers: int = HOUSEHOLDS)
     year = honest_year(list(baskets(people)), list(families_of(people)), random.Random(SEED))  # noqa: S311 - a play
     plant_all(year)
     plant_records(year)
+    plant_declared(year)
     tills = numbered(year)
     residents, chips = _residents(folder, people)
     keys = _merchants(year.shops, tills, folder / "tills")
@@ -66,6 +68,7 @@ def play_frauds(folder: Path, progress: Progress, *, shoppers: int = HOUSEHOLDS)
         _wait_for_closings()
         _claim(year.acts, claims, residents)
         browse(list(residents.values()))
+        declare(year)
         looked_s = time.monotonic()
         looked = find_alarms(YEAR, at=timezone.now(), actor=cast.ACTOR)
         found_s = time.monotonic() - looked_s
@@ -101,8 +104,10 @@ def _merchants(shops: Mapping[str, Shop], tills: Iterable[str], spool: Path) -> 
     for till in tills:
         shop = shops[till]
         if shop.merchant not in merchants:
-            merchant, keys[shop.merchant] = create_merchant(shop.merchant, trade=shop.trade, at=now, actor=cast.ACTOR)
-            merchants[shop.merchant] = merchant
+            number = number_of(shop.merchant) if shop.merchant[-1].isdigit() else ""
+            merchants[shop.merchant], keys[shop.merchant] = create_merchant(
+                shop.merchant, registration_number=number, trade=shop.trade, at=now, actor=cast.ACTOR
+            )
         enrol_terminal(
             merchants[shop.merchant], till, place=(Decimal(shop.place[0]), Decimal(shop.place[1])),
             public_key=make_key(spool, till), at=now, actor=cast.ACTOR,
