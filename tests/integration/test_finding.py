@@ -123,6 +123,25 @@ def test_pages_follow_each_other_and_leave_nothing_out(
     assert tuple(rows) == whole.rows
 
 
+def test_what_few_tills_sent_is_found_by_the_key_alone(bought: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = [
+        {"merchant": "Shop"},
+        {"terminal": OTHER_TERMINAL, "tier": "standard"},
+        {"terminal": TERMINAL, "since": at(3, 2), "last_seq": 2},
+        {"terminal": TERMINAL, "least_minor": 1_500},
+    ]
+    otherwise = [sums(**filters) for filters in searches]
+    monkeypatch.setattr(finding_entries, "CHEAP_COST", -1)
+    monkeypatch.setattr(finding_entries, "DIRECT_COST", -1)
+    monkeypatch.setattr(finding_entries, "_by_stretches", None)  # the key alone answers
+    assert [sums(**filters) for filters in searches] == otherwise
+    shop = PurchaseSearch(year=YEAR, merchant="Shop")
+    first = find_entries(shop, most=2)
+    second = find_entries(shop, first.next, most=2)
+    assert [row.sum_minor for row in (*first.rows, *second.rows)] == otherwise[0]
+    assert otherwise[1:] == [[3_070], [2_000], [2_000]]
+
+
 def test_when_time_is_up_the_next_page_goes_on_from_there(bought: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding_entries, "DIRECT_COST", 0)
     monkeypatch.setattr(finding_entries, "BUDGET_MS", 0)

@@ -25,7 +25,10 @@ from apps.schemes.queries import tax_year
 
 FOUND_A_PAGE: Final = 25
 DIRECT_COST: Final = 150_000  # of the planner's, with pages that lie about at little more than pages in a row
+CHEAP_COST: Final = 3_000  # less than that is not tried in any other way
 DIRECT_MS: Final = 140
+BY_KEYS_MS: Final = 60
+FEW_TILLS: Final = 20
 BUDGET_MS: Final = 190  # from the beginning; a stretch that is begun then is the last
 LAST_STRETCH_MS: Final = 30
 STRETCH_MS: Final = 40
@@ -48,6 +51,16 @@ FROM accruals_withheld e JOIN purchases_purchase p ON p.lane = mod(e.terminal_id
     AND p.terminal_id = e.terminal_id AND p.seq = e.seq AND p.tax_year = e.tax_year
 WHERE e.tax_year = %(year)s"""
 COUNT: Final = "SELECT count(*) FROM ({select} LIMIT %(count_to)s) found"
+# Times are in the key: what few tills sent is put in order without a look at the entries, and those are read from the
+# newest until a page is full. The lateral join goes through the keys in their order.
+KEYS: Final = """
+SELECT e.terminal_id, e.seq, e.resident_ref, e.at FROM accruals_entry e
+WHERE e.tax_year = %(year)s AND e.terminal_id = ANY(%(terminals)s::int4[])"""
+BY_KEYS: Final = """
+WITH k AS MATERIALIZED ({keys} {order})
+SELECT e.* FROM k, LATERAL ({select} AND e.terminal_id = k.terminal_id AND e.seq = k.seq
+    AND e.resident_ref = k.resident_ref AND e.at = k.at OFFSET 0) e LIMIT %(most)s
+"""
 ORDER: Final = "ORDER BY e.at DESC, e.terminal_id DESC, e.seq DESC, e.resident_ref DESC"
 AFTER: Final = (
     "e.at <= %(after_at)s AND (e.at, e.terminal_id, e.seq, e.resident_ref)"
@@ -119,14 +132,22 @@ class FoundEntries:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search in SQL: a statement without an order, and what it is given."""
+    """A search in SQL: a statement without an order, and what it is given; of few tills, the keys of all they sent."""
 
     select: str
     parameters: dict[str, Any]
+    keys: str = ""
 
     def with_condition(self, condition: str, **parameters: Any) -> "Asked":
-        """The same with one condition more."""
-        return Asked(f"{self.select} AND {condition}", self.parameters | parameters)
+        """The same with one condition more, on what the key has."""
+        keys = f"{self.keys} AND {condition}" if self.keys else ""
+        return Asked(f"{self.select} AND {condition}", self.parameters | parameters, keys)
+
+    def cost(self) -> int:
+        """What the planner thinks that it takes to read and sort all that fits."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(QUICK.format(ms=DIRECT_MS))
+            return int(_plan(cursor, f"{self.select} {ORDER}", self.parameters)["Total Cost"])
 
     def estimate(self) -> int:
         """How many rows the planner thinks there are."""
@@ -140,7 +161,7 @@ def find_entries(search: PurchaseSearch, after: Place | None = None, *, most: in
     if asked is None:
         return FoundEntries((), None, None, 0)
     started_s = time.monotonic()
-    found = None if after is not None and after.goes_on else _directly(_from(asked, after), most)
+    found = None if after is not None and after.goes_on else _at_once(_from(asked, after), most)
     found = _by_stretches(asked, search, after, most, started_s) if found is None else found
     if after is not None:
         return found
@@ -163,8 +184,11 @@ def asked_for(search: PurchaseSearch) -> Asked | None:
         parts.append("e.terminal_id = ANY(%(terminals)s::int4[])")
     names = ("since", "before", "least_minor", "most_minor", "tier", "first_seq", "last_seq", "resident", "run")
     parameters |= {name: getattr(search, name) for name in names}
-    select = OF_WITHHELD if search.kind in WITHHELD else OF_ENTRIES
-    return Asked(" AND ".join([select, *parts]), parameters)
+    if search.kind in WITHHELD:
+        return Asked(" AND ".join([OF_WITHHELD, *parts]), parameters)
+    is_of_few = 0 < len(parameters.get("terminals", ())) <= FEW_TILLS
+    keys = " AND ".join([KEYS, *(part for part in parts if part.startswith(("e.at ", "e.seq ")))]) if is_of_few else ""
+    return Asked(" AND ".join([OF_ENTRIES, *parts]), parameters, keys)
 
 
 def _conditions(search: PurchaseSearch) -> Iterator[str]:
@@ -209,18 +233,18 @@ def _from(asked: Asked, after: Place | None) -> Asked:
     )
 
 
-def _directly(asked: Asked, most: int) -> FoundEntries | None:
-    """A page out of all that fits, if the planner thinks that little has to be read, and it is done in time."""
-    statement = f"{asked.select} {ORDER}"
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(QUICK.format(ms=DIRECT_MS))
-            if _plan(cursor, statement, asked.parameters)["Total Cost"] > DIRECT_COST:
-                return None
-            cursor.execute(f"{statement} LIMIT %(most)s", asked.parameters | {"most": most + 1})
-            return _page([FoundEntry(*row) for row in cursor.fetchall()], most)
-    except OperationalError:  # it took longer than the planner thought
+def _at_once(asked: Asked, most: int) -> FoundEntries | None:
+    """A page out of all that fits, if the planner thinks that little has to be read, or from few tills' newest."""
+    cost = asked.cost()
+    if asked.keys and cost > CHEAP_COST:
+        statement = BY_KEYS.replace("{select}", asked.select).replace("{keys}", asked.keys).replace("{order}", ORDER)
+        rows = _read(statement, asked.parameters | {"most": most + 1}, BY_KEYS_MS)
+        if rows is not None:
+            return _page(rows, most)
+    if cost > DIRECT_COST:
         return None
+    rows = _read(f"{asked.select} {ORDER} LIMIT %(most)s", asked.parameters | {"most": most + 1}, DIRECT_MS)
+    return _page(rows, most) if rows is not None else None
 
 
 def _plan(cursor: CursorWrapper, statement: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +280,9 @@ def _by_stretches(
         asked_s = time.monotonic()
         within = asked.with_condition("e.at >= %(begin)s AND e.at < %(end)s", begin=begin, end=end)
         timeout_ms = PATIENT_MS if goes_on and end == start else max(int(left_ms), LAST_STRETCH_MS)
-        some = _stretch(_from(within, after), most + 1 - len(rows), timeout_ms)
+        asked_now = _from(within, after)
+        left = asked_now.parameters | {"most": most + 1 - len(rows)}
+        some = _read(f"{asked_now.select} {ORDER} LIMIT %(most)s", left, timeout_ms)
         if some is None:
             return _page(rows, most, looked_back_to=end)
         rows += some
@@ -288,12 +314,12 @@ def _first_stretch(search: PurchaseSearch) -> timedelta:
     return timedelta(days=366 * share)
 
 
-def _stretch(asked: Asked, most: int, timeout_ms: int) -> list[FoundEntry] | None:
-    """The newest of a stretch, or None if there was not time enough."""
+def _read(statement: str, parameters: dict[str, Any], timeout_ms: int) -> list[FoundEntry] | None:
+    """A statement's rows, or None if there was not time enough."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(QUICK.format(ms=timeout_ms))
-            cursor.execute(f"{asked.select} {ORDER} LIMIT %(most)s", asked.parameters | {"most": most})
+            cursor.execute(statement, parameters)
             return [FoundEntry(*row) for row in cursor.fetchall()]
     except OperationalError:
         return None
