@@ -90,11 +90,14 @@ def test_an_item_is_read_for_a_purpose_and_that_is_on_record_first(ann: Client, 
     assert ann.post(path, {"result": "correct"})["Location"].startswith("/console/purpose/")
     for ref in world.residents:
         state_purpose(ann, ref)
-    AccessRecord.objects.filter(what__startswith="sample").exists()
+    assert not AccessRecord.objects.filter(what__startswith="sample").exists()
     assert "What the shop sent" in shown(ann, path)
     assert AccessRecord.objects.filter(what=f"sample {sample.pk}/1", purpose="check").count() == 1
-    assert "1 of 3 items looked at" in sent(ann, path, result="correct") or sample.items.get(position=1).result
-    assert "found something" in sent(ann, path, result="deviation")
+    assert "Item 2 of 3" in sent(ann, path, result="correct")
+    assert sample.items.get(position=1).decided_by == "user:ann"
+    assert "Somebody found something of this item before" in sent(ann, path, result="deviation")
+    assert "It is taken back" in sent(ann, f"{path}/undo")
+    assert sample.items.get(position=1).result == ""
 
 
 def test_a_protected_residents_item_is_for_named_officers(ann: Client, shop: Merchant, world: World) -> None:
