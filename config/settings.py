@@ -138,6 +138,7 @@ CELERY_BEAT_SCHEDULE = {
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
     "retention": {"task": "refunds.retention", "schedule": 24 * 3600},
+    "packs": {"task": "inspections.forget_packs", "schedule": 24 * 3600},
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -47,7 +46,7 @@ def test_an_auditor_takes_evidence_home_and_checks_it(
     Resident.objects.filter(pk=ref).update(municipality="131121")
     sell(web, world, world.sale(reduced=110_000), world.sale(world.residents[1], reduced=1_000_000))
     run = approved_run()
-    begin_session(page, web, User.objects.get(username="ann"))
+    begin_session(page, web, "ann")
     page.goto(f"{web}/console/runs/{YEAR}/1")
     expect(page.get_by_role("heading", name="還付額の分布")).to_be_visible()
     page.get_by_role("button", name="証拠書類一式を作る").click()

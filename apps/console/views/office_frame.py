@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -44,7 +44,7 @@ def of_opened(view: View) -> View:
     """
 
     @wraps(view)
-    def checked(request: HttpRequest, ref: UUID, **kwargs: Any) -> HttpResponse:
+    def checked(request: HttpRequest, ref: UUID, **kwargs: Any) -> HttpResponseBase:
         access = access_to(request, ref)
         if access is None:
             messages.error(request, _("Open the resident first: a resident stays open for 15 minutes."))
