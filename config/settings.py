@@ -147,6 +147,7 @@ CELERY_BEAT_SCHEDULE = {
     "samples": {"task": "inspections.samples", "schedule": 60},  # for one whose ring was lost
     # A bell that was not heard, a worker that was killed, files that were kept long enough.
     "exports": {"task": "inspections.exports", "schedule": 60},
+    "packs": {"task": "inspections.forget_packs", "schedule": 24 * 3600},
 }
 
 KANPU_KEYRING = env.path("KANPU_KEYRING", None)

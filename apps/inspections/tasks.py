@@ -6,7 +6,7 @@ from django.utils import timezone
 from apps.inspections.operations.alarms import find_in_kept_years
 from apps.inspections.operations.drawing import draw_requested
 from apps.inspections.operations.exporting import delete_old_exports, write_waiting
-from apps.inspections.operations.packing import run_requested_packs
+from apps.inspections.operations.packing import forget_packs, run_requested_packs
 from apps.inspections.operations.refreshing import refresh_open_years
 
 
@@ -39,3 +39,9 @@ def exports() -> int:
     """Write the exports that wait, and delete those that were kept long enough."""
     delete_old_exports(now=timezone.now())
     return write_waiting()
+
+
+@shared_task(name="inspections.forget_packs")
+def forget() -> int:
+    """Delete the files of old packs that hold residents' records."""
+    return forget_packs(now=timezone.now())

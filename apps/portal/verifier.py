@@ -1,4 +1,4 @@
-"""The checker of statements as one file that Python runs: `python kanpu_verify.pyz statement.json`. Pure.
+"""The checker of statements and packs as one file that Python runs: `python kanpu_verify.pyz FILE`. Pure.
 
 The same sources make the same bytes: names in order, one date, nothing compressed.
 """

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from apps.refunds.operations.freezing import freeze
 from apps.refunds.queries.statements import StatementMissing
 from apps.residents.models import Resident
 from tests.audit_logs import sequence_all
-from tests.packing import case_pack, refund_pack, run_pack, verified
+from tests.packing import ACCESS, case_pack, refund_pack, run_pack, verified
 from tests.till import RawTill
 from tests.world import TERMINAL, World
 from tests.year_end import YEAR, count, to_approved
@@ -380,3 +381,18 @@ def test_an_operator_makes_packs_by_command(world: World, run: Run, tmp_path: Pa
     with pytest.raises(CommandError):
         call_command("evidence_pack", "--run", str(YEAR), "7", "--out", str(tmp_path / "no.zip"), stdout=StringIO())
     assert not (tmp_path / "no.zip").exists()
+
+
+def test_what_a_cases_pack_holds_of_a_resident_is_deleted_after_thirty_days(
+    world: World, run: Run, tmp_path: Path
+) -> None:
+    named = f"resident:{world.residents[0]}"
+    case = open_case(Source.SEARCH, None, subject=named, title="A year", at=timezone.now(), actor="user:ann")
+    packing.request_case_pack(case.pk, access=ACCESS, opens_protected=False)
+    request_run_pack(YEAR, 1, actor="user:ann")
+    assert run_requested_packs() == 2
+    of_run, of_case = (Pack.objects.get(subject=subject) for subject in (f"run:{YEAR}/1", f"case:{case.pk}"))
+    assert packing.forget_packs(now=timezone.now() + timedelta(days=29)) == 0
+    assert packing.forget_packs(now=timezone.now() + timedelta(days=31)) == 1
+    assert packing.path_of(of_run).exists()
+    assert not packing.path_of(of_case).exists()

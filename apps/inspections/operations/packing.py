@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from apps.accruals.operations.archiving import scratch_folder
@@ -35,6 +37,7 @@ bell = Doorbell("inspections.packs")
 PACK_LOCK: Final = 20150915  # the class of the advisory locks that are taken by pack
 SHOWN_EVERY_S: Final = 0.5
 FOLDER: Final = "packs"
+KEPT: Final = timedelta(days=30)  # of packs that hold residents' records: made again they are the same
 
 
 class PackRunning(KanpuError):
@@ -116,6 +119,16 @@ def request_case_pack(case_id: int, *, access: Access, opens_protected: bool) ->
 def run_requested_packs() -> int:
     """Make the packs that wait, unless somebody is at it. Returns how many were made."""
     return sum(_make_if_free(pack) for pack in Pack.objects.filter(finished_at=None).order_by("requested_at"))
+
+
+def forget_packs(*, now: datetime) -> int:
+    """Delete the files of cases' packs of long ago: no record outlives its year in them. Returns how many."""
+    old = Pack.objects.filter(subject__startswith="case:", finished_at__lt=now - KEPT).exclude(sha256="")
+    newer = Pack.objects.filter(sha256=OuterRef("sha256"), finished_at__gte=now - KEPT)
+    paths = [path for pack in old.exclude(Exists(newer)) if (path := path_of(pack)).exists()]
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
 
 
 def open_pack(pack: Pack, *, actor: str) -> BinaryIO:
