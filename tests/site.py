@@ -133,7 +133,7 @@ def furnish(world: World) -> Site:
     _household(world, now)
     _looked_at(ref, now)
     Checkpoint.objects.create(size=1, root=b"r" * 32, at=now, note="kanpu/audit")
-    LogHead.objects.update_or_create(number=1, defaults={"public_key": "-----BEGIN PUBLIC KEY-----"})
+    LogHead.objects.update_or_create(number=1, defaults={"size": 1, "public_key": "-----BEGIN PUBLIC KEY-----"})
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
     )

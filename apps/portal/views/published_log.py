@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from apps.audit.queries.log import checkpoint, consistency, published_key
+from apps.audit.queries.log import checkpoint, consistency, log_size, published_key
 
 TEXT: Final = "text/plain; charset=utf-8"
 MOST: Final = 2**63 - 1
@@ -34,7 +34,7 @@ def newest(request: HttpRequest) -> HttpResponse:
 def consistent(request: HttpRequest) -> HttpResponse:
     """The proof that the checkpoint of `old` entries is the beginning of the one of `size`: RFC 9162, 2.1.4."""
     old, new = (checkpoint(size) for size in (_size(request, "old"), _size(request, "size")))
-    if old is None or new is None or old.size > new.size:
+    if old is None or new is None or not old.size <= new.size <= log_size():
         return JsonResponse({"error": "Give the sizes of two checkpoints: ?old=…&size=…"}, status=404)
     path = consistency(old.size, new.size)
     return JsonResponse(
