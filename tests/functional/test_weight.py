@@ -9,7 +9,8 @@ from django.conf import settings
 from tests.addresses import RESIDENT_A
 from tests.markup import Markup
 from tests.pages import YEAR
-from tests.site import furnish, heap, people
+from tests.site import furnish, people
+from tests.site_heap import heap
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

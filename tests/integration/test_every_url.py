@@ -39,7 +39,8 @@ from tests.addresses import (
 )
 from tests.markup import Form, Markup
 from tests.pages import YEAR, queries_of
-from tests.site import MANY, SHUT, Site, as_whom, furnish, heap, people
+from tests.site import SHUT, Site, as_whom, furnish, people
+from tests.site_heap import MANY, heap
 from tests.world import build_world
 
 ROUTES: Final = list(routes())

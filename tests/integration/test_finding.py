@@ -1,30 +1,17 @@
 """Auditors find purchases, tills, merchants and residents by filters; whom they are shown sees it."""
 
-import csv
-import io
-import json
-import tracemalloc
-import zipfile
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from apps.accruals.operations.counting import count_all
-from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Event
 from apps.audit.officers import Role
-from apps.inspections import export_files
-from apps.inspections.columns import MERCHANTS
-from apps.inspections.models import Case, Export, SavedSearch
-from apps.inspections.operations import exporting
-from apps.inspections.operations.exporting import delete_old_exports, file_of, request_export, sha256_of, write_waiting
-from apps.inspections.queries import exported_rows, finding_entries
+from apps.inspections.models import Case, SavedSearch
+from apps.inspections.queries import finding_entries
 from apps.inspections.queries.finding_entries import find_entries
 from apps.inspections.queries.finding_others import find_residents, find_terminals
 from apps.inspections.searching import (
@@ -34,51 +21,22 @@ from apps.inspections.searching import (
     TerminalSearch,
     from_json,
 )
-from apps.merchants.models import Merchant, Terminal
-from apps.merchants.operations import enrol_terminal
+from apps.merchants.models import Terminal
 from apps.portal.models import Account
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.operations.verifying import verify_run
 from apps.residents.models import Resident
-from tests.offices import OFFICE, signed_in, text
+from tests.finding import YEAR, ann, bought, day
+from tests.offices import signed_in, text
 from tests.pages import settle
 from tests.till import RawTill, send
 from tests.world import OTHER_TERMINAL, TERMINAL, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-YEAR = 2017
 
 
-@pytest.fixture
-def bought(world: World) -> World:
-    """Six purchases and a return at two shops by two residents, a minute and a month apart."""
-    enrol_terminal(Merchant.objects.get(name="Shop"), "osaka-1", region="27", at=timezone.now(), actor="test")
-    tills = {code: RawTill(world, code) for code in (TERMINAL, OTHER_TERMINAL, "osaka-1")}
-    hanako, taro = world.residents
-    shop, rival, osaka = tills.values()
-    first = shop.sale(hanako, at=day(3, 1), reduced=1_000)
-    shop.sale(taro, at=day(3, 2), standard=2_000)
-    shop.give_back(first, at=day(3, 5), reduced=400)
-    rival.sale(hanako, at=day(4, 1), reduced=3_000, standard=70)
-    rival.sale(taro, at=day(5, 1), reduced=90_000)
-    osaka.sale(taro, at=day(6, 1), reduced=5_000)
-    for till in tills.values():
-        assert send(till) == []
-    count_all()
-    return world
-
-
-def day(month: int, number: int) -> str:
-    return f"2017-{month:02}-{number:02}T12:00:00+09:00"
-
-
-@pytest.fixture
-def ann(bought: World) -> Client:
-    """An auditor who said for what she searches."""
-    client = signed_in(Role.AUDITOR)
-    client.post("/console/find/purpose", {"purpose": "fraud", "case": "R8-17"})
-    return client
+__all__ = ["ann", "bought"]  # fixtures
 
 
 def sums(**filters: Any) -> list[int]:
@@ -113,7 +71,7 @@ def test_pages_follow_each_other_and_leave_nothing_out(
     monkeypatch.setattr(finding_entries, "FIRST_STRETCH_ROWS", 1)
     whole = find_entries(PurchaseSearch(year=YEAR))
     assert (len(whole.rows), whole.next, whole.number) == (6, None, 6)
-    place, rows = None, []
+    place, rows = None, list[Any]()
     while True:
         page = find_entries(PurchaseSearch(year=YEAR), place, most=1)
         rows += page.rows
@@ -124,7 +82,7 @@ def test_pages_follow_each_other_and_leave_nothing_out(
 
 
 def test_what_few_tills_sent_is_found_by_the_key_alone(bought: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    searches = [
+    searches: list[dict[str, Any]] = [
         {"merchant": "Shop"},
         {"terminal": OTHER_TERMINAL, "tier": "standard"},
         {"terminal": TERMINAL, "since": at(3, 2), "last_seq": 2},
@@ -156,7 +114,7 @@ def test_when_time_is_up_the_next_page_goes_on_from_there(bought: World, monkeyp
 
 def test_a_purpose_is_asked_once_and_whoever_is_shown_sees_it(bought: World, client: Client) -> None:
     ann = signed_in(Role.AUDITOR)
-    asked = ann.get("/console/find/purchases", {"year": YEAR, "merchant": "Rival"})
+    asked = ann.get("/console/find/purchases", {"year": f"{YEAR}", "merchant": "Rival"})
     assert asked.status_code == 302
     assert not AccessRecord.objects.filter(what__startswith="search").exists()
     found = ann.post(asked["Location"], {"purpose": "fraud", "case": "R8-17"}, follow=True)
@@ -174,7 +132,7 @@ def test_a_purpose_is_asked_once_and_whoever_is_shown_sees_it(bought: World, cli
 
 
 def test_only_who_is_shown_is_on_record(ann: Client, bought: World) -> None:
-    ann.get("/console/find/purchases", {"year": YEAR, "region": "27"})
+    ann.get("/console/find/purchases", {"year": f"{YEAR}", "region": "27"})
     refs = set(AccessRecord.objects.filter(what="search purchases 2017").values_list("resident_ref", flat=True))
     assert refs == {bought.residents[1]}
 
@@ -182,11 +140,13 @@ def test_only_who_is_shown_is_on_record(ann: Client, bought: World) -> None:
 def test_where_protected_residents_shop_is_not_shown(ann: Client, bought: World) -> None:
     hanako, _ = bought.residents
     Resident.objects.filter(pk=hanako).update(is_protected=True)
-    page = text(ann.get("/console/find/purchases", {"year": YEAR, "merchant": "Rival"}))
+    page = text(ann.get("/console/find/purchases", {"year": f"{YEAR}", "merchant": "Rival"}))
     assert str(hanako) not in page
     assert "3,070" not in page
     assert "1 entry of this page is of a protected resident" in page
-    page = text(ann.get("/console/find/purchases", {"year": YEAR, "terminal": OTHER_TERMINAL, "resident": str(hanako)}))
+    page = text(
+        ann.get("/console/find/purchases", {"year": f"{YEAR}", "terminal": OTHER_TERMINAL, "resident": str(hanako)})
+    )
     assert "for named officers only" in page
     assert "of a protected resident and is not shown" not in page
     rival = Terminal.objects.get(code=OTHER_TERMINAL)
@@ -195,15 +155,19 @@ def test_where_protected_residents_shop_is_not_shown(ann: Client, bought: World)
     assert "of a protected resident" in page
     named = signed_in(Role.AUDITOR, Role.PROTECTED_OFFICER, name="eve")
     named.post("/console/find/purpose", {"purpose": "fraud"})
-    assert str(hanako) in text(named.get("/console/find/purchases", {"year": YEAR, "merchant": "Rival"}))
+    assert str(hanako) in text(named.get("/console/find/purchases", {"year": f"{YEAR}", "merchant": "Rival"}))
 
 
 def test_wrong_filters_are_said_beside_their_fields(ann: Client) -> None:
-    page = text(ann.get("/console/find/purchases", {"year": YEAR, "least_minor": 5, "most_minor": 4, "resident": "x"}))
+    page = text(
+        ann.get("/console/find/purchases", {"year": f"{YEAR}", "least_minor": "5", "most_minor": "4", "resident": "x"})
+    )
     assert "This is less than where it begins." in page
     assert 'aria-describedby="id_most_minor_error"' in page
     assert "A reference has 32 hexadecimal digits" in page
-    assert "Nothing has all of this" in text(ann.get("/console/find/purchases", {"year": YEAR, "least_minor": 10**9}))
+    assert "Nothing has all of this" in text(
+        ann.get("/console/find/purchases", {"year": f"{YEAR}", "least_minor": f"{10**9}"})
+    )
 
 
 def test_tills_and_merchants_are_found_without_a_purpose(bought: World) -> None:
@@ -241,7 +205,7 @@ def test_residents_are_found_by_their_refunds(ann: Client, bought: World) -> Non
     assert find_residents(ResidentSearch(year=YEAR, municipality="99")).rows == ()
     first = find_residents(ResidentSearch(year=YEAR), most=1)
     assert find_residents(ResidentSearch(year=YEAR), first.next, most=1).rows == (found[1],)
-    page = text(ann.get("/console/find/residents", {"year": YEAR, "reference": str(high.resident_ref)}))
+    page = text(ann.get("/console/find/residents", {"year": f"{YEAR}", "reference": str(high.resident_ref)}))
     assert f"{most:,}" in page
     assert AccessRecord.objects.get(what="search residents 2017").resident_ref == high.resident_ref
 
@@ -306,142 +270,3 @@ def test_a_kept_search_with_unknown_filters_is_refused_with_words(ann: Client) -
         owner="user:ann", name="old", kind="purchases", filters={"year": "x"}, saved_at=now
     )
     assert "has filters that there are not any more" in text(ann.get(f"/console/find/saved/{broken.pk}"))
-
-
-def export(file_format: str, **filters: Any) -> tuple[dict[str, Any], bytes]:
-    """The manifest and the table of an export of purchases."""
-    access = Access("user:ann", Role.AUDITOR, OFFICE, "fraud", "R8-17")
-    search = PurchaseSearch(year=YEAR, **filters)
-    done = request_export("purchases", search, file_format, access=access, opens_protected=False, at=timezone.now())
-    done.refresh_from_db()
-    assert done.state == "done"
-    assert done.sha256 == sha256_of(file_of(done))
-    return opened(file_of(done))
-
-
-def opened(path: Path) -> tuple[dict[str, Any], bytes]:
-    with zipfile.ZipFile(path) as file:
-        manifest = json.loads(file.read("manifest.json"))
-        return manifest, file.read(manifest["file"])
-
-
-def rows_of(table: bytes, file_format: str, folder: Path) -> list[tuple[Any, ...]]:
-    path = folder / f"table.{file_format}"
-    path.write_bytes(table)
-    if file_format == "csv":
-        return [tuple(row) for row in csv.reader(io.StringIO(table.decode("utf-8-sig")))][1:]
-    return duckdb.sql(f"SELECT * FROM read_parquet('{path}')").fetchall()
-
-
-@pytest.mark.parametrize("file_format", ["csv", "parquet"])
-def test_an_export_says_what_is_in_it(bought: World, tmp_path: Path, file_format: str) -> None:
-    manifest, table = export(file_format)
-    rows = rows_of(table, file_format, tmp_path)
-    names = [column["name"] for column in manifest["columns"]]
-    assert len(rows) == manifest["records"] == 6
-    place = names.index("sum_minor")
-    assert sum(int(row[place]) for row in rows) == manifest["control_totals"]["sum_minor"] == 100_670
-    assert manifest["control_totals"]["reduced_minor"] == 98_600
-    assert manifest["control_totals"]["standard_minor"] == 2_070
-    assert manifest["search"] == {"kind": "purchases", "filters": {"year": YEAR}}
-    assert all(column["meaning"] and column["unit"] for column in manifest["columns"])
-    event = Event.objects.get(action="search.export")
-    assert event.detail["records"] == 6
-    assert event.detail["table_sha256"] == manifest["sha256"]
-    looked = AccessRecord.objects.filter(what__startswith="export").values_list("resident_ref", flat=True)
-    assert sorted(looked) == bought.residents  # each once
-
-
-def test_protected_residents_are_in_no_export_of_others(bought: World) -> None:
-    Resident.objects.filter(pk=bought.residents[0]).update(is_protected=True)
-    manifest, table = export("csv")
-    assert manifest["records"] == 3
-    assert str(bought.residents[0]).encode() not in table
-
-
-def test_cells_are_no_formulas_and_sheets_end_before_their_limit(tmp_path: Path) -> None:
-    rows = [("=1+1", "", "", "live"), ("+81", "", "", "live"), ("Shop", "", "", "live")]
-    csv_table = export_files.CsvTable(tmp_path / "a.csv", MERCHANTS)
-    csv_table.write(rows)
-    csv_table.close()
-    assert "\n'=1+1," in (tmp_path / "a.csv").read_text().replace("\r", "")
-    xlsx = export_files.XlsxTable(tmp_path / "a.xlsx", MERCHANTS, sheet_rows=3)
-    xlsx.write(rows)
-    xlsx.close()
-    with zipfile.ZipFile(tmp_path / "a.xlsx") as book:
-        sheets = [name for name in book.namelist() if "worksheets/sheet" in name]
-        first = book.read(sheets[0]).decode()
-    assert len(sheets) == 2
-    assert "<f>" not in first
-    assert "=1+1" in first
-    assert "Shop" not in first
-
-
-@pytest.mark.parametrize("file_format", ["csv", "xlsx", "parquet"])
-def test_rows_that_are_written_take_no_memory(tmp_path: Path, file_format: str) -> None:
-    def most_bytes(chunks: int) -> int:
-        table = export_files.TABLES[file_format](tmp_path / f"{chunks}.{file_format}", MERCHANTS)
-        tracemalloc.start()
-        for _ in range(chunks):
-            table.write([(f"Shop {n}", "T1234567890123", "58", "live") for n in range(1_000)])
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        table.close()
-        return most
-
-    few = most_bytes(2)
-    assert most_bytes(12) < few + 200_000
-
-
-def test_a_large_export_is_a_workers_and_only_its_auditor_gets_it(
-    ann: Client, bought: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exported_rows, "SMALL", 2)
-    monkeypatch.setattr(exporting.bell, "ring", lambda: None)
-    asked = ann.post(f"/console/find/purchases/export?year={YEAR}", {"format": "xlsx"})
-    waiting = Export.objects.get()
-    assert asked["Location"] == f"/console/exports/{waiting.pk}"
-    page = text(ann.get(asked["Location"]))
-    assert "waiting for a worker" in page
-    assert 'http-equiv="refresh"' in page
-    assert ann.get(f"/console/exports/{waiting.pk}/file.zip").status_code == 404
-    assert write_waiting() == 1
-    assert "Save the file" in text(ann.get(asked["Location"]))
-    file = b"".join(ann.get(f"/console/exports/{waiting.pk}/file.zip").streaming_content)
-    assert zipfile.ZipFile(io.BytesIO(file)).namelist() == ["manifest.json", "purchases.xlsx"]
-    assert Event.objects.filter(action="search.export_fetch").count() == 1
-    ben = signed_in(Role.AUDITOR, name="ben")
-    for path in ("", "/file.zip"):
-        assert ben.get(f"/console/exports/{waiting.pk}{path}").status_code == 404
-    assert delete_old_exports(now=timezone.now() + timedelta(days=8)) == 1
-    waiting.refresh_from_db()
-    assert waiting.state == "deleted"
-    assert not file_of(waiting).exists()
-
-
-def test_a_cancelled_export_stops_and_leaves_no_file(
-    bought: World, ann: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exported_rows, "SMALL", 2)
-    monkeypatch.setattr(exporting.bell, "ring", lambda: None)
-    ann.post(f"/console/find/purchases/export?year={YEAR}", {"format": "csv"})
-    waiting = Export.objects.get()
-    recorded = exporting.record_accesses
-
-    def cancelled_meanwhile(*arguments: Any, **more: Any) -> None:
-        recorded(*arguments, **more)
-        ann.post(f"/console/exports/{waiting.pk}/cancel")
-
-    monkeypatch.setattr(exporting, "record_accesses", cancelled_meanwhile)
-    assert write_waiting() == 0
-    waiting.refresh_from_db()
-    assert waiting.state == "cancelled"
-    assert not file_of(waiting).exists()
-    assert not list(file_of(waiting).parent.iterdir())
-
-
-def test_merchants_are_exported_without_a_purpose(bought: World) -> None:
-    ann = signed_in(Role.AUDITOR)
-    answer = ann.post("/console/find/merchants/export?name=Rival", {"format": "csv"})
-    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as file:
-        assert b"Rival" in file.read("merchants.csv")
