@@ -224,7 +224,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "step": form(AUDITOR),
     "refunds": page(AUDITOR),
     "run-pack": act(AUDITOR),
-    "case-pack": form(AUDITOR, is_opened=True),
+    "case-pack": form(AUDITOR, is_opened=True, arguments={"case_id": "resident_case_id"}),
     "pack-file": file(AUDITOR, is_opened=True),
     "refund-pack": file(AUDITOR, is_opened=True),
     "refund-json": file(AUDITOR, is_opened=True),

@@ -31,6 +31,15 @@ def held_against(resident: UUID, seq: int, *, at: datetime | None = None, case: 
     )  # fmt: skip
 
 
+def held(resident: UUID, terminal_id: int, seq: int, *, year: int, at: datetime) -> Annulment:
+    """A row of the same, of a purchase that nobody looks up."""
+    return Annulment.objects.create(
+        case=case_about(f"purchase:{terminal_id}/{seq}"), resident_ref=resident, tax_year=year,
+        terminal_id=terminal_id, seq=seq, charge="The till sold it without goods.", told_by=ANN, told_at=at,
+        office=OFFICE, reply_ends_at=at + timedelta(days=14),
+    )  # fmt: skip
+
+
 def replied(annulment: Annulment, words: str = "I bought rice.") -> Annulment:
     """The resident replies."""
     return annulments.reply(annulment.pk, words=words, at=timezone.now(), actor="resident")

@@ -55,7 +55,7 @@ from tests.accounts import name as name_account
 from tests.acting import named
 from tests.addresses import ADDRESSES, RESIDENT_A, RESIDENT_B, STRANGER, SUPERUSER, TILL, Route
 from tests.disputing import ANN, decide, object_to, report
-from tests.inspecting import held_against
+from tests.inspecting import case_about, held_against
 from tests.offices import (
     CODE,
     HANAKO,
@@ -136,14 +136,15 @@ def furnish(world: World) -> Site:
         "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"], "kind": "purchases", **_searched(now), **_exceptions(ref, now),
     }  # fmt: skip
-    return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(samples["case_id"]) | _looked_for(now))
+    return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(ref) | _looked_for(now))
 
 
-def _evidence(case_id: int) -> dict[str, int]:
-    """The pack of the case."""
-    pack = request_case_pack(case_id, access=Access("user:ann", Role.AUDITOR, "", "check"), opens_protected=False)
+def _evidence(ref: UUID) -> dict[str, int]:
+    """A case about A, and its pack."""
+    case = case_about(f"resident:{ref}", title="A year")
+    pack = request_case_pack(case.pk, access=Access("user:ann", Role.AUDITOR, "", "check"), opens_protected=False)
     assert run_requested_packs() == 1
-    return {"pack_id": pack.pk}
+    return {"pack_id": pack.pk, "resident_case_id": case.pk}
 
 
 def _looked_for(now: datetime) -> dict[str, Any]:

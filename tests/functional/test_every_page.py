@@ -52,6 +52,8 @@ CHECK: Final = """async ([options, but]) => {
     const found = await axe.run({exclude: [[but]]}, options);
     return found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 160)}`));
 }"""
+WIDE: Final = """() => [...document.querySelectorAll('main *')]
+    .filter(one => one.scrollWidth > innerWidth).slice(-2).map(one => one.outerHTML.slice(0, 160))"""
 # What can be used with a mouse, and so must be with the keyboard; of radio buttons the group is one stop.
 LISTEN: Final = """(but) => {
     const all = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
@@ -175,7 +177,7 @@ def looked_at(page: Page, locale: str) -> list[str]:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
-            found.append(f"wider than {width} px")
+            found.append(f"wider than {width} px: {page.evaluate(WIDE)}")
         found += [f"{width} {scheme}: {one}" for one in page.evaluate(CHECK, [AXE, DRAWN_BY_OTHERS])]
     return found
 

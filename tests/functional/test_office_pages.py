@@ -154,6 +154,7 @@ def test_auditors_see_who_looked_and_operators_what_waits(web: str, ref: UUID, p
         what="vault:person,address", purpose="card", case="2026-15",
     )  # fmt: skip
     sign_in(page, web, "eve")
+    page.get_by_text("すべてのページ").click()
     page.get_by_role("link", name="閲覧記録").click()
     assert_fits_in_both_languages(page)
     page.get_by_role("link", name="ann").click()

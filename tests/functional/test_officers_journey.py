@@ -97,6 +97,7 @@ def test_a_key_signs_in_by_itself(web: str, ref: UUID, browser: Browser, browser
     page.get_by_role("button", name="ログアウト").click()
     page.get_by_role("button", name="パスキーを使う").click()
     expect(page).to_have_url(f"{here}/console/")
+    page.get_by_text("すべてのページ").click()
     page.get_by_role("link", name="通知の延期").click()
     assert_fits_in_both_languages(page)
     page.get_by_label("住民の参照番号").fill(str(ref))

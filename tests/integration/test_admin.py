@@ -30,6 +30,7 @@ from apps.merchants.operations import (
     register_key,
 )
 from apps.merchants.queries import holder_of
+from tests.signing_in import begin_session
 
 PASSWORD = "a-long-enough-password"
 LISTS = (
@@ -340,10 +341,7 @@ def test_an_administrator_issues_and_revokes_a_key(live_server: Any, page: Page,
     User.objects.create_superuser("mori", password=PASSWORD)
     refused: list[str] = []
     page.on("console", lambda said: refused.append(said.text) if said.type == "error" else None)
-    page.goto(f"{live_server.url}/admin/")
-    page.locator("#id_username").fill("mori")
-    page.locator("#id_password").fill(PASSWORD)
-    page.locator("[type=submit]").first.click()
+    begin_session(page, live_server.url, "mori")
     page.goto(f"{live_server.url}/admin/merchants/apikey/add/")
     page.locator(".field-merchant .select2-selection").click()
     page.locator(".select2-results__option", has_text="Matsuya").click()

@@ -43,6 +43,15 @@ WHY_NOT: Final[dict[str, str]] = {
     "alarm.dismiss": SAID,
     "alarm.undo": SAID,
     "pack.make": FILE,
+    "search.run": NONE,
+    "search.export": FILE,
+    "search.export_fetch": NONE,
+    "search.export_cancel": SAID,
+    "sample.request": SAID,
+    "sample.draw": SAID,
+    "sample.decide": SAID,
+    "sample.undo": SAID,
+    "declarations.import": FILE,
     "pack.fetch": NONE,
     "keys.make": SECRET,
     "proxy.code": SECRET,
@@ -56,6 +65,7 @@ WHY_NOT: Final[dict[str, str]] = {
     "account.activate": SECRET,
     "account.recover": SECRET,
     "record": SECRET,  # of the vault's keys, as they are rotated
+    "_record": SAID,  # of kept searches: their filters
 }
 
 
