@@ -30,7 +30,7 @@ def main() -> None:
         ("pages", "how long a resident's year page takes, and that it does not take longer as data grows"),
     ):
         action = actions.add_parser(name, help=told)
-        action.add_argument("--quick", action="store_true", help="smaller: all parts together in about a minute")
+        action.add_argument("--quick", action="store_true", help="smaller: all parts together within a minute")
         action.add_argument("--rounds", type=int, help="each figure is the median of so many: 3, quickly 1")
         action.add_argument("--out", type=Path, help="write the figures there as JSON")
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
