@@ -52,6 +52,8 @@ def _counted_per_s(bench: "Bench", purchases: int, *, last: bool) -> float:
     bench.report(purchases, real=True)
     bench.processes.start("worker", worker_command(), with_keys=True)
     rate = _watch(before, before + purchases)
+    if rate is None:
+        raise SystemExit(f"{purchases} purchases were counted before it was seen that workers are up: count more")
     if last:
         _check_totals(bench)
     return rate
@@ -63,8 +65,8 @@ def _check_totals(bench: "Bench") -> None:
         raise SystemExit(f"totals are {counted}, sold was {bench.shop.sold_minor}")
 
 
-def _watch(first: int, last: int) -> float:
-    """The rate of counting, without the time until the first claim is done."""
+def _watch(first: int, last: int) -> float | None:
+    """The rate of counting, without the time until the first claim is done; None when that was all."""
     begun: tuple[float, int] | None = None
     end_s = time.monotonic() + COUNTED_WITHIN_S
     while (now := counted_records()) < last:
@@ -73,8 +75,7 @@ def _watch(first: int, last: int) -> float:
         if begun is None and now > first:
             begun = (time.monotonic(), now)
         time.sleep(0.02)
-    since_s, done = begun or (time.monotonic(), first)
-    return (last - done) / max(time.monotonic() - since_s, 1e-6)
+    return (last - begun[1]) / (time.monotonic() - begun[0]) if begun else None
 
 
 def _lag(bench: "Bench", purchases: int) -> None:

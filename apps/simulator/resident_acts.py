@@ -24,5 +24,5 @@ def use_the_portal(resident_ref: UUID, *, holder: str) -> None:
     name_account(resident_ref, Account(*BANK, holder), channel=CardSuspension.Channel.PORTAL, at=now, actor=ACTOR)
     last = entries_of_resident(resident_ref, YEAR).filter(kind="sale").order_by("-at").first()
     if last:
-        objection = Objection(Dispute.Kind.NOT_MINE, "I was not in that shop on that day.", {})
+        objection = Objection(Dispute.Kind.NOT_MINE, "この日、この店には行っていません。", {})
         dispute_purchase(resident_ref, Key(last.terminal_id, last.seq), objection, at=now, actor=ACTOR)

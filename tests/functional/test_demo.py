@@ -26,6 +26,8 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
         "KANPU_KEYRING": str(folder / "demo" / "keyring.json"),
         "KANPU_VAULT_KEYS": str(folder / "demo" / "vault.json"),
         "KANPU_ARCHIVE": str(folder / "demo" / "archive"),
+        "KANPU_AUDIT_LOG": str(folder / "demo" / "audit"),
+        "KANPU_AUDIT_KEY": str(folder / "demo" / "audit.pem"),
     }
     services = [sys.executable, "-m", "config.services", "--root", str(folder), "exec", "--"]
     demo = [sys.executable, "manage.py", "demo", "--json", "--folder", str(folder / "demo"), *options]
@@ -33,6 +35,11 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-3000:]
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
+
+
+def kept_in(folder: Path) -> dict[Path, int]:
+    """Its files, and when each was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -63,7 +70,9 @@ def test_the_independent_computation_of_the_whole_year_is_the_golden_one(
 def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_is_sent_again_or_rotated(
     reachable: Path, expected: list[tuple[int, int, int, int]]
 ) -> None:
+    own = kept_in(ROOT / "var" / "demo")
     summary = run_demo(reachable, "--households", str(HOUSEHOLDS), "--twice", "--faults", "--rotate")
+    assert kept_in(ROOT / "var" / "demo") == own, "the developer's demo stays as it is"
     assert rows_of(reachable / "demo" / "refunds.csv") == expected[:HOUSEHOLDS]
     assert summary["assessments_agree"] is True
     assert summary["closings_that_agree"] > 0

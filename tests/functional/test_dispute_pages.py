@@ -83,6 +83,7 @@ def activate(page: Page, web: str, code: str, say: Words) -> None:
     page.get_by_role("button", name=say("Continue")).click()
     page.get_by_label(say("User name")).fill("hanako")
     page.get_by_role("button", name=say("With a passkey")).click()
+    page.wait_for_load_state("networkidle")  # the button is the script's
     page.get_by_role("button", name=say("Make the passkey")).click()
     page.get_by_role("link", name=say("I have them: continue")).click()
 

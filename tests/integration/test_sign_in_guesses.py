@@ -1,6 +1,5 @@
 """Guesses of passwords and codes: counted in every process, locked, and said."""
 
-import threading
 from datetime import timedelta
 
 import httpx
@@ -9,11 +8,11 @@ import redis
 from axes.models import AccessAttempt
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from apps.audit.models import Event
+from tests.at_once import at_once
 from tests.pages import PASSWORD, auditor
 from tests.signing_in import EN, SECRET, code_of, events, give_code, sign_in, with_program
 from tests.world import World
@@ -85,19 +84,7 @@ def test_codes_are_guessed_five_times_at_most_even_by_many_at_once(client: Clien
     clients = [Client() for _ in range(8)]
     for one in clients:
         sign_in(one, "hanako")
-    said: list[str] = []
-
-    def guess(one: Client) -> None:
-        try:
-            said.append(give_code(one, "000000"))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=guess, args=(one,)) for one in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    said = at_once(lambda one: give_code(one, "000000"), clients)
     assert sum("That was not right" in page for page in said) <= 5
     assert "Too many wrong codes" in give_code(clients[0], code_of(SECRET))
     redis.Redis.from_url(django_settings.CELERY_BROKER_URL).flushall()
