@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "apps.purchases",
     "apps.accruals",
     "apps.refunds",
+    "apps.payouts",
     "apps.portal",
     "apps.console",
     "apps.simulator",

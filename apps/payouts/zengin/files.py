@@ -1,24 +1,13 @@
-"""Writing and reading transfer files: one header, a record for each transfer, a trailer that adds up, an end. Pure."""
+"""Writing transfer files: one header, a record for each transfer, a trailer that adds up, an end. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import IO, Final, NamedTuple
 
 from apps.kernel.errors import KanpuError
-from apps.payouts.zengin.layout import (
-    DATA,
-    END,
-    ENCODING,
-    HEADER,
-    RECORD_BYTES,
-    TRAILER,
-    RecordUnreadable,
-    parse,
-    render,
-    rendered,
-)
+from apps.payouts.zengin.layout import DATA, END, HEADER, TRAILER, render
 
 MOST_TRANSFERS: Final = 999_999  # the trailer counts with six digits
 MOST_SUM_YEN: Final = 999_999_999_999
@@ -31,12 +20,6 @@ class FileRefused(KanpuError):
     """A file cannot hold these transfers."""
 
     code = "file_refused"
-
-
-class FileUnreadable(KanpuError):
-    """A file is no transfer file, or does not add up."""
-
-    code = "file_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +77,10 @@ def write_file(
         digest.update(record)
         out.write(record)
 
-    put(_header(sender, day) + end)
+    put(header_record(sender, day) + end)
     for transfer in transfers:
         count, sum_yen = count + 1, sum_yen + transfer.amount_yen
-        put(_data(transfer, options.clearing_house) + end)
+        put(data_record(transfer, options.clearing_house) + end)
     if not 0 < count <= MOST_TRANSFERS or sum_yen > MOST_SUM_YEN:
         raise FileRefused(
             f"{count} transfers of {sum_yen} yen do not go into one file: from 1 to {MOST_TRANSFERS} do,"
@@ -108,16 +91,14 @@ def write_file(
     return Manifest(count, sum_yen, digest.hexdigest())
 
 
-def _header(sender: Sender, day: date) -> bytes:
+def header_record(sender: Sender, day: date) -> bytes:
+    """The header, without a line's end. Raises FieldRefused."""
     values = sender._asdict()
     return render(HEADER, values | {"sender_code": sender.code, "sender_name": sender.name, "date": f"{day:%m%d}"})
 
 
-_PLACES: Final = ("bank", "bank_name", "branch", "branch_name")
-_FIELDS: Final = {field.name: field for field in DATA}
-
-
-def _data(transfer: Transfer, clearing_house: str) -> bytes:
+def data_record(transfer: Transfer, clearing_house: str, result: str = "") -> bytes:
+    """A transfer's record, without a line's end; `result` in result files. Raises FieldRefused and FileRefused."""
     if not 0 < transfer.amount_yen <= MOST_YEN:
         raise FileRefused(f"{transfer.amount_yen} yen cannot be transferred: from 1 to {MOST_YEN} can.")
     return render(
@@ -126,6 +107,6 @@ def _data(transfer: Transfer, clearing_house: str) -> bytes:
         | {
             "clearing_house": clearing_house, "amount": transfer.amount_yen, "new_code": "0",
             "customer_code_1": transfer.reference[:10], "customer_code_2": transfer.reference[10:],
-            "transfer_type": "7", "identification": " ", "result": "",
+            "transfer_type": "7", "identification": "", "result": result,
         },
     )  # fmt: skip

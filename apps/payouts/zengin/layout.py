@@ -129,10 +129,10 @@ def parse(record: bytes) -> tuple[str, dict[str, str]]:
         raise RecordUnreadable("The record has characters that banks do not take.")
     if text[0] not in KINDS:
         raise RecordUnreadable(f"No record begins with {text[0]!r}.")
-    values = {}
-    for name, (at, length) in offsets(KINDS[text[0]]).items():
-        values[name] = text[at : at + length].rstrip(" ")
+    values, at = {}, 0
     for field in KINDS[text[0]]:
+        values[field.name] = text[at : at + field.length].rstrip(" ")
+        at += field.length
         _check(field, values[field.name])
     return text[0], values
 
