@@ -123,6 +123,18 @@ LOCAL: Final = (
         "what coordinates: rows that are locked, skipped and counted up, some thousands",
     ),
     Rest(("refunds_tile",), "a year's Merkle tree, grown by one process in one order: 32 bytes a refund"),
+    Rest(
+        (
+            "payouts_obligation",
+            "payouts_attempt",
+            "payouts_attemptevent",
+            "payouts_batch",
+            "payouts_paymenthold",
+            "payouts_resultfile",
+            "payouts_sendingbank",
+        ),
+        "worked on by file and state, found by the bank's references, and held together by keys across residents",
+    ),
     Rest(("refunds_decision", "accruals_dispute"), "worked on by officers, by its number, its stage and its deadline"),
     Rest(
         (

@@ -61,7 +61,7 @@ class Transfer(NamedTuple):
 class Manifest(NamedTuple):
     """What a file holds: two people approve this."""
 
-    count: int
+    transfers: int
     sum_yen: int
     sha256: str
 
@@ -69,7 +69,7 @@ class Manifest(NamedTuple):
 def write_file(
     out: IO[bytes], sender: Sender, day: date, transfers: Iterable[Transfer], options: BankOptions
 ) -> Manifest:
-    """Write a file, transfer by transfer. Raises FieldRefused and FileRefused; what is written then is to be dropped."""
+    """Write a file, transfer by transfer. Raises FieldRefused and FileRefused; drop then what was written."""
     end, digest = LINE_ENDS[options.line_end], hashlib.sha256()
     count = sum_yen = 0
 

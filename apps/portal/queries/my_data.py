@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accruals.models import CardCounter, ClaimAttempt, Dispute, Entry, Total, Withheld
 from apps.audit.models import AccessRecord, Event
 from apps.merchants.queries import store_names
+from apps.payouts.models import Obligation
 from apps.portal.models import Account
 from apps.purchases.rulings import OFFICE
 from apps.refunds.models import Decision, LapseWarning, Member, Refund, Settlement
@@ -164,6 +165,9 @@ TABLES: Final = (
           _("The months in households that a refund was computed with"), REF | {"group_ref", "payee_ref"}),
     Table("settlements", Settlement, "resident_ref", ("at", "pk"),
           _("What became of refunds: paid, netted, lapsed"), REF | {"id"}),
+    Table("payments_owed", Obligation, "resident_ref", ("made_at", "pk"),
+          _("What is to be paid to you, how it was reckoned, and what it waits for"),
+          REF | {"id", "payee_ref", "carried_into_id", "tries"}),
     Table("lapse_warnings", LapseWarning, "resident_ref", ("at", "pk"),
           _("Warnings that an unclaimed refund would be lost"), REF | {"id"}),
     Table("decisions", Decision, "resident_ref", ("decided_at", "pk"), _("Decisions, appeals and outcomes"), REF),
@@ -181,6 +185,7 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
     "residents_vaultrecord": "In registration, opened; without the individual number, which is told at a window only.",
     "residents_judgingdue": "Work that waits for some seconds and holds nothing but the reference.",
     "residents_photo": "Photos sent with a dispute: sealed for its officers, and deleted once it is decided.",
+    "payouts_paymenthold": "Whoever holds payments back tells the resident; that it waits is in payments_owed.",
     "residents_mail": "The outbox of e-mail: which of the messages is to be sent, until it is.",
 }
 VAULT_COLUMNS: Final = (
