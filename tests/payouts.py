@@ -1,7 +1,6 @@
 """Payments in tests: a run that is being paid, a bank to pay from, and what the bank says."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
 from uuid import UUID
@@ -118,17 +117,11 @@ def taken(path: Path) -> ResultFile:
     return import_results(path, bank=SendingBank.objects.get(), actor="test")[0]
 
 
-@dataclass(slots=True)
-class Now:
-    """How payments stand."""
-
-    obligations: Sequence[str]
-    attempts: Sequence[str]
+def states() -> list[str]:
+    """How obligations stand, in the order in which they were made."""
+    return list(Obligation.objects.order_by("pk").values_list("state", flat=True))
 
 
-def now() -> Now:
-    """States in the order in which they were made."""
-    return Now(
-        list(Obligation.objects.order_by("pk").values_list("state", flat=True)),
-        list(Attempt.objects.order_by("pk").values_list("state", flat=True)),
-    )
+def attempts() -> list[str]:
+    """How attempts stand, in the order in which they were made."""
+    return list(Attempt.objects.order_by("pk").values_list("state", flat=True))

@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import time
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 from django.utils import timezone
 
 from apps.payouts.banking_days import banking_days_after
 from apps.payouts.models import Batch, SendingBank
-from apps.payouts.operations.batches import approve_batch, make_batch, submit_batch
+from apps.payouts.operations.batches import approve_batch, make_batch, sending_bank, submit_batch
 from apps.payouts.operations.folder import PART, incoming
 from apps.payouts.operations.owing import make_obligations
+from apps.payouts.operations.reissuing import reissue
 from apps.payouts.operations.results import NotAResultFile, import_results
+from apps.payouts.queries.reconciling import failed_of, reckoning
 from apps.refunds.models import Run
 from apps.residents.accounts.directory import bank_of, branch_of
 from apps.residents.accounts.holder import bank_kana
 from apps.simulator.zengin_bank import CODES
 
+POLL_S: Final = 0.1
 TAKEN: Final = "taken"  # below the folder of the bank's results
 DAYS_AHEAD: Final = 3  # banking days: whatever the hour is, a file is not too late
 
@@ -67,6 +71,19 @@ def take_results(bank: SendingBank, *, actor: str) -> int:
         path.replace(path.parent / TAKEN / path.name)
         done += 1
     return done
+
+
+def play_to_the_end(run: Run, *, auditors: tuple[str, str], actor: str, timeout_s: float = 600) -> bool:
+    """Pay, take results and pay again what failed or came back, until all is paid. Returns whether it came to that."""
+    bank, end_s = sending_bank(), monotonic() + timeout_s
+    while monotonic() < end_s:
+        pay(run, auditors=auditors, actor=actor)
+        if not take_results(bank, actor=actor):
+            if reckoning(run).is_done:
+                return True
+            sleep(POLL_S)
+        reissue(failed_of(run), to_same_account=True, actor=actor)
+    return False
 
 
 def _results() -> Iterator[Path]:

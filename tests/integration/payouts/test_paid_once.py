@@ -116,7 +116,7 @@ class Play:
 
 @given(seed=st.integers(0, 2**16), played=st.lists(steps, max_size=14))
 @settings(
-    max_examples=30, deadline=None,
+    max_examples=12, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 def test_every_obligation_is_paid_once_whatever_dies_comes_twice_or_half(

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, ProgrammingError, transaction
 from django.utils import timezone
 
-from apps.audit.models import AccessRecord, Alarm
+from apps.audit.models import AccessRecord, Alarm, Event
 from apps.payouts.models import Attempt, AttemptEvent, Batch, Obligation, PaymentHold, ResultFile, SendingBank
 from apps.payouts.operations import batches, owing
 from apps.payouts.operations.batches import (
@@ -37,19 +37,18 @@ from apps.payouts.zengin.reading import Record, read_file
 from apps.refunds.models import Run, Settlement
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.steps import WrongState
-from apps.residents.models import Membership, RegisterEvent
+from apps.residents.models import Membership, Message, RegisterEvent
 from apps.residents.operations.accounts import consent_to_public_account
+from apps.residents.operations.first_accounts import name_first_accounts
+from apps.residents.queries.accounts import account_for_payment
 from apps.residents.vault.contents import Account
 from tests import payouts
 from tests.integration.payouts.conftest import Clock
+from tests.vault import enter
 from tests.world import YEAR, World
 from tests.year_end import Died
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def states() -> list[str]:
-    return payouts.now().obligations
 
 
 def waits() -> dict[UUID, str]:
@@ -271,7 +270,7 @@ def test_the_same_person_cannot_approve_twice(run: Run) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Batch.objects.update(state="approved", approved_2_by="ann")
     assert approve_batch(batch.pk, by="ben", sha256=batch.sha256, actor="test").state == "approved"
-    assert payouts.now().attempts == ["approved", "approved"]
+    assert payouts.attempts() == ["approved", "approved"]
 
 
 def test_a_file_changed_before_or_after_approval_is_refused(run: Run) -> None:
@@ -292,7 +291,7 @@ def test_a_file_changed_before_or_after_approval_is_refused(run: Run) -> None:
     with pytest.raises(FileChanged):
         submit_batch(batch.pk, actor="test")
     drop_batch(batch.pk, actor="test")
-    assert states() == ["due", "due"]
+    assert payouts.states() == ["due", "due"]
     again = make_batch(YEAR, actor="test")
     assert again
     assert again.sum_minor == 4_001
@@ -334,7 +333,7 @@ def test_a_file_is_laid_out_for_the_bank_once_wherever_its_sending_dies(
     assert Batch.objects.get().state == "sent"
     assert there.exists() == (not (taken and dies_at == "after_hand_over"))
     assert not draft_of(batch).exists()
-    assert payouts.now().attempts == ["sent", "sent"]
+    assert payouts.attempts() == ["sent", "sent"]
 
 
 def test_what_is_with_the_bank_cannot_be_dropped_or_paid_again(run: Run) -> None:
@@ -395,7 +394,7 @@ def test_an_older_result_does_not_override_a_newer_one(run: Run) -> None:
     batch = payouts.sent()
     paid, back = payouts.answer(batch, "0", name="1.txt"), payouts.answer(batch, "8", name="2.txt")
     assert payouts.taken(back).applied == 2
-    assert (payouts.taken(paid).older, states()) == (2, ["returned", "returned"])
+    assert (payouts.taken(paid).older, payouts.states()) == (2, ["returned", "returned"])
     assert not Settlement.objects.exists()
     assert reckoning(run).adds_up
 
@@ -405,7 +404,7 @@ def test_money_that_comes_back_is_owed_again_and_paid_to_a_new_account(run: Run,
     payouts.taken(payouts.answer(batch, "0", name="1.txt"))
     reference = Attempt.objects.get(obligation__resident_ref=world.residents[0]).reference
     payouts.taken(payouts.answer(batch, {reference: "8"}, name="2.txt"))
-    assert states() == ["returned", "paid"]
+    assert payouts.states() == ["returned", "paid"]
     found = reckoning(run)
     assert (found.adds_up, found.is_done, found.by_state["returned"].amount_minor) == (True, False, 4_000)
     owed = Obligation.objects.get(state="returned")
@@ -418,7 +417,7 @@ def test_money_that_comes_back_is_owed_again_and_paid_to_a_new_account(run: Run,
     assert payouts.OTHER.number.encode() in draft_of(again).read_bytes()
     submit_batch(payouts.approved(again).pk, actor="test")
     payouts.taken(payouts.answer(again, "0", name="3.txt"))
-    assert payouts.now().attempts == ["reissued", "paid", "paid"]
+    assert payouts.attempts() == ["reissued", "paid", "paid"]
     assert reckoning(run).is_done
 
 
@@ -426,7 +425,7 @@ def test_what_contradicts_is_told_and_nothing_is_done(run: Run) -> None:
     batch = payouts.sent()
     payouts.taken(payouts.answer(batch, "1", name="1.txt"))
     file = payouts.taken(payouts.answer(batch, "0", name="2.txt"))
-    assert (file.applied, file.refused, states()) == (0, 2, ["failed", "failed"])
+    assert (file.applied, file.refused, payouts.states()) == (0, 2, ["failed", "failed"])
     assert {problem["code"] for problem in file.problems} == {"contradiction"}
     assert Alarm.objects.filter(kind="payout_contradiction").count() == 2
     assert not Settlement.objects.exists()
@@ -439,7 +438,7 @@ def test_a_late_word_of_an_old_try_does_not_touch_the_new_one(run: Run) -> None:
     assert make_batch(YEAR, actor="test")
     file = payouts.taken(payouts.answer(batch, "0", name="2.txt"))
     assert (file.applied, file.refused) == (0, 2)
-    assert payouts.now().attempts == ["reissued", "reissued", "draft", "draft"]
+    assert payouts.attempts() == ["reissued", "reissued", "draft", "draft"]
 
 
 def test_of_a_file_that_was_cut_the_whole_lines_are_taken_and_the_rest_later(run: Run) -> None:
@@ -470,7 +469,7 @@ def test_foreign_and_wrong_lines_are_told_with_line_and_reason(run: Run) -> None
             (3, "other_amount"),
         ],
     )  # fmt: skip
-    assert states() == ["in_flight", "paid"]
+    assert payouts.states() == ["in_flight", "paid"]
 
 
 def test_what_was_not_sent_cannot_have_been_paid(run: Run) -> None:
@@ -512,7 +511,7 @@ def test_the_commands_go_all_the_way(run: Run) -> None:
     assert command("submit_payouts", batch["batch"])["accounts_changed_since"] == 0
     path = payouts.answer(Batch.objects.get(), "0")
     assert command("import_payout_results", path, "--dry-run")["applied"] == 2
-    assert states() == ["in_flight", "in_flight"]
+    assert payouts.states() == ["in_flight", "in_flight"]
     assert command("import_payout_results", path)["applied"] == 2
     assert command("reissue_payouts", YEAR)["due_again"] == 0
     table = command("reconcile_payouts", YEAR, "--close")
@@ -526,3 +525,67 @@ def test_a_sum_that_was_bent_ends_the_reconciliation_with_status_1(run: Run) -> 
     with pytest.raises(SystemExit):
         call_command("reconcile_payouts", YEAR, "--json", stdout=io.StringIO())
     assert reckoning(run).differences == {"recorded": -1}
+
+
+BANK = """
+name: city
+sender_code: "1234567890"
+sender_name: カクシ キヨタク
+bank: "0005"
+branch: "001"
+account_type: "1"
+account_number: "0000123"
+line_end: none
+clearing_house: ""
+result_codes: {"0": paid, "1": failed, "8": returned}
+cutoff_time: "14:00"
+lead_days: 2
+"""
+
+
+def test_a_bank_is_set_up_from_a_file_and_changed_by_it(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "bank.yaml"
+    path.write_text(BANK)
+    assert command("load_payout_bank", path) == {"bank": "city", "of": "0005-001", "cutoff": "14:00"}
+    path.write_text(BANK.replace("14:00", "13:00"))
+    command("load_payout_bank", path)
+    bank = SendingBank.objects.get()
+    assert (bank.sender_name, bank.bank_name, f"{bank.cutoff_time:%H:%M}") == ("ｶｸｼ ｷﾖﾀｸ", "ﾐﾂﾋﾞｼUFJ", "13:00")
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ('bank: "0005"', 'bank: "0003"'), ("カクシ キヨタク", "架空市"), ('"8": returned', '"8": perhaps'),
+        ("line_end: none", "line_end: cr"), ('"1234567890"', '"12345678901"'), ("lead_days", "days"),
+        ('cutoff_time: "14:00"', 'cutoff_time: "later"'), ("name: city\n", ""),
+    ],
+)  # fmt: skip
+def test_a_file_that_describes_no_bank_is_refused(world: World, tmp_path: Path, line: str, other: str) -> None:
+    path = tmp_path / "bank.yaml"
+    path.write_text(BANK.replace(line, other))
+    with pytest.raises(CommandError, match=r"\[bank_file_bad\]"):
+        command("load_payout_bank", path)
+    assert not SendingBank.objects.exists()
+
+
+def test_payments_are_held_and_lifted_by_command(run: Run, world: World) -> None:
+    ref = world.residents[0]
+    assert command("hold_payouts", ref, "--reason", "inquiry")["held"] is True
+    assert payouts.draft().sum_minor == 1
+    assert command("hold_payouts", ref, "--lift")["held"] is False
+    with pytest.raises(CommandError, match=r"\[not_held\]"):
+        command("hold_payouts", ref, "--lift")
+
+
+def test_many_first_accounts_are_named_at_once_as_one_by_one(world: World) -> None:
+    one, two = world.residents
+    enter(one)
+    enter(two)
+    named = {one: payouts.TARO, two: Account("0001", "004", "1", "1", "ダレカ ベツ")}
+    assert name_first_accounts(named, channel="portal", at=payouts.NAMED, actor="clerk") == 2
+    assert name_first_accounts(named, channel="portal", at=payouts.NAMED, actor="clerk") == 0
+    found = account_for_payment([one, two], timezone.now())
+    assert [found[ref].hold for ref in (one, two)] == [None, "under_review"]
+    assert Message.objects.filter(kind="account_changed").count() == 2
+    assert Event.objects.filter(action="account.name", resident_ref=one).count() == 1
