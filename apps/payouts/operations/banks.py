@@ -1,6 +1,6 @@
 """Setting up the bank that pays for the office, from a file: its options are data."""
 
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import yaml
@@ -35,6 +35,7 @@ def load_bank(text: str, *, actor: str) -> SendingBank:
         values = dict(yaml.safe_load(text))
         fields = {name: values.pop(name) for name in ("name", *SENDER)}
         options = {name: values.pop(name) for name in OPTIONS if name in values}
+        options["cutoff_time"] = time.fromisoformat(options["cutoff_time"])
         fields["sender_name"] = bank_kana(fields["sender_name"])
         fields["bank_name"] = bank_kana(bank_of(fields["bank"]).kana)
         fields["branch_name"] = bank_kana(branch_of(fields["bank"], fields["branch"]).kana)

@@ -9,17 +9,21 @@ from apps.refunds.operations.approving import close_run
 from apps.refunds.operations.steps import locked_in
 
 
-class StillOpen(KanpuError):
-    """Something of the run is neither paid nor carried nor settled otherwise, or its sums do not agree."""
+class DoesNotAddUp(KanpuError):
+    """The sums of the run's payments do not agree."""
 
-    code = "still_open"
+    code = "does_not_add_up"
 
 
 @transaction.atomic
 def close_paid_run(year: int, *, actor: str, number: int | None = None) -> Run:
-    """Close a run whose reckoning adds up with nothing open. Raises RunMissing, WrongState, StillOpen, NotSettled."""
+    """Close a run whose payments add up, and of which nothing is open but what is carried over.
+
+    Raises RunMissing, WrongState, DoesNotAddUp and NotSettled.
+    """
     run = locked_in(year, RunState.PAYING, number)
-    found = reckoning(run)
-    if not found.is_done:
-        raise StillOpen(f"{run} cannot be closed: see manage.py reconcile_payouts {year} --run {run.number}")
+    if not reckoning(run).adds_up:
+        raise DoesNotAddUp(
+            f"The payments of {run} do not add up: see manage.py reconcile_payouts {year} --run {run.number}"
+        )
     return close_run(year, actor=actor, number=run.number, carried=carried_of(run))

@@ -27,7 +27,7 @@ from apps.payouts.operations.batches import (
     make_batch,
     submit_batch,
 )
-from apps.payouts.operations.closing import StillOpen, close_paid_run
+from apps.payouts.operations.closing import DoesNotAddUp, close_paid_run
 from apps.payouts.operations.folder import FileChanged, draft_of, hand_over, incoming, outgoing
 from apps.payouts.operations.owing import AlreadyHeld, hold_payments, lift_hold, make_obligations
 from apps.payouts.operations.reissuing import reissue
@@ -35,6 +35,7 @@ from apps.payouts.operations.results import NotAResultFile, import_results
 from apps.payouts.queries.reconciling import reckoning
 from apps.payouts.zengin.reading import Record, read_file
 from apps.refunds.models import Run, Settlement
+from apps.refunds.operations.approving import NotSettled
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.steps import WrongState
 from apps.residents.models import Membership, Message, RegisterEvent
@@ -369,7 +370,7 @@ def test_events_are_only_ever_added(run: Run) -> None:
 
 def test_what_the_bank_paid_is_paid_and_the_run_can_be_closed(run: Run, world: World) -> None:
     batch = payouts.sent()
-    with pytest.raises(StillOpen):
+    with pytest.raises(NotSettled, match="2 refunds"):
         close_paid_run(YEAR, actor="test")
     file = payouts.taken(payouts.answer(batch, "0"))
     assert (file.lines, file.applied, file.refused) == (2, 2, 0)
@@ -525,6 +526,8 @@ def test_a_sum_that_was_bent_ends_the_reconciliation_with_status_1(run: Run) -> 
     with pytest.raises(SystemExit):
         call_command("reconcile_payouts", YEAR, "--json", stdout=io.StringIO())
     assert reckoning(run).differences == {"recorded": -1}
+    with pytest.raises(DoesNotAddUp):
+        close_paid_run(YEAR, actor="test")
 
 
 BANK = """
@@ -550,7 +553,7 @@ def test_a_bank_is_set_up_from_a_file_and_changed_by_it(world: World, tmp_path: 
     path.write_text(BANK.replace("14:00", "13:00"))
     command("load_payout_bank", path)
     bank = SendingBank.objects.get()
-    assert (bank.sender_name, bank.bank_name, f"{bank.cutoff_time:%H:%M}") == ("ｶｸｼ ｷﾖﾀｸ", "ﾐﾂﾋﾞｼUFJ", "13:00")
+    assert (bank.sender_name, bank.bank_name, f"{bank.cutoff_time:%H:%M}") == ("ｶｸｼ ｷﾖﾀｸ", "ﾐﾂﾋﾞｼﾕ-ｴﾌｼﾞｴｲ", "13:00")
 
 
 @pytest.mark.parametrize(
