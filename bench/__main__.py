@@ -114,7 +114,7 @@ def _chaos(arguments: argparse.Namespace) -> None:
 
 
 def _payouts(arguments: argparse.Namespace) -> None:
-    folder = place.prepare("payouts")
+    folder = place.prepare("paid_once")
     from bench import payouts  # noqa: PLC0415
 
     _say(f"seed {arguments.seed}")
