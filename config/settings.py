@@ -20,7 +20,7 @@ KANPU_COSTS                  a JSON file of what running it costs, for /transpar
 KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: where the log is sequenced, nowhere else
 KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
-KANPU_PAYOUTS                folder of the files for the bank, outside the database: where payouts are made, nowhere else
+KANPU_PAYOUTS                folder of the files for the bank, where payouts are made and nowhere else
 KANPU_DEMO=1                 the demo's own database and Redis prefix on those servers
 """
 
