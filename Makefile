@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_VAULT_KEYS=var/de
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help long demo demo-proof demo-rotate demo-schemes demo-fraud serve test fuzz bench bench-year chaos check requirements clean
+.PHONY: help long demo demo-proof demo-rotate demo-payouts demo-schemes demo-fraud serve test fuzz bench bench-year chaos check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -22,6 +22,9 @@ demo-proof: .venv/runtime ## the same with workers killed midway and everything 
 demo-rotate: .venv/runtime ## the same with every kind of key rotated on the way
 	@$(DEMO) $(BIN)/python manage.py demo --rotate
 	@$(BIN)/python -m tests.independent var/demo/refunds.csv
+
+demo-payouts: .venv/runtime ## pay 10,000 refunds while the office and the bank are killed, each once: ARGS="--seed 1"
+	@$(BIN)/python -m bench payouts $(ARGS)
 
 demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each assessed twice: a minute a scheme
 	@$(DEMO) $(BIN)/python manage.py demo_schemes $(ARGS)

@@ -36,6 +36,12 @@ def main() -> None:
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    payouts = actions.add_parser("payouts", help="pay a run while office and bank are killed and files come twice")
+    payouts.add_argument("--payouts", type=int, default=10_000)
+    payouts.add_argument("--kills", type=int, default=30)
+    payouts.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    zengin = actions.add_parser("zengin", help="write and read a transfer file")
+    zengin.add_argument("--transfers", type=int, default=500_000)
     register = actions.add_parser("import", help="read a register of made-up people, twice")
     register.add_argument("--rows", type=int, default=1_000_000)
     find = actions.add_parser("find", help="how long auditors wait for what any two filters find")
@@ -52,7 +58,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if "rounds" in arguments and arguments.rounds is None:
         arguments.rounds = 1 if arguments.quick else 3
-    alone = {"all": _all, "chaos": _chaos, "import": _import, "year": _year, "find": _find, "export": _export}
+    alone = {"all": _all, "chaos": _chaos, "payouts": _payouts, "zengin": _zengin, "import": _import, "year": _year}
+    alone |= {"find": _find, "export": _export}
     alone.get(arguments.action, _part)(arguments)
 
 
@@ -110,6 +117,22 @@ def _chaos(arguments: argparse.Namespace) -> None:
     _say(f"seed {arguments.seed}")
     done = chaos.play(folder, kills=arguments.kills, seed=arguments.seed, said=_say)
     print(f"{done.kills} processes killed {done.hit}: the same digest every time")
+
+
+def _payouts(arguments: argparse.Namespace) -> None:
+    folder = place.prepare("paid_once")
+    from bench import payouts  # noqa: PLC0415
+
+    _say(f"seed {arguments.seed}")
+    found = payouts.play(folder, payouts=arguments.payouts, kills=arguments.kills, seed=arguments.seed, said=_say)
+    print(json.dumps(found, indent=1))
+    print("every obligation was paid exactly once, by the bank's own ledger")
+
+
+def _zengin(arguments: argparse.Namespace) -> None:
+    from bench import zengin  # noqa: PLC0415
+
+    print(json.dumps(zengin.measure(place.empty_folder("zengin"), transfers=arguments.transfers), indent=1))
 
 
 def _import(arguments: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ KANPU_COSTS                  a JSON file of what running it costs, for /transpar
 KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: where the log is sequenced, nowhere else
 KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
+KANPU_PAYOUTS                folder of the files for the bank, where payouts are made and nowhere else
 KANPU_DEMO=1                 the demo: its own database and Redis prefix on those servers, no second factor asked for;
                              never with KANPU_PRODUCTION
 """
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
     "apps.accruals",
     "apps.refunds",
     "apps.inspections",
+    "apps.payouts",
     "apps.portal",
     "apps.console",
     "apps.simulator",
@@ -158,6 +160,7 @@ KANPU_COSTS = env.path("KANPU_COSTS", None)
 KANPU_AUDIT_KEY = Path(env.path("KANPU_AUDIT_KEY", ROOT / "var" / "secrets" / "audit.pem"))
 KANPU_AUDIT_LOG = Path(env.path("KANPU_AUDIT_LOG", ROOT / "var" / ("demo/audit" if DEMO else "audit")))
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
+KANPU_PAYOUTS = Path(env.path("KANPU_PAYOUTS", ROOT / "var" / ("demo/payouts" if DEMO else "payouts")))
 
 # --- e-mail --------------------------------------------------------------------------------------------
 globals().update(mail_settings(env.str("EMAIL_URL", "console:")))

@@ -237,6 +237,8 @@ ADDRESSES: Final[dict[str, Address]] = {
     "decision-decided": act(AUDITOR),
     "what-if": form(AUDITOR),
     "purpose": form(AUDITOR),
+    "payouts": page(AUDITOR),
+    "payout-approve": act(AUDITOR),
     "disputes": page(AUDITOR),
     "dispute": page(AUDITOR, is_opened=True),
     "dispute-photo": file(AUDITOR, is_opened=True, arguments={"dispute_id": "photo_id"}),

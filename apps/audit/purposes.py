@@ -32,7 +32,7 @@ E_MAIL: Final = "e-mail"  # of the process that sends residents' messages
 ROUTINE: Final = frozenset(
     {
         OWN, ACTING, NAMING, HOUSEHOLD, E_MAIL,
-        "activation", "card notices", "decision letters", "card personalisation",
+        "activation", "card notices", "decision letters", "card personalisation", "payment files",
     }
 )  # fmt: skip
 AUTOMATIC: Final[dict[str, Promise]] = {
@@ -44,6 +44,7 @@ AUTOMATIC: Final[dict[str, Promise]] = {
     "card notices": _("Printing letters about cards"),
     "decision letters": _("Printing letters of decisions"),
     "card personalisation": _("Making cards"),
+    "payment files": _("Paying refunds"),
 }
 
 

@@ -38,6 +38,18 @@ class SignForm(forms.Form):
     digest = forms.CharField(widget=forms.HiddenInput)
 
 
+class ApproveFileForm(forms.Form):
+    """The approver's own password, and the file whose SHA-256 was on the page."""
+
+    password = forms.CharField(
+        label=_("Your password, once more"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    batch = forms.IntegerField(widget=forms.HiddenInput)
+    sha256 = forms.CharField(widget=forms.HiddenInput)
+
+
 class RefundForm(forms.Form):
     """Whose refund, of which year; `replay` is the run to compute again."""
 

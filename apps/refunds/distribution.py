@@ -153,6 +153,18 @@ LOCAL: Final = (
     ),
     Rest(
         (
+            "payouts_obligation",
+            "payouts_attempt",
+            "payouts_attemptevent",
+            "payouts_batch",
+            "payouts_paymenthold",
+            "payouts_resultfile",
+            "payouts_sendingbank",
+        ),
+        "worked on by file and state, found by the bank's references, and held together by keys across residents",
+    ),
+    Rest(
+        (
             "portal_account",
             "portal_counter",
             "account_emailaddress",

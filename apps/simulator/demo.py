@@ -33,6 +33,7 @@ from apps.residents.key_documents import Kind
 from apps.schemes.operations import SHIPPED, read_scheme_file
 from apps.simulator import cast, database
 from apps.simulator.baskets import YEAR, Basket, baskets, households
+from apps.simulator.demo_payments import forget_files, pay_refunds
 from apps.simulator.processes import Processes, free_port, sequencer_command, sweep_command, web_command, worker_command
 from apps.simulator.tills import Reported, Server, Tap, play, send_again
 
@@ -116,8 +117,12 @@ def play_year(options: Options, progress: Progress) -> dict[str, Any]:
     if options.scheme == "jp-2015":
         cast.write_refunds(folder / "refunds.csv", run, players.residents)
     logins = cast.create_logins(folder / "accounts.json", run, players.residents)
+    paying = stage.bar("paying", 1)
+    payments = pay_refunds(stage.processes, folder, run, players.residents)
+    stage.progress.update(paying, completed=1)
     return (
         _summary(stage, year, run, figures)
+        | {"payments": payments}
         | _audit_log()
         | {
             "refunds_file": str(folder / "refunds.csv"),
@@ -133,6 +138,7 @@ def empty(folder: Path) -> None:
         raise DemoFailed(f"{folder} holds files that no demo made. Name an empty folder, or move them away.")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(settings.KANPU_AUDIT_LOG, ignore_errors=True)
+    forget_files()
     folder.mkdir(parents=True, mode=0o700)
     (folder / MARKER).write_text("made by the kanpu demo, which empties this folder\n")
 

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,11 @@ def environment(*, with_keys: bool) -> dict[str, str]:
     """This process's environment: what opens tokens does not get the vault's keys, and the other way round."""
     kept_from = VAULT_KEYS if with_keys else TOKEN_KEYS
     return {name: value for name, value in os.environ.items() if name not in kept_from}
+
+
+def bank_command(own: Path, *, seed: int, options: Sequence[str] = ()) -> list[str]:
+    """The simulated bank, with the folder of its own ledger."""
+    return [sys.executable, "manage.py", "zengin_bank", "--own", str(own), "--seed", str(seed), *options]
 
 
 def free_port() -> int:

@@ -28,6 +28,7 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
         "KANPU_ARCHIVE": str(folder / "demo" / "archive"),
         "KANPU_AUDIT_LOG": str(folder / "demo" / "audit"),
         "KANPU_AUDIT_KEY": str(folder / "demo" / "audit.pem"),
+        "KANPU_PAYOUTS": str(folder / "demo" / "payouts"),
     }
     services = [sys.executable, "-m", "config.services", "--root", str(folder), "exec", "--"]
     demo = [sys.executable, "manage.py", "demo", "--json", "--folder", str(folder / "demo"), *options]
@@ -79,4 +80,9 @@ def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_is_sent_again_or
     assert summary["sent_again_duplicates"] == summary["purchases"] + summary["closings_that_agree"]
     assert summary["faults"] == 1
     assert len(summary["rotated"]) == 5
+    payments = summary["payments"]
+    assert payments["adds_up"] is True
+    assert payments["approved"]["amount_minor"] == summary["refund_minor"]
+    assert payments["paid"]["amount_minor"] > 0
+    assert payments["in_flight"]["obligations"] == payments["not_owed_yet"]["obligations"] == 0
     assert summary["refund_minor"] == sum(row[3] for row in expected[:HOUSEHOLDS])

@@ -15,15 +15,16 @@ from apps.console.queries.office import is_protected
 from apps.console.queries.refunds import RefundsPage, refunds_page
 from apps.kernel.documents.render import Language
 from apps.kernel.errors import KanpuError
+from apps.payouts.operations.closing import close_paid_run
 from apps.refunds.documents.files import File, letter_file, statement_json_file, statement_pdf_file
 from apps.refunds.models import Decision, Run
-from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
+from apps.refunds.operations.approving import approve_run, pay_run, undo_step
 from apps.refunds.operations.requesting import request_step
 from apps.refunds.queries.decisions import DecisionPage, letter_of, page_of
 from apps.refunds.queries.runs import latest_run
 from apps.refunds.queries.statements import statement_of
 
-PAYING: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_run}  # of any approved run
+PAYING: Final[dict[str, Callable[..., Run]]] = {"pay": pay_run, "close": close_paid_run}  # of any approved run
 STEPS: Final = (*LONG, *PAYING, "undo")
 
 

@@ -25,6 +25,7 @@ from apps.audit.models import AccessRecord, BreakGlass, Event, NoticeDelay
 from apps.audit.queries.delays import glass_told_later, told_later, told_later_of
 from apps.inspections.models import Annulment
 from apps.merchants.queries import store_names
+from apps.payouts.models import Obligation
 from apps.portal.models import Account
 from apps.purchases.rulings import OFFICE
 from apps.refunds.models import Decision, LapseWarning, Member, Refund, Settlement
@@ -179,6 +180,9 @@ TABLES: Final = (
           _("The months in households that a refund was computed with"), REF | {"group_ref", "payee_ref"}),
     Table("settlements", Settlement, "resident_ref", ("at", "pk"),
           _("What became of refunds: paid, netted, lapsed"), REF | {"id"}),
+    Table("payments_owed", Obligation, "resident_ref", ("made_at", "pk"),
+          _("What is to be paid to you, how it was reckoned, and what it waits for"),
+          REF | {"id", "payee_ref", "carried_into_id", "tries"}),
     Table("lapse_warnings", LapseWarning, "resident_ref", ("at", "pk"),
           _("Warnings that an unclaimed refund would be lost"), REF | {"id"}),
     Table("decisions", Decision, "resident_ref", ("decided_at", "pk"), _("Decisions, appeals and outcomes"), REF),
@@ -202,10 +206,13 @@ TABLES: Final = (
           _("What you asked of those who looked, and the answers"), REF | {"id", "looked_by", "answered_by"}),
 )  # fmt: skip
 EXCEPTIONS: Final[Mapping[str, str]] = {
+    "inspections_alarmfinding": "What a search measured: an inspection in work, told with its case (個人情報保護法78).",
+    "inspections_alarmrecord": "Which of the purchases in entries caused an alarm: likewise.",
     "residents_vaultrecord": "In registration, opened; without the individual number, which is told at a window only.",
     "inspections_sampleitem": "Refunds drawn for a check, and no purchase: that somebody looked is among the accesses.",
     "residents_judgingdue": "Work that waits for some seconds and holds nothing but the reference.",
     "residents_photo": "Photos sent with a dispute: sealed for its officers, and deleted once it is decided.",
+    "payouts_paymenthold": "Whoever holds payments back tells the resident; that it waits is in payments_owed.",
     "residents_mail": "The outbox of e-mail: which of the messages is to be sent, until it is.",
 }
 VAULT_COLUMNS: Final = (

@@ -16,9 +16,10 @@ from apps.refunds.operations.proving import forget_tree
 from apps.refunds.operations.steps import WrongState, alone, locked, locked_in, record
 from apps.refunds.operations.verifying import figures_of
 from apps.refunds.proofs import run_digest
-from apps.refunds.queries.settlements import unsettled
+from apps.refunds.queries.settlements import Unsettled, unsettled
 from apps.residents.operations.messages import tell_found
 
+NOTHING_CARRIED: Final = Unsettled(0, 0)
 # Those to whom the run gives something.
 REFUNDED: Final = """
 SELECT resident_ref, '' AS once,
@@ -87,14 +88,15 @@ def pay_run(year: int, *, actor: str, number: int | None = None) -> Run:
 
 
 @transaction.atomic
-def close_run(year: int, *, actor: str, number: int | None = None) -> Run:
+def close_run(year: int, *, actor: str, number: int | None = None, carried: Unsettled = NOTHING_CARRIED) -> Run:
     """Close a run of which everything due is paid, netted or lapsed, by default the year's oldest being paid.
 
-    Raises RunMissing, WrongState and NotSettled.
+    `carried` is what payouts carry over to later refunds, because it is below the scheme's least payout. Raises
+    RunMissing, WrongState and NotSettled.
     """
     run = locked_in(year, RunState.PAYING, number)
     left = unsettled(run)
-    if left.refunds:
+    if left != carried:
         raise NotSettled(
             f"{left.refunds} refunds of {run}, {left.amount_minor} minor units, are neither paid nor netted nor lapsed."
         )

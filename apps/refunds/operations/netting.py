@@ -24,6 +24,12 @@ class PaidTooMuch(KanpuError):
     code = "paid_too_much"
 
 
+class NotPaid(KanpuError):
+    """What came back was not paid like this."""
+
+    code = "not_paid"
+
+
 def net_debts(run: Run, *, now: datetime) -> int:
     """Net open debts of residents against what the run gives them, in the caller's transaction. Returns how many.
 
@@ -80,4 +86,22 @@ def record_payments(run: Run, paid: Iterable[tuple[UUID, int]], *, at: datetime,
     )
     _add(run, paid_minor=sum(sums.values()))
     record(run, "run.paid", actor, {"refunds": len(sums), "amount_minor": sum(sums.values())})
+    return len(sums)
+
+
+@transaction.atomic
+def take_back_payments(run: Run, returned: Iterable[tuple[UUID, int]], *, actor: str) -> int:
+    """Take back what `record_payments` kept, because a bank sent the money back. Returns how many.
+
+    Raises WrongState, and NotPaid where another amount, or nothing, was paid.
+    """
+    check_state(Run.objects.select_for_update().get(pk=run.pk), *EFFECTIVE)
+    sums = dict(returned)
+    paid = Settlement.objects.filter(tax_year=run.tax_year_id, run=run.number, kind=Settlement.Kind.PAID)
+    known = dict(paid.filter(resident_ref__in=list(sums)).values_list("resident_ref", "amount_minor"))
+    if known != sums:
+        raise NotPaid(f"What came back of {run} is not what was paid: {len(sums)} payments, {len(known)} are known.")
+    paid.filter(resident_ref__in=list(sums)).delete()
+    _add(run, paid_minor=-sum(sums.values()))
+    record(run, "run.payment_returned", actor, {"refunds": len(sums), "amount_minor": sum(sums.values())})
     return len(sums)

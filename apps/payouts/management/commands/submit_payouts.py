@@ -1,0 +1,18 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from apps.audit.commands import OperatorCommand, operator
+from apps.payouts.operations.batches import submit_batch
+from apps.payouts.operations.paying import manifest_of
+
+
+class Command(OperatorCommand):
+    help = "Put an approved batch's file where the bank takes files from, once; again finishes what died on the way."
+
+    def arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("batch", type=int)
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        batch, moved = submit_batch(options["batch"], actor=operator())
+        return manifest_of(batch) | {"accounts_changed_since": moved}

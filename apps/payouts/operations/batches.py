@@ -1,0 +1,302 @@
+"""Batches of payments: made, approved by two, handed to the bank once. What dies on the way is taken up again."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import islice
+from typing import IO, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.audit.access import Access
+from apps.audit.officers import auditor_named
+from apps.audit.operations import record_event
+from apps.kernel.errors import KanpuError
+from apps.payouts import outcomes
+from apps.payouts.banking_days import earliest_transfer, is_banking_day
+from apps.payouts.models import Attempt, Batch, Obligation, SendingBank
+from apps.payouts.operations.claiming import claim_due
+from apps.payouts.operations.folder import check_draft, draft_of, hand_over, lay_ready, write_draft
+from apps.payouts.operations.moving import move_batch, note
+from apps.payouts.queries.readiness import moved_elsewhere
+from apps.payouts.zengin.files import MOST_SUM_YEN, BankOptions, Manifest, Sender, Transfer, data_record, write_file
+from apps.payouts.zengin.layout import FieldRefused
+from apps.refunds.models import RunState
+from apps.refunds.operations.steps import alone, locked_in
+from apps.residents.accounts.directory import BankUnknown, bank_of, branch_of
+from apps.residents.accounts.holder import bank_kana
+from apps.residents.queries.accounts import open_accounts
+from apps.residents.vault.contents import Account
+
+AT_ONCE: Final = 2_000
+PURPOSE: Final = "payment files"
+State = Batch.State
+
+
+class BatchMissing(KanpuError):
+    """There is no such batch."""
+
+    code = "batch_missing"
+
+
+class BankMissing(KanpuError):
+    """No bank of this name is set up to pay from, or several are and none was named."""
+
+    code = "bank_missing"
+
+
+class BatchState(KanpuError):
+    """The batch is not in a state for this step."""
+
+    code = "batch_state"
+
+
+class ApprovedBySame(KanpuError):
+    """The same person cannot approve twice."""
+
+    code = "approved_by_same"
+
+
+class OtherFile(KanpuError):
+    """What is to be approved is not what the batch's file holds."""
+
+    code = "other_file"
+
+
+class NoBankingDay(KanpuError):
+    """Banks transfer nothing on that day, or the file would be too late for it."""
+
+    code = "no_banking_day"
+
+
+def make_batch(
+    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None
+) -> Batch | None:
+    """Make a draft of what of a run can be paid now, and write its file; None when nothing can.
+
+    `on` is the day of the transfers, by default the first that the bank can keep. A draft whose writing died is written
+    first. Opens accounts, so it may not run in a transaction. Raises RunMissing, WrongState, StepRunning, BankMissing,
+    NoBankingDay and what `open_accounts` raises.
+    """
+    with alone(year):
+        batch = _begin(year, number, sending_bank(bank), on, actor)
+        if batch is None:
+            return None
+        manifest, refused = _write(batch, actor)
+        return _finish(batch, manifest, refused, actor)
+
+
+def sending_bank(name: str = "") -> SendingBank:
+    """The bank of this name, or the only one there is. Raises BankMissing."""
+    found = list(SendingBank.objects.filter(name=name) if name else SendingBank.objects.all()[:2])
+    if len(found) != 1:
+        raise BankMissing(f"There is no one bank {name!r} to pay from. Set it up, or name one with --bank.")
+    return found[0]
+
+
+@transaction.atomic
+def _begin(year: int, number: int | None, bank: SendingBank, on: date | None, actor: str) -> Batch | None:
+    """A batch with its attempts: the one whose writing died, or a new one."""
+    run = locked_in(year, RunState.PAYING, number)
+    now = timezone.now()
+    begun = Batch.objects.filter(tax_year=year, run=run.number, bank=bank, state=State.WRITING).first()
+    if begun:
+        return begun
+    batch = Batch.objects.create(
+        bank=bank, tax_year=year, run=run.number, transfer_date=_day(bank, on, now), made_at=now, made_by=actor
+    )
+    most = bank.most_transfers
+    if claim_due(run, batch, most=most, most_minor=MOST_SUM_YEN, at=now, actor=actor):
+        return batch
+    batch.delete()
+    return None
+
+
+def _day(bank: SendingBank, on: date | None, now: datetime) -> date:
+    first = earliest_transfer(timezone.localtime(now), cutoff=bank.cutoff_time, lead_days=bank.lead_days)
+    if on is None:
+        return first
+    if on < first or not is_banking_day(on):
+        raise NoBankingDay(f"{on} is no banking day, or too near: the first on which {bank} can pay is {first}.")
+    return on
+
+
+def _write(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
+    """Write the file. Returns what it holds, None for nothing, and the attempts that banks do not take, with why."""
+    bank = batch.bank
+    refused: dict[int, str] = {}
+    sender = Sender(
+        bank.sender_code, bank.sender_name, bank.bank, bank.bank_name, bank.branch, bank.branch_name,
+        bank.account_type, bank.account_number,
+    )  # fmt: skip
+    options = BankOptions(bank.line_end, bank.clearing_house, bank.has_end_mark)
+    transfers = _transfers(batch, options, refused, actor)
+    first = next(transfers, None)
+    if first is None:
+        return None, refused
+
+    def write(out: IO[bytes]) -> Manifest:
+        return write_file(out, sender, batch.transfer_date, _with(first, transfers), options)
+
+    return write_draft(batch, write), refused
+
+
+def _with(first: Transfer, rest: Iterator[Transfer]) -> Iterator[Transfer]:
+    yield first
+    yield from rest
+
+
+def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], actor: str) -> Iterator[Transfer]:
+    """The batch's attempts as transfers, some thousand accounts open at a time; that they are is on record before."""
+    access, now = Access(actor, "operator", "Payouts", PURPOSE, str(batch)), timezone.now()
+    rows = Attempt.objects.filter(batch=batch, state=outcomes.DRAFT).order_by("pk").iterator(chunk_size=AT_ONCE)
+    while some := list(islice(rows, AT_ONCE)):
+        accounts = open_accounts([one.account_id for one in some], access=access, at=now)
+        for one in some:
+            try:
+                transfer = _transfer(one, accounts.get(one.account_id))
+                data_record(transfer, options.clearing_house)
+            except (BankUnknown, FieldRefused) as error:
+                refused[one.pk] = error.code
+            else:
+                yield transfer
+
+
+def _transfer(attempt: Attempt, account: Account | None) -> Transfer:
+    if account is None:
+        raise BankUnknown("The account was erased.")
+    bank_name, branch_name = _names(account.bank, account.branch)
+    return Transfer(
+        account.bank, bank_name, account.branch, branch_name, account.type, account.number, bank_kana(account.holder),
+        attempt.amount_minor, attempt.reference,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=32_768)
+def _names(bank: str, branch: str) -> tuple[str, str]:
+    return bank_kana(bank_of(bank).kana), bank_kana(branch_of(bank, branch).kana)
+
+
+@transaction.atomic
+def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], actor: str) -> Batch | None:
+    """Keep what the file holds; what banks do not take goes back to the waiting."""
+    held, now = _locked(batch.pk, State.WRITING), timezone.now()
+    dropped = list(Attempt.objects.filter(pk__in=refused))
+    for one in dropped:
+        one.state = outcomes.DROPPED
+    Attempt.objects.filter(pk__in=refused).update(state=outcomes.DROPPED, changed_at=now)
+    note(dropped, at=now, actor=actor, text="no transfer can be made of it")
+    Obligation.objects.filter(attempts__in=list(refused)).update(
+        state=Obligation.State.DUE, waits_for=Obligation.Wait.UNUSABLE
+    )
+    if manifest is None:
+        held.state = State.DROPPED
+    else:
+        held.state, held.transfers, held.sum_minor = State.DRAFT, manifest.transfers, manifest.sum_yen
+        held.sha256 = manifest.sha256
+    held.save()
+    _record(
+        held, "payout.make", actor, {"transfers": held.transfers, "sum_minor": held.sum_minor, "refused": len(refused)}
+    )
+    return held if manifest else None
+
+
+@transaction.atomic
+def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
+    """Approve a batch's file as the auditor named `by`, by its SHA-256; with the second one it may be sent.
+
+    `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged and
+    ApprovedBySame.
+    """
+    name, now, batch = auditor_named(by).username, timezone.now(), _locked(pk, State.DRAFT)
+    if sha256 != batch.sha256:
+        raise OtherFile(f"The file of {batch} has another SHA-256 than the one to be approved. Look at it again.")
+    check_draft(batch)
+    if name == batch.approved_1_by:
+        raise ApprovedBySame(f"{name} has approved {batch}. The second must be another auditor.")
+    if not batch.approved_1_by:
+        batch.approved_1_by, batch.approved_1_at = name, now
+    else:
+        batch.approved_2_by, batch.approved_2_at, batch.state = name, now, State.APPROVED
+        move_batch(batch, [outcomes.DRAFT], outcomes.APPROVED, at=now, actor=name)
+    batch.save()
+    _record(batch, "payout.approve", actor, {"by": name, "sha256": sha256})
+    return batch
+
+
+def submit_batch(pk: int, *, actor: str) -> tuple[Batch, int]:
+    """Hand an approved batch to the bank, once. Returns it, and how many payees have another account by now.
+
+    The file lies ready under another name before the batch is said to be submitted, and gets its own only after: so
+    a file that lies ready was never the bank's. One that does not may be, and is never laid there again. Raises
+    BatchMissing, BatchState, FileChanged, and NoBankingDay when it is too late for the day in the file.
+    """
+    moved = _intend(pk, actor)
+    batch = Batch.objects.select_related("bank").get(pk=pk)
+    hand_over(batch)
+    with transaction.atomic():
+        batch, now = _locked(pk, State.SUBMITTED, State.SENT), timezone.now()
+        if batch.state == State.SUBMITTED:
+            move_batch(batch, [outcomes.SUBMITTED], outcomes.SENT, at=now, actor=actor)
+            batch.state = State.SENT
+            batch.save(update_fields=["state"])
+            _record(batch, "payout.send", actor, {"sha256": batch.sha256})
+    draft_of(batch).unlink(missing_ok=True)
+    return batch, moved
+
+
+@transaction.atomic
+def _intend(pk: int, actor: str) -> int:
+    """Lay the file ready and say that it is submitted, unless that was done before."""
+    batch, now = _locked(pk, State.APPROVED, State.SUBMITTED, State.SENT), timezone.now()
+    if batch.state != State.APPROVED:
+        return 0
+    check_draft(batch)
+    _day(batch.bank, batch.transfer_date, now)
+    lay_ready(batch)
+    move_batch(batch, [outcomes.APPROVED], outcomes.SUBMITTED, at=now, actor=actor)
+    batch.state, batch.submitted_at, batch.submitted_by = State.SUBMITTED, now, actor
+    batch.save()
+    moved = _tell_moved(batch, now, actor)
+    _record(batch, "payout.submit", actor, {"sha256": batch.sha256, "accounts_changed": moved})
+    return moved
+
+
+def _tell_moved(batch: Batch, now: datetime, actor: str) -> int:
+    """Note of each attempt whose payee has another account by now that the one of the approval is paid."""
+    rows = Attempt.objects.filter(batch=batch, state=outcomes.SUBMITTED).select_related("obligation").order_by("pk")
+    found, attempts = 0, rows.iterator(chunk_size=AT_ONCE)
+    while some := list(islice(attempts, AT_ONCE)):
+        moved = moved_elsewhere(some, at=now)
+        note(moved, at=now, actor=actor, text="paid to the account of the approval: it was changed since")
+        found += len(moved)
+    return found
+
+
+@transaction.atomic
+def drop_batch(pk: int, *, actor: str) -> Batch:
+    """Give up a batch that is not with the bank: what it was to pay is due again. Raises BatchMissing, BatchState."""
+    batch, now = _locked(pk, State.WRITING, State.DRAFT, State.APPROVED), timezone.now()
+    Obligation.objects.filter(attempts__batch=batch, attempts__state__in=outcomes.IN_FLIGHT).update(
+        state=Obligation.State.DUE
+    )
+    move_batch(batch, outcomes.IN_FLIGHT, outcomes.DROPPED, at=now, actor=actor)
+    batch.state = State.DROPPED
+    batch.save(update_fields=["state"])
+    _record(batch, "payout.drop", actor, {})
+    draft_of(batch).unlink(missing_ok=True)
+    return batch
+
+
+def _locked(pk: int, *states: State) -> Batch:
+    batch = Batch.objects.select_for_update(of=("self",)).select_related("bank").filter(pk=pk).first()
+    if batch is None:
+        raise BatchMissing(f"There is no batch {pk}.")
+    if states and batch.state not in states:
+        raise BatchState(f"{batch} is {batch.state}; this step needs {' or '.join(states)}.")
+    return batch
+
+
+def _record(batch: Batch, action: str, actor: str, detail: Mapping[str, object]) -> None:
+    record_event(at=timezone.now(), actor=actor, action=action, subject=f"batch:{batch.pk}", detail=detail)

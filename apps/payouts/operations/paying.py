@@ -1,0 +1,54 @@
+"""All that can be paid of a run at once: what it owes, and batches until nothing more can be paid now."""
+
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.payouts.models import Batch, Obligation
+from apps.payouts.operations.batches import make_batch
+from apps.payouts.operations.owing import make_obligations
+from apps.payouts.queries.readiness import readiness, waiting_lists
+from apps.payouts.queries.reconciling import paying_run
+
+
+def make_payouts(
+    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None
+) -> dict[str, Any]:
+    """Make obligations and batches. Raises what `make_obligations` and `make_batch` raise."""
+    run = paying_run(year, number)
+    owed = make_obligations(year, number=run.number, actor=actor)
+    batches = []
+    while batch := make_batch(year, number=run.number, bank=bank, on=on, actor=actor):
+        batches.append(manifest_of(batch))
+    waiting = [one._asdict() for one in waiting_lists(run)]
+    return {"year": year, "run": run.number, **owed._asdict(), "batches": batches, "waiting": waiting}
+
+
+def manifest_of(batch: Batch) -> dict[str, Any]:
+    """What two people approve."""
+    return {
+        "batch": batch.pk, "file": batch.file_name, "transfers": batch.transfers, "sum_minor": batch.sum_minor,
+        "on": batch.transfer_date.isoformat(), "sha256": batch.sha256, "state": batch.state,
+    }  # fmt: skip
+
+
+@transaction.atomic
+def would_make(year: int, *, actor: str, number: int | None = None) -> dict[str, Any]:
+    """How much could be paid now and how much would wait; nothing is kept."""
+    run = paying_run(year, number)
+    owed = make_obligations(year, number=run.number, actor=actor)
+    due = Obligation.objects.filter(tax_year=year, run=run.number, state=Obligation.State.DUE).order_by("pk")
+    payable = payable_minor = waiting = after = 0
+    while some := list(due.filter(pk__gt=after)[:5_000]):
+        found, after = readiness(run, some, at=timezone.now()), some[-1].pk
+        ready = [one for one in some if not found[one.pk].waits_for]
+        payable += len(ready)
+        payable_minor += sum(one.amount_minor for one in ready)
+        waiting += len(some) - len(ready)
+    transaction.set_rollback(True)
+    return {
+        "year": year, "run": run.number, "dry_run": True, **owed._asdict(), "payable": payable,
+        "payable_minor": payable_minor, "waiting": waiting,
+    }  # fmt: skip

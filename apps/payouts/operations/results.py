@@ -1,0 +1,170 @@
+"""Taking what a bank says of its transfers: each file once, in whatever order; what cannot be taken is told."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.audit.operations import Cause, raise_alarms, record_event
+from apps.kernel.errors import KanpuError
+from apps.payouts import outcomes
+from apps.payouts.models import Attempt, Obligation, ResultFile, SendingBank
+from apps.payouts.operations.folder import sha256_of
+from apps.payouts.operations.moving import note
+from apps.payouts.outcomes import Verdict
+from apps.payouts.queries.chains import own_parts
+from apps.payouts.zengin.reading import Problem, Record, read_file
+from apps.refunds.operations.netting import record_payments, take_back_payments
+from apps.refunds.queries.runs import run_of
+
+AT_ONCE: Final = 2_000
+PROBLEMS_KEPT: Final = 1_000
+
+
+class NotAResultFile(KanpuError):
+    """The file has no line that says what became of a transfer of this bank's."""
+
+    code = "not_a_result_file"
+
+
+class Word(NamedTuple):
+    """What a bank says of one attempt: a rail makes these from whatever it gets."""
+
+    line: int
+    reference: str
+    amount_minor: int
+    said: str
+    code: str
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a file did so far."""
+
+    lines: int = 0
+    verdicts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    refused: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def tell(self, problem: Problem) -> None:
+        """A line that cannot be taken."""
+        self.refused += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(problem)
+
+
+def import_results(path: Path, *, bank: SendingBank, actor: str, dry_run: bool = False) -> tuple[ResultFile, bool]:
+    """Take a bank's result or return file, whole in one transaction. Returns it, and whether it was taken before.
+
+    The same bytes change nothing a second time. Of a file that was cut or bent the good lines are taken; the same lines
+    in a later, whole file are the same words then. With `dry_run` all is undone. Raises NotAResultFile.
+    """
+    digest = sha256_of(path)
+    with transaction.atomic():
+        SendingBank.objects.select_for_update().get(pk=bank.pk)  # one file at a time
+        known = ResultFile.objects.filter(sha256=digest).first()
+        if known:
+            return known, True
+        taken = _take(path, bank, actor)
+        if not taken.lines:
+            raise NotAResultFile(f"{path.name} has no line of a transfer of {bank}: {taken.problems[:3]}")
+        file = _keep(path, digest, bank, taken, actor)
+        transaction.set_rollback(dry_run)
+    return file, False
+
+
+def _take(path: Path, bank: SendingBank, actor: str) -> Taken:
+    taken, now = Taken(), timezone.now()
+    with path.open("rb") as file:
+        found = read_file(file)
+        words = (word for one in found if (word := _word(one, bank, taken)))
+        while some := list(islice(words, AT_ONCE)):
+            taken.lines += len(some)
+            take_words(some, bank, taken, at=now, actor=actor)
+    return taken
+
+
+def _word(found: Record | Problem, bank: SendingBank, taken: Taken) -> Word | None:
+    if isinstance(found, Problem):
+        taken.tell(found)
+        return None
+    values = found.values
+    if found.kind == "1":
+        if (values["sender_code"], values["bank"]) != (bank.sender_code.zfill(10), bank.bank):
+            taken.tell(Problem(found.line, "foreign", "The header is of another sender or bank."))
+        return None
+    said = bank.result_codes.get(values["result"])
+    if said not in outcomes.WORDS:
+        taken.tell(Problem(found.line, "result_unknown", f"The bank has no result {values['result']!r}."))
+        return None
+    return Word(found.line, found.reference, int(values["amount"]), said, values["result"])
+
+
+def take_words(words: Sequence[Word], bank: SendingBank, taken: Taken, *, at: datetime, actor: str) -> None:
+    """Apply what a bank says in the caller's transaction: to attempts, obligations and the refunds' settlements."""
+    rows = Attempt.objects.filter(reference__in=[word.reference for word in words], batch__bank=bank)
+    known = {one.reference: one for one in rows.select_for_update(of=("self",)).order_by("pk")}
+    changed: list[tuple[Attempt, str]] = []
+    for word in words:
+        attempt = known.get(word.reference)
+        if attempt is None:
+            taken.tell(Problem(word.line, "foreign", f"No transfer has the reference {word.reference!r}."))
+        elif attempt.amount_minor != word.amount_minor:
+            why = f"{word.reference} is a transfer of {attempt.amount_minor}, not of {word.amount_minor}."
+            taken.tell(Problem(word.line, "other_amount", why))
+        else:
+            _apply(attempt, word, changed, taken, at)
+    _write(changed, at=at, actor=actor)
+
+
+def _apply(attempt: Attempt, word: Word, changed: list[tuple[Attempt, str]], taken: Taken, at: datetime) -> None:
+    verdict = outcomes.judge(attempt.state, attempt.said, word.said)
+    if verdict == Verdict.APPLIED:
+        changed.append((attempt, attempt.said))
+        attempt.state = attempt.said = word.said
+        attempt.result_code, attempt.changed_at = word.code, at
+    elif verdict == Verdict.NOT_SENT:
+        taken.tell(Problem(word.line, "not_sent", f"{word.reference} was not sent: it is {attempt.state}."))
+        return
+    elif verdict == Verdict.CONTRADICTS:
+        why = f"The bank said {attempt.said} of {word.reference} before, and {word.said} now: ask the bank."
+        taken.tell(Problem(word.line, "contradiction", why))
+        cause: dict[str, object] = {"reference": word.reference, "before": attempt.said, "now": word.said}
+        raise_alarms([Cause("payout_contradiction", f"{word.reference}:{word.said}", cause)], at=at)
+        return
+    taken.verdicts[verdict] += 1
+
+
+def _write(changed: Sequence[tuple[Attempt, str]], *, at: datetime, actor: str) -> None:
+    """Keep what changed. A word may change twice in one file: what was said at first is what counts before."""
+    before = {attempt.pk: said for attempt, said in reversed(changed)}
+    attempts = list({attempt.pk: attempt for attempt, _ in changed}.values())
+    Attempt.objects.bulk_update(attempts, ["state", "said", "result_code", "changed_at"], batch_size=1_000)
+    note(attempts, at=at, actor=actor)
+    for state in outcomes.WORDS:
+        owed = [one.obligation_id for one in attempts if one.said == state]
+        Obligation.objects.filter(pk__in=owed).update(state=state)
+    paid = [one.obligation_id for one in attempts if one.said == outcomes.PAID]
+    back = [one.obligation_id for one in attempts if before[one.pk] == outcomes.PAID]
+    for (year, run), parts in own_parts(paid).items():
+        record_payments(run_of(year, run), parts, at=at, actor=actor)
+    for (year, run), parts in own_parts(back).items():
+        take_back_payments(run_of(year, run), parts, actor=actor)
+
+
+def _keep(path: Path, digest: str, bank: SendingBank, taken: Taken, actor: str) -> ResultFile:
+    file = ResultFile.objects.create(
+        bank=bank, sha256=digest, file_name=path.name[:120], imported_at=timezone.now(), imported_by=actor,
+        lines=taken.lines, applied=taken.verdicts[Verdict.APPLIED], same=taken.verdicts[Verdict.SAME],
+        older=taken.verdicts[Verdict.OLDER], refused=taken.refused,
+        problems=[problem._asdict() for problem in taken.problems],
+    )  # fmt: skip
+    detail = {"sha256": digest, "lines": file.lines, "applied": file.applied, "refused": file.refused}
+    record_event(at=file.imported_at, actor=actor, action="payout.results", subject=f"results:{file.pk}", detail=detail)
+    return file

@@ -1,0 +1,210 @@
+"""`make demo-payouts`: a run is paid while the office and the bank are killed, files come twice, half and out of order.
+
+The office's process and the bank's are killed with SIGKILL at random moments and started again. Whole files that the
+bank has are sent again. At the end every obligation is paid exactly once, by the bank's own ledger.
+"""
+
+import os
+import random
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management import call_command
+from django.utils import timezone
+
+from apps.accruals.operations.years import start_year
+from apps.audit.officers import Role
+from apps.audit.operations.officers import appoint_officer
+from apps.payouts.models import Attempt, AttemptEvent, Batch, Obligation, ResultFile
+from apps.payouts.queries.reconciling import reckoning
+from apps.refunds.models import Refund, Run, RunState, Settlement
+from apps.residents.accounts.directory import banks, branches
+from apps.residents.models import CardSuspension, VaultRecord
+from apps.residents.operations import register_residents
+from apps.residents.operations.first_accounts import name_first_accounts
+from apps.residents.operations.vault import new_vault_record
+from apps.residents.queries.vault import checked_vault_keys
+from apps.residents.vault.contents import Account, Identity, Person
+from apps.schemes.operations import SHIPPED, load_scheme
+from apps.simulator.payday import set_up_bank
+from apps.simulator.processes import Processes, bank_command
+
+YEAR: Final = 2017
+ACTOR: Final = "payouts"
+AUDITORS: Final = ("ann", "ben")
+FILES: Final = 20  # into which all payments are split, at first
+BANKS_USED: Final = 30
+NAME: Final = "シミズ ミツコ"
+MOST_MINOR: Final = 4_000
+TIMEOUT_S: Final = 1_800
+POLL_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class Faults:
+    """What was done to the processes and their files."""
+
+    rng: random.Random
+    kills: dict[str, int] = field(default_factory=lambda: {"office": 0, "bank": 0})
+    sent_again: int = 0
+
+
+def play(folder: Path, *, payouts: int, kills: int, seed: int, said: Callable[[str], None]) -> dict[str, object]:
+    """Pay a run of so many refunds with so many kills. Raises SystemExit when anything was not paid exactly once."""
+    os.environ["KANPU_PAYOUTS"] = str(folder / "payouts")
+    settings.KANPU_PAYOUTS = folder / "payouts"
+    run = _make(folder, payouts, seed)
+    said(f"{payouts:,} refunds of {run.due_minor:,} yen are to be paid")
+    faults, started_s = Faults(random.Random(seed)), time.monotonic()
+    processes = Processes(Path(settings.BASE_DIR), folder / "logs")
+    try:
+        _start(processes, "bank", folder, seed)
+        _start(processes, "office", folder, seed)
+        _strike(processes, folder, faults, kills=kills, seed=seed, said=said)
+    finally:
+        processes.stop()
+    return _checked(run, folder, faults, time.monotonic() - started_s)
+
+
+def _start(processes: Processes, name: str, folder: Path, seed: int) -> None:
+    office = [sys.executable, "manage.py", "pay_day", str(YEAR), "--auditors", *AUDITORS]
+    rule = ["--fail", "30", "--come-back", "20", "--faults"]
+    bank = bank_command(folder / "bank", seed=seed, options=rule)
+    processes.start(name, office if name == "office" else bank, with_keys=False)
+
+
+def _strike(
+    processes: Processes, folder: Path, faults: Faults, *, kills: int, seed: int, said: Callable[[str], None]
+) -> None:
+    """Kill and start again until the office has paid everything."""
+    end_s, seen = time.monotonic() + TIMEOUT_S, _progress()
+    while time.monotonic() < end_s:
+        time.sleep(POLL_S + faults.rng.random())
+        status = processes.running["office"].poll()
+        if status == 0:
+            return
+        if status is not None or processes.running["bank"].poll() is not None:
+            processes.check()
+        if (now := _progress()) == seen:  # it is starting, or waits for the other: a kill would hit nothing
+            continue
+        seen = now
+        if faults.rng.random() < 0.3:
+            faults.sent_again += _send_again(folder, faults.rng)
+        if sum(faults.kills.values()) < kills:
+            name = "office" if faults.rng.random() < 0.7 else "bank"
+            processes.kill(name)
+            _start(processes, name, folder, seed)
+            faults.kills[name] += 1
+            said(f"{sum(faults.kills.values())} kills {faults.kills}, {faults.sent_again} files sent again")
+    raise SystemExit(f"It did not end within {TIMEOUT_S} s: see {processes.logs}")
+
+
+def _progress() -> tuple[int, ...]:
+    """Changes whenever the office has done something."""
+    events = AttemptEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return (
+        events,
+        Batch.objects.exclude(approved_1_by="").count(),
+        ResultFile.objects.count(),
+        Obligation.objects.count(),
+    )
+
+
+def _send_again(folder: Path, rng: random.Random) -> int:
+    """One of the files that the bank has is put before it once more, under another name."""
+    kept = [path for path in (folder / "bank").glob("*") if len(path.name) == 64]
+    if not kept:
+        return 0
+    copy = folder / "payouts" / "outgoing" / ".copy"
+    shutil.copyfile(rng.choice(kept), copy)
+    copy.rename(copy.with_name(f"copy-{rng.randrange(10**6)}.txt"))
+    return 1
+
+
+def _checked(run: Run, folder: Path, faults: Faults, elapsed_s: float) -> dict[str, object]:
+    """Hold the bank's ledger against attempts, obligations and settlements."""
+    ledger = sqlite3.connect(folder / "bank" / "ledger.sqlite3")
+    kept = dict(ledger.execute("SELECT reference, amount FROM transfer WHERE code = '0' AND NOT comes_back"))
+    paid = Attempt.objects.filter(state="paid").values_list("reference", "amount_minor", "obligation_id")
+    owed = dict(Obligation.objects.values_list("pk", "amount_minor"))
+    refunds = dict(Refund.objects.values_list("resident_ref", "due_minor"))
+    settled = dict(Settlement.objects.filter(kind="paid").values_list("resident_ref", "amount_minor"))
+    found = reckoning(run)
+    wrong = [
+        name
+        for name, agrees in (
+            ("the bank's ledger and the attempts", {one: amount for one, amount, _ in paid} == kept),
+            ("attempts and obligations", sorted((pk, amount) for _, amount, pk in paid) == sorted(owed.items())),
+            ("refunds and settlements", refunds == settled),
+            ("the reckoning", found.is_done),
+        )
+        if not agrees
+    ]
+    if wrong:
+        raise SystemExit(f"Not paid exactly once: {', '.join(wrong)} differ.")
+    return {
+        "obligations": len(owed), "paid_minor": found.by_state["paid"].amount_minor,
+        "bank_kept_minor": sum(kept.values()),
+        "attempts": Attempt.objects.count(), "files": Batch.objects.filter(state="sent").count(),
+        "files_sent_again": faults.sent_again, "result_files": ResultFile.objects.count(),
+        "bad_lines": sum(ResultFile.objects.values_list("refused", flat=True)), "kills": faults.kills,
+        "elapsed_s": round(elapsed_s),
+    }  # fmt: skip
+
+
+def _make(folder: Path, payouts: int, seed: int) -> Run:
+    """A run of made-up refunds that is being paid, of residents with accounts."""
+    now, drawn = timezone.now(), random.Random(seed)
+    version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
+    start_year(YEAR, version, deadline=None, at=now, actor=ACTOR)
+    call_command("make_keys", out=folder / "keyring.json", stdout=sys.stderr)
+    for name in AUDITORS:
+        appoint_officer(
+            name, add=[Role.AUDITOR], office="Tax office", password=f"{drawn.random()}", at=now, actor=ACTOR
+        )
+    refs = [one.ref for one in register_residents([date(YEAR, 1, 1)] * payouts, at=now, actor=ACTOR)]
+    _enter(refs)
+    chosen = drawn.sample([bank.code for bank in banks()], BANKS_USED)
+    codes = [(bank, branch.code) for bank in chosen for branch in branches(bank)]
+    accounts = {
+        ref: Account(*drawn.choice(codes), "1", f"{number:07}", NAME) for number, ref in enumerate(refs, start=1)
+    }
+    name_first_accounts(accounts, channel=CardSuspension.Channel.PORTAL, at=now, actor=ACTOR)
+    set_up_bank(most_transfers=max(payouts // FILES, 1))
+    return _run({ref: drawn.randrange(1, MOST_MINOR + 1) for ref in refs}, version.pk)
+
+
+def _enter(refs: list[UUID]) -> None:
+    keys, person = checked_vault_keys(), Person("清水 光子", NAME, "SHIMIZU MITSUKO", date(1980, 1, 1))
+    VaultRecord.objects.bulk_create(
+        (new_vault_record(keys, ref, Identity(person=person)) for ref in refs), batch_size=1_000
+    )
+
+
+def _run(dues: dict[UUID, int], scheme_version: int) -> Run:
+    total, now = sum(dues.values()), timezone.now()
+    run = Run.objects.create(
+        tax_year_id=YEAR, number=1, state=RunState.PAYING, cutoff_at=now, frozen_by=ACTOR, secret=b"s" * 32,
+        entitled_minor=total, verified_minor=total, due_minor=total, digest="d" * 64, signed_1_by=AUDITORS[0],
+        signed_2_by=AUDITORS[1], signed_1_at=now, signed_2_at=now,
+    )  # fmt: skip
+    Refund.objects.bulk_create(
+        (
+            Refund(
+                resident_ref=ref, tax_year=YEAR, run=1, scheme_version=scheme_version, entitled_minor=due,
+                earlier_minor=0, due_minor=due, at_cap=False, spend_minor=[], cuts=[], leaf=b"l" * 32,
+            )
+            for ref, due in dues.items()
+        ),
+        batch_size=1_000,
+    )  # fmt: skip
+    return run
