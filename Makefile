@@ -39,7 +39,7 @@ test: .venv/dev ## all tests, two at a time, on a real PostgreSQL, Redis, worker
 	@KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist worksteal)
 
 long: .venv/dev ## proofs that take long: keys rotated and processes killed while shops sell, memory that stays flat
-	@KANPU_LONG=1 KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest -m long $(ARGS)
+	@KANPU_LONG=1 KANPU_CHROMIUM="$$(sh .ci/browser)" $(BIN)/python -m pytest -m "long or property" $(ARGS)
 
 fuzz: .venv/dev ## the long play of the API by its OpenAPI document: make fuzz CASES=2000 ARGS="--seed 1"
 	@KANPU_FUZZ_CASES="$(CASES)" KANPU_FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest -s tests/integration/test_openapi.py -k however_long

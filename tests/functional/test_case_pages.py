@@ -55,7 +55,7 @@ def opened(context: BrowserContext, web: str, name: str, language: str, say: Wor
     return page
 
 
-@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("language", ["ja", pytest.param("en", marks=pytest.mark.long)])
 def test_from_an_alarm_to_an_annulled_purchase_and_the_next_run(
     web: str, hanako: World, browser: Browser, language: str
 ) -> None:

@@ -36,7 +36,7 @@ def till(web: str, world: World) -> RawTill:
     return made
 
 
-@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("language", ["ja", pytest.param("en", marks=pytest.mark.long)])
 def test_a_sample_is_asked_for_worked_through_and_concluded(
     language: str, browser: Browser, web: str, till: RawTill
 ) -> None:
@@ -82,7 +82,7 @@ def _work_through(page: Page, language: str, say: Words) -> None:
     page.get_by_role("button", name=say("Keep it and go on")).click()
 
 
-@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("language", ["ja", pytest.param("en", marks=pytest.mark.long)])
 def test_a_merchant_who_declared_less_than_it_reported_is_seen_with_its_year(
     language: str, browser: Browser, web: str, till: RawTill
 ) -> None:

@@ -32,6 +32,7 @@ from apps.residents.models import Card, CardSuspension, JudgingDue, Resident
 from apps.residents.operations.card_life import resume_card, suspend_cards
 from apps.residents.operations.judging_due import judge_again
 from apps.schemes.models import TaxYear
+from tests.examples import examples
 from tests.integration.test_withdrawing import archived
 from tests.judging import rebuilt_alike
 from tests.till import RawTill, Record, forget_all, send, totals
@@ -215,7 +216,8 @@ class Play:
         self.model.sales[number].gone = True
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.property
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=3, max_size=25))
 def test_whatever_comes_in_whatever_order_the_totals_are_what_the_rule_says(
     world: World, tills: tuple[RawTill, RawTill], archive: Path, steps: list[tuple[Any, ...]]

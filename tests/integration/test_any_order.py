@@ -26,6 +26,7 @@ from apps.refunds.operations.approving import approve_run
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import OutboxNotEmpty, freeze
 from apps.refunds.operations.verifying import verify_run
+from tests.examples import examples
 from tests.integration.test_counting import wait_until
 from tests.till import RawTill, Record, bases, forget_all, send, totals
 from tests.world import World, auditor
@@ -188,7 +189,8 @@ def merchants_books(rng: random.Random, world: World, tills: tuple[RawTill, RawT
     return sent
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.property
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_any_order_and_grouping_gives_the_same_totals(
     world: World, tills: tuple[RawTill, RawTill], seed: int, data: st.DataObject
@@ -196,7 +198,8 @@ def test_any_order_and_grouping_gives_the_same_totals(
     played_in_any_order(world, tills, seed, data)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.property
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_any_order_and_grouping_gives_the_same_when_purchases_are_taken_one_by_one(
     world: World, by_purchase: None, tills: tuple[RawTill, RawTill], seed: int, data: st.DataObject

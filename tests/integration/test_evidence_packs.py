@@ -41,6 +41,7 @@ from apps.refunds.operations.freezing import freeze
 from apps.refunds.queries.statements import StatementMissing
 from apps.residents.models import Resident
 from tests.audit_logs import sequence_all
+from tests.examples import examples
 from tests.packing import ACCESS, case_pack, refund_pack, run_pack, verified
 from tests.till import RawTill
 from tests.world import TERMINAL, World
@@ -228,7 +229,10 @@ def checked(data: bytes, folder: Path, capsys: pytest.CaptureFixture[str]) -> st
     return said.out + said.err
 
 
-@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.property
+@hypothesis_settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(part=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_one_bit_changed_anywhere_is_found(
     packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: float, bit: int

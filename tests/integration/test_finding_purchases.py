@@ -19,6 +19,7 @@ from apps.accruals.queries.stories import story_of
 from apps.accruals.searching import Booked, Search, Standing, folded
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
+from tests.examples import examples
 from tests.judging import lose, on, say
 from tests.till import RawTill, send
 from tests.world import YEAR, World
@@ -152,8 +153,9 @@ def matches(asked: str, *names: str) -> bool:
     return any(normalize("NFKC", asked).lower() in normalize("NFKC", name).lower() for name in names)
 
 
+@pytest.mark.property
 @given(sales(), searches(), st.sampled_from(((YEAR,), (NOW,), (YEAR, NOW))))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_search_finds_what_a_look_at_every_purchase_finds(
     two_shops: dict[int, int], drawn: list[Sale], search: Search, years: tuple[int, ...]
 ) -> None:

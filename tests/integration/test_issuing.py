@@ -247,7 +247,7 @@ def test_rows_of_cards_that_were_never_committed_are_dropped_cut_off_ones_too(
 def test_killed_anywhere_it_is_taken_up_and_no_key_is_lost(
     world: World, vault_keys: Path, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refs = newcomers(*["2017-01-01"] * 3_000)
+    refs = newcomers(*["2017-01-01"] * 2_000)
     path = tmp_path / "new.csv"
     environment = os.environ | {
         "DATABASE_URL": database_url,
@@ -266,7 +266,7 @@ def test_killed_anywhere_it_is_taken_up_and_no_key_is_lost(
             [sys.executable, "-c", script, str(path)], cwd=django_settings.BASE_DIR, env=environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        while process.poll() is None and Card.objects.count() < had + 700:
+        while process.poll() is None and Card.objects.count() < had + 500:
             time.sleep(0.01)
         if process.poll() is not None:
             assert process.returncode == 0
@@ -277,7 +277,7 @@ def test_killed_anywhere_it_is_taken_up_and_no_key_is_lost(
         assert not path.exists()
     assert kills >= 2
     assert path.exists()
-    assert len(rows_of(path)) == 3_000
+    assert len(rows_of(path)) == 2_000
     assert same_as_cards(path, refs)
     assert not list(tmp_path.glob("new.csv.*"))
 

@@ -65,6 +65,8 @@ WHY_NOT: Final[dict[str, str]] = {
     "account.activate": SECRET,
     "account.recover": SECRET,
     "record": SECRET,  # of the vault's keys, as they are rotated
+    "payout.results": FILE,
+    "_save": SAID,  # of a bank to pay from
     "_record": SAID,  # of kept searches: their filters
 }
 

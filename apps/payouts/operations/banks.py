@@ -68,5 +68,6 @@ def _sender(fields: dict[str, Any]) -> dict[str, str]:
 def _save(values: dict[str, Any], actor: str) -> SendingBank:
     bank, is_new = SendingBank.objects.update_or_create(name=values.pop("name"), defaults=values)
     action = "bank.set_up" if is_new else "bank.change"
-    record_event(at=timezone.now(), actor=actor, action=action, subject=f"bank:{bank.name}", detail={})
+    detail = {name: str(value) for name, value in values.items()}
+    record_event(at=timezone.now(), actor=actor, action=action, subject=f"bank:{bank.name}", detail=detail)
     return bank

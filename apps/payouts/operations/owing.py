@@ -137,14 +137,18 @@ def hold_payments(ref: UUID, *, reason: PaymentHold.Reason, at: datetime, actor:
     if PaymentHold.objects.filter(resident_ref=ref, lifted_at=None).exists():
         raise AlreadyHeld("Payments to this resident are held already.")
     hold = PaymentHold.objects.create(resident_ref=ref, reason=reason, placed_at=at, placed_by=actor)
-    record_event(at=at, actor=actor, action="payout.hold", subject=f"resident:{ref}", detail={"reason": reason})
+    record_event(at=at, actor=actor, action="payout.hold", subject=f"resident:{ref}", detail={"reason": reason},
+                 before={"hold": ""}, after={"hold": reason})  # fmt: skip
     return hold
 
 
 @transaction.atomic
 def lift_hold(ref: UUID, *, at: datetime, actor: str) -> None:
     """Let payments to a resident go on. Raises NotHeld."""
-    lifted = PaymentHold.objects.filter(resident_ref=ref, lifted_at=None).update(lifted_at=at, lifted_by=actor)
-    if not lifted:
+    hold = PaymentHold.objects.select_for_update().filter(resident_ref=ref, lifted_at=None).first()
+    if hold is None:
         raise NotHeld("Payments to this resident are not held.")
-    record_event(at=at, actor=actor, action="payout.lift", subject=f"resident:{ref}", detail={})
+    hold.lifted_at, hold.lifted_by = at, actor
+    hold.save()
+    record_event(at=at, actor=actor, action="payout.lift", subject=f"resident:{ref}", detail={"reason": hold.reason},
+                 before={"hold": hold.reason}, after={"hold": ""})  # fmt: skip

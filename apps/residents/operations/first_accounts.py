@@ -10,6 +10,7 @@ from django.db import transaction
 from psycopg.types.range import TimestamptzRange
 
 from apps.audit.operations import record_events
+from apps.audit.states import Change
 from apps.residents.accounts.holder import HolderCheck, holder_check
 from apps.residents.models import PaymentAccount, VaultRecord
 from apps.residents.operations.holding import held_vault_keys
@@ -65,6 +66,7 @@ def _announce(rows: list[PaymentAccount], at: datetime, actor: str) -> None:
         }
         for row in rows
     }  # fmt: skip
-    record_events(at=at, actor=actor, action="account.name", details=details)
+    changes: dict[str, Change] = {subject: {"before": {}, "after": detail} for subject, detail in details.items()}
+    record_events(at=at, actor=actor, action="account.name", details=details, changes=changes)
     told = [(row.resident_id, {"what": "account.name", "effective_at": start}) for row in rows]
     tell_each(told, "account_changed", at=at)

@@ -21,6 +21,7 @@ from apps.refunds.models import Run, Settlement
 from apps.simulator.payday import pay, set_up_bank, take_results
 from apps.simulator.zengin_bank import Bank, Folders, Rule
 from tests import payouts
+from tests.examples import examples
 from tests.world import YEAR, World, auditor
 from tests.year_end import Died
 
@@ -114,9 +115,10 @@ class Play:
         assert close_paid_run(YEAR, number=self.run.number, actor=ACTOR).state == "closed"
 
 
+@pytest.mark.property
 @given(seed=st.integers(0, 2**16), played=st.lists(steps, max_size=14))
 @settings(
-    max_examples=12, deadline=None,
+    max_examples=examples(6), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 def test_every_obligation_is_paid_once_whatever_dies_comes_twice_or_half(

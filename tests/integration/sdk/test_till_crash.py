@@ -21,7 +21,7 @@ from tests.world import TEST_TERMINAL, World
 
 from .selling import KEY
 
-SALES = 1_000
+SALES = 600
 LIVES_AT_LEAST = 5
 ROOT = Path(__file__).parents[3]
 
