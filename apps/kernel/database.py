@@ -1,13 +1,16 @@
 """psycopg's own connection under Django's: for hot statements, with binary arrays, or several in one trip."""
 
+import re
 import select
 from collections.abc import Sequence
 from itertools import count
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
+from django.db.models import Expression, Field, Model, QuerySet
+from psycopg import sql
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
@@ -15,6 +18,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 Cursor = psycopg.Cursor[Any]
 Row: TypeAlias = tuple[Any, ...]
+M = TypeVar("M", bound=Model)
 Value: TypeAlias = str | bytes | int | None  # bytes are in PostgreSQL's binary form, all else is as text
 
 FAILED: Final = {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED, ExecStatus.BAD_RESPONSE}
@@ -40,6 +44,30 @@ class Ask(NamedTuple):
 BEGIN: Final = Ask(Statement("BEGIN"))
 
 
+class Place(Expression):
+    """In a query that `sql_of` writes: $1, $2, …, for a value of the field's type that comes later."""
+
+    def __init__(self, number: int, field: "Field[Any, Any]") -> None:
+        super().__init__(output_field=field)
+        self.number = number
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:  # noqa: ARG002 - Django's signature
+        return f"${self.number}::{self.output_field.db_type(connection)}", ()
+
+
+def sql_of(rows: "QuerySet[Any, Any]") -> str:
+    """A query as a Statement's text, its own values written out: Django would write it anew for each request."""
+    text, values = rows.query.sql_with_params()
+    raw = raw_connection()
+    return str(text % tuple(sql.Literal(value).as_string(raw) for value in values))
+
+
+def from_rows(model: type[M], rows: Sequence[Row]) -> list[M]:
+    """The objects in the rows of a statement with all of a model's columns, in its order."""
+    columns = [field.attname for field in model._meta.concrete_fields]
+    return [model.from_db(connection.alias, columns, row) for row in rows]
+
+
 def raw_connection() -> psycopg.Connection[Any]:
     """The psycopg connection, opened anew if it has gone. Its errors are psycopg's: see `wrap_database_errors`."""
     connection.close_if_health_check_failed()
@@ -57,6 +85,8 @@ def trip(*asked: Ask) -> list[list[Row]]:
     """
     with connection.wrap_database_errors:
         raw = raw_connection()
+        if connection.queries_logged:
+            connection.queries_log.extend({"sql": _written_out(ask), "time": "0.000"} for ask in asked)
         begins = not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE
         all_asked = (BEGIN, *asked) if begins else asked
         known = _prepared.setdefault(raw, set())
@@ -67,6 +97,12 @@ def trip(*asked: Ask) -> list[list[Row]]:
             if result.status in FAILED:
                 raise error_from_result(result, encoding=raw.info.encoding)
         return [_rows(raw, result) for result in results[len(new) + begins :]]
+
+
+def _written_out(ask: Ask) -> str:
+    """A statement with its values in it, for who counts or explains what is asked."""
+    values = ["NULL" if v is None else "'" + str(v).replace("'", "''") + "'" for v in ask.values]
+    return re.sub(r"\$(\d+)", lambda place: values[int(place[1]) - 1], ask.statement.text.decode())
 
 
 def _results(pgconn: PGconn, new: Sequence[Statement], asked: Sequence[Ask]) -> list[PGresult]:
