@@ -64,8 +64,17 @@ def sql_of(rows: "QuerySet[Any, Any]") -> str:
 
 def from_rows(model: type[M], rows: Sequence[Row]) -> list[M]:
     """The objects in the rows of a statement with all of a model's columns, in its order."""
-    columns = [field.attname for field in model._meta.concrete_fields]
-    return [model.from_db(connection.alias, columns, row) for row in rows]
+    fields = model._meta.concrete_fields
+    columns = [field.attname for field in fields]
+    converters = [(at, convert) for at, field in enumerate(fields) for convert in field.get_db_converters(connection)]
+    return [model.from_db(connection.alias, columns, _converted(row, converters)) for row in rows]
+
+
+def _converted(row: Row, converters: Sequence[tuple[int, Any]]) -> Sequence[Any]:
+    values = list(row)
+    for at, convert in converters:
+        values[at] = convert(values[at], None, connection)
+    return values
 
 
 def raw_connection() -> psycopg.Connection[Any]:
