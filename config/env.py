@@ -32,6 +32,13 @@ def secret(name: str, *, production: bool) -> str:
     return _kept(ROOT / "var" / "secrets" / name.lower())
 
 
+def given_secret(name: str) -> str:
+    """The secret `name` from the environment or from the file that `name`_FILE names; nothing where neither is set."""
+    if path := env.str(f"{name}_FILE", ""):
+        return Path(path).read_text().strip()
+    return env.str(name, "")
+
+
 def earlier_secrets(name: str) -> list[str]:
     """Secrets that still check what was signed with them: from `name`, or a line each in the file `name`_FILE names."""
     if path := env.str(f"{name}_FILE", ""):

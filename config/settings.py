@@ -21,6 +21,9 @@ KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: whe
 KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_PAYOUTS                folder of the files for the bank, where payouts are made and nowhere else
+KANPU_STRIPE_KEY[_FILE]      Stripe's secret key, where payments are sent and in workers, if refunds go through Stripe
+KANPU_STRIPE_WEBHOOK_SECRET[_FILE]  what Stripe signs its webhooks with: web servers
+KANPU_STRIPE_URL             another address than Stripe's own, for test keys only
 KANPU_DEMO=1                 the demo: its own database and Redis prefix on those servers, no second factor asked for;
                              never with KANPU_PRODUCTION
 """
@@ -33,7 +36,7 @@ import dj_database_url
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import ROOT, earlier_secrets, env, origin_of, secret
+from config.env import ROOT, earlier_secrets, env, given_secret, origin_of, secret
 from config.mail import mail_settings
 
 BASE_DIR = ROOT
@@ -149,6 +152,8 @@ CELERY_BEAT_SCHEDULE = {
     "samples": {"task": "inspections.samples", "schedule": 60},  # for one whose ring was lost
     # A bell that was not heard, a worker that was killed, files that were kept long enough.
     "exports": {"task": "inspections.exports", "schedule": 60},
+    # Webhooks that were not heard, calls whose answer was lost, payouts that fail after they were paid.
+    "stripe": {"task": "payouts.stripe", "schedule": 60},
     "packs": {"task": "inspections.forget_packs", "schedule": 24 * 3600},
 }
 
@@ -161,6 +166,9 @@ KANPU_AUDIT_KEY = Path(env.path("KANPU_AUDIT_KEY", ROOT / "var" / "secrets" / "a
 KANPU_AUDIT_LOG = Path(env.path("KANPU_AUDIT_LOG", ROOT / "var" / ("demo/audit" if DEMO else "audit")))
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
 KANPU_PAYOUTS = Path(env.path("KANPU_PAYOUTS", ROOT / "var" / ("demo/payouts" if DEMO else "payouts")))
+KANPU_STRIPE_KEY = given_secret("KANPU_STRIPE_KEY")
+KANPU_STRIPE_WEBHOOK_SECRET = given_secret("KANPU_STRIPE_WEBHOOK_SECRET")
+KANPU_STRIPE_URL = env.str("KANPU_STRIPE_URL", "https://api.stripe.com").rstrip("/")
 
 # --- e-mail --------------------------------------------------------------------------------------------
 globals().update(mail_settings(env.str("EMAIL_URL", "console:")))

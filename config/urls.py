@@ -43,6 +43,7 @@ urlpatterns = [
     path("", include("apps.merchants.urls")),
     path("", include("apps.residents.urls")),
     path("", include("apps.inspections.urls")),
+    path("", include("apps.payouts.urls")),
     path("", include("apps.console.urls")),
     path("", include("apps.portal.urls")),
     path("admin/", site.urls),

@@ -107,6 +107,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "audit-checkpoint": file(ANYBODY),
     "audit-consistency": file(ANYBODY),
     "mail-stop": form(ANYBODY),
+    "stripe-webhook": act(ANYBODY),  # 400 unless Stripe signed it
     "set_language": way(ANYBODY, takes_forms=True),
     # signing in
     "login": door(ANYBODY),

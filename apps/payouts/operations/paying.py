@@ -7,20 +7,20 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.payouts.models import Batch, Obligation
-from apps.payouts.operations.batches import make_batch
+from apps.payouts.operations.batches import ZENGIN, make_batch
 from apps.payouts.operations.owing import make_obligations
 from apps.payouts.queries.readiness import readiness, waiting_lists
 from apps.payouts.queries.reconciling import paying_run
 
 
 def make_payouts(
-    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None
+    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None, rail: str = ZENGIN
 ) -> dict[str, Any]:
     """Make obligations and batches. Raises what `make_obligations` and `make_batch` raise."""
     run = paying_run(year, number)
     owed = make_obligations(year, number=run.number, actor=actor)
     batches = []
-    while batch := make_batch(year, number=run.number, bank=bank, on=on, actor=actor):
+    while batch := make_batch(year, number=run.number, bank=bank, on=on, rail=rail, actor=actor):
         batches.append(manifest_of(batch))
     waiting = [one._asdict() for one in waiting_lists(run)]
     return {"year": year, "run": run.number, **owed._asdict(), "batches": batches, "waiting": waiting}

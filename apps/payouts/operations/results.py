@@ -106,8 +106,11 @@ def _word(found: Record | Problem, bank: SendingBank, taken: Taken) -> Word | No
     return Word(found.line, found.reference, int(values["amount"]), said, values["result"])
 
 
-def take_words(words: Sequence[Word], bank: SendingBank, taken: Taken, *, at: datetime, actor: str) -> None:
-    """Apply what a bank says in the caller's transaction: to attempts, obligations and the refunds' settlements."""
+def take_words(words: Sequence[Word], bank: SendingBank | None, taken: Taken, *, at: datetime, actor: str) -> None:
+    """Apply what a bank says in the caller's transaction: to attempts, obligations and the refunds' settlements.
+
+    Without a bank they are words of Stripe's.
+    """
     rows = Attempt.objects.filter(reference__in=[word.reference for word in words], batch__bank=bank)
     known = {one.reference: one for one in rows.select_for_update(of=("self",)).order_by("pk")}
     changed: list[tuple[Attempt, str]] = []

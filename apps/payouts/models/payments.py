@@ -169,7 +169,7 @@ class Batch(models.Model):
         DROPPED = "dropped"
 
     rail = models.CharField(max_length=6, default="zengin")
-    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT)
+    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT, null=True, help_text="None for Stripe")
     tax_year = models.SmallIntegerField()
     run = models.SmallIntegerField()
     transfer_date = models.DateField()
@@ -188,7 +188,9 @@ class Batch(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="batch_rail", condition=Q(rail="zengin")),
+            models.CheckConstraint(
+                name="batch_rail", condition=Q(rail="zengin", bank__isnull=False) | Q(rail="stripe", bank=None)
+            ),
             models.CheckConstraint(
                 name="batch_state",
                 condition=Q(state__in=("writing", "draft", "approved", "submitted", "sent", "dropped")),
@@ -203,7 +205,10 @@ class Batch(models.Model):
                 | (~Q(approved_1_by="") & ~Q(approved_2_by="") & ~Q(approved_1_by=F("approved_2_by"))),
             ),
             models.UniqueConstraint(
-                fields=["tax_year", "run", "bank"], condition=Q(state="writing"), name="one_batch_written_at_a_time"
+                fields=["tax_year", "run", "bank"],
+                condition=Q(state="writing"),
+                name="one_batch_written_at_a_time",
+                nulls_distinct=False,
             ),
         ]
 
@@ -213,7 +218,8 @@ class Batch(models.Model):
     @property
     def file_name(self) -> str:
         """What the file is called, here and at the bank."""
-        return f"kanpu-{self.tax_year}-{self.run}-{self.pk:06}.txt"
+        kind = "jsonl" if self.rail == "stripe" else "txt"
+        return f"kanpu-{self.tax_year}-{self.run}-{self.pk:06}.{kind}"
 
 
 class Attempt(models.Model):
@@ -230,7 +236,7 @@ class Attempt(models.Model):
     amount_minor = models.BigIntegerField()
     state = models.CharField(max_length=9, default=outcomes.DRAFT)
     said = models.CharField(max_length=8, blank=True)
-    result_code = models.CharField(max_length=4, blank=True)
+    result_code = models.CharField(max_length=40, blank=True)
     changed_at = models.DateTimeField()
 
     class Meta:

@@ -1,0 +1,11 @@
+"""Celery tasks: they carry nothing, they say that there is work."""
+
+from celery import shared_task
+
+from apps.payouts.operations.stripe_payments import follow_if_set_up
+
+
+@shared_task(name="payouts.stripe")
+def stripe() -> int:
+    """Go on with payments at Stripe, and ask what became of them."""
+    return follow_if_set_up(actor="clock")
