@@ -36,7 +36,8 @@ def main() -> None:
     chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
     chaos.add_argument("--kills", type=int, default=100)
     chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    payouts = actions.add_parser("payouts", help="pay a run while office and bank are killed and files come twice")
+    payouts = actions.add_parser("payouts", help="pay a run over each rail while office and bank are killed")
+    payouts.add_argument("--rail", choices=["zengin", "stripe"], help="only this one")
     payouts.add_argument("--payouts", type=int, default=10_000)
     payouts.add_argument("--kills", type=int, default=30)
     payouts.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
@@ -120,13 +121,19 @@ def _chaos(arguments: argparse.Namespace) -> None:
 
 
 def _payouts(arguments: argparse.Namespace) -> None:
-    folder = place.prepare("paid_once")
+    if arguments.rail is None:  # each in a process and a database of its own
+        for rail in ("zengin", "stripe"):
+            subprocess.run([sys.executable, "-m", "bench", *sys.argv[1:], "--rail", rail], check=True)
+        return
+    folder = place.prepare(f"paid_once_{arguments.rail}")
     from bench import payouts  # noqa: PLC0415
 
-    _say(f"seed {arguments.seed}")
-    found = payouts.play(folder, payouts=arguments.payouts, kills=arguments.kills, seed=arguments.seed, said=_say)
+    _say(f"{arguments.rail}, seed {arguments.seed}")
+    found = payouts.play(
+        folder, rail=arguments.rail, payouts=arguments.payouts, kills=arguments.kills, seed=arguments.seed, said=_say
+    )
     print(json.dumps(found, indent=1))
-    print("every obligation was paid exactly once, by the bank's own ledger")
+    print(f"every obligation was paid exactly once through {arguments.rail}, by the ledger of who paid")
 
 
 def _zengin(arguments: argparse.Namespace) -> None:

@@ -97,6 +97,21 @@ def bank_command(own: Path, *, seed: int, options: Sequence[str] = ()) -> list[s
     return [sys.executable, "manage.py", "zengin_bank", "--own", str(own), "--seed", str(seed), *options]
 
 
+def stripe_command(own: Path, port: int, *, seed: int, options: Sequence[str] = ()) -> list[str]:
+    """The simulated Stripe on loopback, with the folder of its ledger."""
+    named = ["--own", str(own), "--port", str(port), "--seed", str(seed)]
+    return [sys.executable, "manage.py", "stripe_api", *named, *options]
+
+
+def stripe_settings(port: int) -> dict[str, str]:
+    """The environment that it shares with the office, workers and the web server."""
+    return {
+        "KANPU_STRIPE_KEY": "sk_test_simulated",
+        "KANPU_STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+        "KANPU_STRIPE_URL": f"http://127.0.0.1:{port}",
+    }
+
+
 def free_port() -> int:
     """A port of the loopback interface that nothing listens on."""
     with socket.socket() as probe:

@@ -195,6 +195,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
+    def do_DELETE(self) -> None:
+        """Delete a connected account."""
+        try:
+            self._check_key()
+            with self.api.ledger.writing():
+                self._answer(200, json.dumps(self.api.ledger.forget_account(self.path.rpartition("/")[2])))
+        except Refusal as refusal:
+            self._answer(*_refused(refusal))
+
     def _check_key(self) -> None:
         if self.headers.get("Authorization") != f"Bearer {self.api.key}":
             raise Refusal(401, "invalid_request_error", "", "Invalid API Key provided.")
@@ -222,6 +231,8 @@ def server_of(api: Api, port: int) -> ThreadingHTTPServer:
 
 def serve(api: Api, port: int, *, hook: str = "", secret: str = "") -> None:
     """Answer, let time go by and send webhooks until the process is ended."""
+    while api.ledger.go_on():  # what should have happened while it was dead
+        pass
     threading.Thread(target=_go_on, args=[api.ledger], daemon=True).start()
     if hook:
         threading.Thread(target=_send, args=[api.ledger, hook, secret], daemon=True).start()

@@ -169,6 +169,13 @@ class Ledger:
         )  # fmt: skip
         return self.account(new)
 
+    def forget_account(self, pk: str) -> dict[str, Any]:
+        """Delete an account that has no money."""
+        found = self.account(pk)
+        if not self._move("DELETE FROM account WHERE id = ? AND balance = 0", pk):
+            raise invalid("balance_invalid", "The account has money.")
+        return {"id": found["id"], "object": "account", "deleted": True}
+
     def make_transfer(self, asked: Params, _account: str) -> dict[str, Any]:
         """Money from the platform to an account."""
         amount, to = _amount(asked), asked.get("destination", "")

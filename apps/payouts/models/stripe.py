@@ -1,24 +1,33 @@
 """What was asked of Stripe for an attempt, with which idempotency keys, and what Stripe told by webhook."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 
 from apps.payouts.models.payments import Attempt
 from apps.payouts.stripe_connect.moves import Step
 
-ANSWERS = ("", "made", "nothing")
+STATUSES = ("", "pending", "in_transit", "paid", "failed", "canceled")  # in the order in which they may come
+ONLY_RISES = """
+IF array_position(ranks, NEW.status::text) < array_position(ranks, OLD.status::text) THEN
+    RAISE EXCEPTION 'A payout that was % is not % again.', OLD.status, NEW.status;
+END IF;
+RETURN NEW;
+"""
 
 
 class StripeAccount(models.Model):
     """A connected account at Stripe that pays out to one account of a payee, for good: another account is another row.
 
-    `account_id` is the row of the payment account, and stands in the connected account's metadata.
+    `account_id` is the row of the payment account, and stands in the connected account's metadata. With `forget_at` the
+    payee was erased: the connected account is deleted at Stripe once nothing is on the way any more.
     """
 
     account_id = models.UUIDField(primary_key=True)
     remote_id = models.CharField(max_length=60, unique=True)
     external_id = models.CharField(max_length=60, help_text="The bank account, as Stripe calls it")
     made_at = models.DateTimeField()
+    forget_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -47,7 +56,7 @@ class StripePayment(models.Model):
             models.CheckConstraint(name="stripe_step", condition=Q(step__in=[str(step) for step in Step])),
             models.CheckConstraint(
                 name="stripe_payout_status",
-                condition=Q(status__in=("", "pending", "in_transit", "paid", "failed", "canceled")),
+                condition=Q(status__in=STATUSES),
             ),
             models.CheckConstraint(
                 name="stripe_takes_back_for_a_reason", condition=~Q(step="reversal") | ~Q(refusal="")
@@ -56,6 +65,12 @@ class StripePayment(models.Model):
         indexes = [
             models.Index(fields=["step", "next_at"], condition=~Q(step="over"), name="stripe_payments_due"),
         ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="stripe_status_only_rises", when=pgtrigger.Before, operation=pgtrigger.Update,
+                declare=[("ranks", f"text[] := ARRAY{list(STATUSES)}")], func=ONLY_RISES,
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.attempt_id} {self.step}"

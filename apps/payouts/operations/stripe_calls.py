@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def _client(key: str, url: str) -> stripe.StripeClient:
 
 
 @contextmanager
-def one_at_a_time() -> Any:
+def one_at_a_time() -> Iterator[None]:
     """While the block runs nobody else calls Stripe: who looks whether a call made something must know that it is over.
 
     The lock is the database session's: it ends with the process that holds it.

@@ -31,6 +31,7 @@ from apps.payouts.operations.stripe_calls import (
     take_turns,
     turns,
 )
+from apps.payouts.operations.stripe_forgetting import forget_erased
 from apps.payouts.stripe_connect import asking
 from apps.payouts.stripe_connect.answers import made
 from apps.payouts.stripe_connect.manifest import Instruction, read_manifest
@@ -55,6 +56,7 @@ WITH told AS (
 UPDATE payouts_stripepayment p SET next_at = %(at)s, step = 'ask'
 FROM payouts_attempt a WHERE a.reference IN (SELECT subject FROM told) AND a.id = p.attempt_id
     AND (p.step = 'ask' OR (p.step = 'over' AND p.status = 'paid'))
+    AND EXISTS (SELECT FROM payouts_stripeaccount c WHERE c.account_id = a.account_id)
 """
 Instructions = Mapping[str, Instruction]
 
@@ -112,6 +114,8 @@ def follow_payments(*, actor: str, patience: Patience = USUAL) -> int:
         _wake()
     for step in (Step.TRANSFER, Step.PAYOUT, Step.ASK, Step.REVERSAL):
         done += _all(step, work, None)
+    with one_at_a_time():
+        forget_erased(work.client)
     close_sent(actor=actor)
     return done
 
@@ -134,22 +138,17 @@ def close_sent(*, actor: str) -> None:
 
 
 def _all(step: Step, work: Work, batch: Batch | None) -> int:
-    done = 0
-    while some := _take_step(step, work, batch):
-        done += some
-    return done
-
-
-def _take_step(step: Step, work: Work, batch: Batch | None) -> int:
-    """Take a step for some payments that are due. Returns for how many."""
-    with one_at_a_time():
-        now = timezone.now()
-        due = StripePayment.objects.filter(step=step, next_at__lte=now).select_related("attempt")
-        due = due.filter(attempt__batch=batch) if batch else due
-        payments = list(due.order_by("next_at", "pk")[:AT_ONCE])
-        if payments:
+    """Take a step for all payments that are due for it now. Returns for how many."""
+    now, done = timezone.now(), 0
+    due = StripePayment.objects.filter(step=step, next_at__lte=now).select_related("attempt").order_by("next_at", "pk")
+    due = due.filter(attempt__batch=batch) if batch else due
+    while True:
+        with one_at_a_time():
+            payments = list(due[:AT_ONCE])
+            if not payments:
+                return done
             settle(STEPS[step](payments, work), work)
-        return len(payments)
+            done += len(payments)
 
 
 def _asked(payments: Sequence[StripePayment], wishes: Sequence[Wish], work: Work) -> list[Done]:

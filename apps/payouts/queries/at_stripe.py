@@ -11,6 +11,6 @@ def at_stripe() -> dict[str, Any]:
     """How many payments are before which step, and what calls that must be made again were answered: two queries."""
     open_calls = StripeCall.objects.filter(answer="").exclude(code="")
     return {
-        "payments": dict(StripePayment.objects.values_list("step").annotate(Count("*")).order_by("step")),
-        "last_errors": dict(open_calls.values_list("code").annotate(Count("*")).order_by("code")),
+        "payments": dict(StripePayment.objects.values_list("step").annotate(count=Count("*")).order_by("step")),
+        "last_errors": dict(open_calls.values_list("code").annotate(count=Count("*")).order_by("code")),
     }

@@ -87,6 +87,11 @@ def find_reversal(client: stripe.StripeClient, *, reference: str, transfer: str)
     return _of(client.v1.transfers.reversals.list(transfer, params).auto_paging_iter(), reference)
 
 
+def forget_account(client: stripe.StripeClient, *, account: str) -> Any:
+    """Delete a connected account, with the bank account and the holder's name that Stripe has."""
+    return client.v1.accounts.delete(account)
+
+
 def ask_payout(client: stripe.StripeClient, *, payout: str, account: str) -> Any:
     """A payout as it is now."""
     return client.v1.payouts.retrieve(payout, None, {"stripe_account": account})
