@@ -18,7 +18,7 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Batch, StripeAccount, StripeCall, StripeEvent, StripePayment
-from apps.payouts.operations.folder import check_draft, draft_of
+from apps.payouts.operations.folder import FileChanged, check_draft, draft_of
 from apps.payouts.operations.moving import note
 from apps.payouts.operations.results import Taken, Word, take_words
 from apps.payouts.operations.stripe_calls import (
@@ -92,15 +92,25 @@ def send_payments(batch: Batch, *, actor: str, patience: Patience = USUAL) -> No
     client = stripe_client()
     waiting = StripePayment.objects.filter(attempt__batch=batch, step=Step.ACCOUNT)
     if waiting.exists():
-        check_draft(batch)
-        with draft_of(batch).open("rb") as file:
-            accounts = {one.account_id: one for one in read_manifest(file)}
+        accounts = {one.account_id: one for one in _approved(batch)}
         _all(Step.ACCOUNT, Work(client, actor, patience, accounts), batch)
     for step in (Step.TRANSFER, Step.PAYOUT):
         _all(step, Work(client, actor, patience, {}), batch)
     close_sent(actor=actor)
     if not waiting.exists():
         draft_of(batch).unlink(missing_ok=True)
+
+
+def _approved(batch: Batch) -> list[Instruction]:
+    """The payments of the approved file. Raises FileChanged if they are not those that the attempts would make."""
+    check_draft(batch)
+    with draft_of(batch).open("rb") as file:
+        approved = list(read_manifest(file))
+    attempts = Attempt.objects.filter(batch=batch).exclude(state=outcomes.DROPPED)
+    rows = attempts.values_list("reference", "amount_minor", "account_id")
+    if {(one.reference, one.amount, one.account_id) for one in approved} != {(*row[:2], str(row[2])) for row in rows}:
+        raise FileChanged(f"The payments of {batch} are not those that were approved. Nothing is sent: look into it.")
+    return approved
 
 
 def follow_payments(*, actor: str, patience: Patience = USUAL) -> int:

@@ -122,6 +122,14 @@ def test_a_file_changed_after_it_was_submitted_gets_nobody_an_account(run: Run, 
     assert stripe.count("account") == 0
 
 
+def test_payments_that_are_not_those_of_the_approved_file_are_not_made(run: Run, stripe: Stripe) -> None:
+    batch = payouts.approved(draft())
+    Attempt.objects.filter(amount_minor=1).update(amount_minor=1_000_000)
+    with pytest.raises(FileChanged, match="not those that were approved"):
+        submit_batch(batch.pk, actor="test")
+    assert stripe.count("account") == 0
+
+
 def test_the_manifest_is_written_out_and_the_same_rows_give_the_same_bytes(run: Run, stripe: Stripe) -> None:
     batch = draft()
     head, one, two, tail = (json.loads(line) for line in draft_of(batch).read_bytes().splitlines())
