@@ -38,8 +38,8 @@ from tests.world import YEAR, World
 from tests.year_end import Died
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAYEES = 40
-A_BATCH = 20
+PAYEES = 25
+A_BATCH = 10
 # Where a process may die: before or after it called this.
 POINTS: list[tuple[Any, str]] = [
     (batches, "claim_due"), (batches, "write_draft"), (batches, "begin_payments"), (batches, "move_batch"),
@@ -141,7 +141,7 @@ def test_many_refunds_are_paid_once_whatever_happens(world: World, stripe: Strip
     StripeAccount.objects.all().delete()  # each time they are made
     StripeCall.objects.filter(step="account").delete()
     number = Run.objects.count() + 1
-    stripe.ledger.rule = Rule(seed, fail=200, come_back=200)
+    stripe.ledger.rule = Rule(seed, fail=150, come_back=150)
     clock.at += timedelta(days=20)
     dues = {ref: amount for amount, ref in enumerate(refs, start=1)}
     play = Play(payouts.paying_run(dues, number=number), stripe, clock, seed)
