@@ -42,10 +42,15 @@ class Obligation(models.Model):
     """What a run owes a resident: once a resident, year and run.
 
     `amount_minor` is what the run gives, less what was settled before (netted against debts), and what earlier runs
-    carried over. Paid to `payee_ref`: the resident, or the parent that the register names for a child. What is below
-    the scheme's least payout is carried into the resident's next obligation. `waits_for` is why it was not paid when
-    payments were made last.
+    carried over. Paid to `payee_ref`: the resident, the parent that the register names for a child, or the head of the
+    household. What is below the scheme's least payout is carried into the resident's next obligation. `waits_for` is
+    why it was not paid when payments were made last.
     """
+
+    class Payee(models.TextChoices):
+        RESIDENT = "resident"
+        PARENT = "parent"
+        HEAD = "head"
 
     class State(models.TextChoices):
         DUE = "due"
@@ -66,6 +71,7 @@ class Obligation(models.Model):
 
     resident_ref = models.UUIDField()
     payee_ref = models.UUIDField()
+    payee_kind = models.CharField(max_length=8, choices=Payee.choices, default=Payee.RESIDENT)
     tax_year = models.SmallIntegerField()
     run = models.SmallIntegerField()
     due_minor = models.BigIntegerField()
@@ -81,6 +87,11 @@ class Obligation(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["resident_ref", "tax_year", "run"], name="owed_once"),
+            models.CheckConstraint(
+                name="obligation_payee",
+                condition=Q(payee_kind="resident", payee_ref=F("resident_ref"))
+                | (Q(payee_kind__in=("parent", "head")) & ~Q(payee_ref=F("resident_ref"))),
+            ),
             models.CheckConstraint(
                 name="obligation_state",
                 condition=Q(state__in=("due", "in_flight", "paid", "failed", "returned", "carried")),
@@ -109,6 +120,7 @@ class Obligation(models.Model):
             models.Index(
                 fields=["resident_ref"], condition=Q(state="carried", carried_into=None), name="carried_of_resident"
             ),
+            models.Index(fields=["payee_ref"], condition=~Q(payee_kind="resident"), name="shares_paid_to_another"),
         ]
 
     def __str__(self) -> str:

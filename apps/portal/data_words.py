@@ -110,6 +110,7 @@ COLUMNS: Final[dict[str, Promise]] = {
     "opened_at": _("When it was begun"),
     "ordered_at": _("When it was ordered"),
     "outcome": _("How the appeal was decided, and why"),
+    "payee_kind": _("To whom it is paid: the resident, the registered parent, or the head of the household"),
     "postal_code": _("Postal code"),
     "printed_at": _("When it was printed"),
     "provider": _("Who vouches for the identity"),

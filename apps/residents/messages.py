@@ -17,6 +17,9 @@ KINDS: Final[Mapping[str, Promise]] = {
     "dispute_received": _("Your dispute was received."),
     "dispute_asked": _("The refund office asks you something about your dispute."),
     "dispute_decided": _("Your dispute is decided."),
+    "payment_paid": _("Your refund was paid."),
+    "payment_failed": _("Your refund could not be paid."),
+    "payment_returned": _("Your refund was paid, and came back."),
     "proxy_named": _(
         "Somebody may act for you from now on. If you did not want that, end it at once on the page “Who acts for you”."
     ),
@@ -41,7 +44,14 @@ KINDS: Final[Mapping[str, Promise]] = {
     "question_answered": _("An office answered why it looked at your data."),
     "refund_lapses": _("A refund that you have not claimed will be lost."),
     "refund_ready": _("Your refund is ready."),
+    "share_paid": _("A refund of your household that goes to you was paid."),
+    "share_failed": _("A refund of your household that goes to you could not be paid."),
+    "share_returned": _("A refund of your household that goes to you was paid, and came back."),
 }
+PAY_AGAIN: Final = _(
+    "%(amount)s for %(year)s. Nothing is lost: the page “Payment” says why and what to do. Mostly another account is to"
+    " be named; then it is paid again."
+)
 # Shown below the headline, in the portal only; `%(…)s` are filled from the message's detail, put into words.
 MORE: Final[Mapping[str, Promise]] = {
     "decision_issued": _("It is about %(year)s. The time to appeal begins when you open it."),
@@ -51,10 +61,16 @@ MORE: Final[Mapping[str, Promise]] = {
     "glass_broken": _("%(office)s. A second officer approved it. What was opened stands in “Who looked at my data”."),
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
+    "payment_paid": _("%(amount)s for %(year)s. To which account stands on the page “Payment”."),
+    "payment_failed": PAY_AGAIN,
+    "payment_returned": PAY_AGAIN,
     "purchase_questioned": _("Your reply is read if it comes by %(until)s."),
     "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
     "refund_lapses": _("%(amount)s for %(year)s can be claimed until %(until)s."),
     "refund_ready": _("For %(year)s you get %(amount)s."),
+    "share_paid": _("%(amount)s for %(year)s. To which account stands on the page “Payment”."),
+    "share_failed": PAY_AGAIN,
+    "share_returned": PAY_AGAIN,
     "contact_changed": _("If it was not you, change your password and tell us."),
     "letter_printed": _("If you did not ask for one, tell us."),
     "data_taken": _("If it was not you, change your password and tell us."),
@@ -64,8 +80,8 @@ IMPORTANT: Final = frozenset(
     {
         "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
         "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "letter_printed",
-        "proxy_named", "refund_lapses", "refund_ready",
-        "purchase_questioned",
+        "payment_failed", "payment_paid", "payment_returned", "proxy_named", "purchase_questioned", "refund_lapses",
+        "refund_ready", "share_failed", "share_paid", "share_returned",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")

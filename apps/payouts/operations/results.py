@@ -17,6 +17,7 @@ from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Obligation, ResultFile, SendingBank
 from apps.payouts.operations.folder import sha256_of
 from apps.payouts.operations.moving import note
+from apps.payouts.operations.telling import tell_said
 from apps.payouts.outcomes import Verdict
 from apps.payouts.queries.chains import own_parts
 from apps.payouts.zengin.reading import Problem, Record, read_file
@@ -156,6 +157,7 @@ def _write(changed: Sequence[tuple[Attempt, str]], *, at: datetime, actor: str) 
         record_payments(run_of(year, run), parts, at=at, actor=actor)
     for (year, run), parts in own_parts(back).items():
         take_back_payments(run_of(year, run), parts, actor=actor)
+    tell_said(attempts, at=at)
 
 
 def _keep(path: Path, digest: str, bank: SendingBank, taken: Taken, actor: str) -> ResultFile:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.accruals.queries import ResidentYear, newest_year_of, number_held, years_of_resident
 from apps.accruals.queries.shown import LatestRow, latest_purchases
+from apps.payouts.queries.shown import PaymentShown, payments_of
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.deadlines import Deadline, DeadlineKind, next_deadline
 from apps.portal.parts import Parts
@@ -105,6 +106,14 @@ class SpendTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """A run's refund, and its payment once that is handed over."""
+
+    balance: Balance
+    paid: PaymentShown | None
+
+
+@dataclass(frozen=True, slots=True)
 class YearPage:
     """A resident's year. `run` is None as long as no run has found a refund.
 
@@ -117,7 +126,7 @@ class YearPage:
     scheme: Scheme
     calculation: Calculation
     run: Found | None
-    balances: tuple[Balance, ...]
+    settlements: tuple[Settlement, ...]
     decisions: int
     unread: int
     parts: Parts | None
@@ -153,7 +162,7 @@ def year_page(ref: UUID, year: int) -> YearPage:
         scheme=scheme,
         calculation=_stored(refund) if refund else _live(bought, scheme, row, today),
         run=_found(balances[0], spend.total_minor) if balances else None,
-        balances=tuple(balances),
+        settlements=tuple(_settlements(ref, year, balances)),
         decisions=len(decisions),
         unread=sum(decision.state == Decision.State.ISSUED for decision in decisions),
         parts=parts_of_year(ref, year, scheme, balances[0].run if balances else None),
@@ -203,6 +212,12 @@ def _live(bought: Mapping[int, ResidentYear], scheme: Scheme, row: TaxYear, toda
         explain(scheme, rules, numbers), year_cap_minor(scheme), found.at_cap, found.refund_minor,
         projected_minor if is_more else None,
     )  # fmt: skip
+
+
+def _settlements(ref: UUID, year: int, balances: Sequence[Balance]) -> Iterator[Settlement]:
+    paid = {one.obligation.run: one for one in payments_of(ref, year=year)} if balances else {}
+    for balance in balances:
+        yield Settlement(balance, paid.get(balance.run.number))
 
 
 def _deadlines(
