@@ -8,6 +8,7 @@ from apps.audit.models import never_emptied
 from apps.payouts import outcomes
 
 SHA256_HEX = 64
+LETTER = "letter"  # of the rails, that which needs no account
 
 
 class PaymentHold(models.Model):
@@ -181,7 +182,7 @@ class Batch(models.Model):
         DROPPED = "dropped"
 
     rail = models.CharField(max_length=6, default="zengin")
-    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT)
+    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT, null=True, help_text="None for letters")
     tax_year = models.SmallIntegerField()
     run = models.SmallIntegerField()
     transfer_date = models.DateField()
@@ -200,7 +201,9 @@ class Batch(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="batch_rail", condition=Q(rail="zengin")),
+            models.CheckConstraint(
+                name="batch_rail", condition=Q(rail="zengin", bank__isnull=False) | Q(rail="letter", bank=None)
+            ),
             models.CheckConstraint(
                 name="batch_state",
                 condition=Q(state__in=("writing", "draft", "approved", "submitted", "sent", "dropped")),
@@ -215,7 +218,10 @@ class Batch(models.Model):
                 | (~Q(approved_1_by="") & ~Q(approved_2_by="") & ~Q(approved_1_by=F("approved_2_by"))),
             ),
             models.UniqueConstraint(
-                fields=["tax_year", "run", "bank"], condition=Q(state="writing"), name="one_batch_written_at_a_time"
+                fields=["tax_year", "run", "rail", "bank"],
+                condition=Q(state="writing"),
+                name="one_batch_written_at_a_time",
+                nulls_distinct=False,
             ),
         ]
 
@@ -225,7 +231,8 @@ class Batch(models.Model):
     @property
     def file_name(self) -> str:
         """What the file is called, here and at the bank."""
-        return f"kanpu-{self.tax_year}-{self.run}-{self.pk:06}.txt"
+        kind = "letters.csv" if self.rail == LETTER else "txt"
+        return f"kanpu-{self.tax_year}-{self.run}-{self.pk:06}.{kind}"
 
 
 class Attempt(models.Model):
@@ -238,7 +245,7 @@ class Attempt(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="attempts")
     rail = models.CharField(max_length=6, default="zengin")
     reference = models.CharField(max_length=20, unique=True)
-    account_id = models.UUIDField(help_text="The row of the payment account")
+    account_id = models.UUIDField(help_text="The row of the payment account, or of the letter")
     amount_minor = models.BigIntegerField()
     state = models.CharField(max_length=9, default=outcomes.DRAFT)
     said = models.CharField(max_length=8, blank=True)
@@ -264,6 +271,21 @@ class Attempt(models.Model):
         return f"{self.reference} {self.state}"
 
 
+class PayableLetter(models.Model):
+    """A letter with which the post office pays an attempt, once, to whoever brings it by a day.
+
+    The attempt's `account_id` is its id. Of its code only the hash is kept: the code is on the paper alone.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="letter")
+    code_hash = models.BinaryField(max_length=32, unique=True)
+    valid_until_date = models.DateField()
+
+    def __str__(self) -> str:
+        return f"letter of {self.attempt_id}"
+
+
 class AttemptEvent(models.Model):
     """That an attempt came into a state, when, through whom."""
 
@@ -286,7 +308,7 @@ class AttemptEvent(models.Model):
 class ResultFile(models.Model):
     """A file that came from a bank, taken once: what its lines did, and which of them could not be taken."""
 
-    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT)
+    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT, null=True, help_text="None of the post office's")
     sha256 = models.CharField(max_length=SHA256_HEX, unique=True)
     file_name = models.CharField(max_length=120)
     imported_at = models.DateTimeField()

@@ -166,6 +166,7 @@ COLUMNS: Final[dict[str, Promise]] = {
     "valid": _("From when to before when"),
     "valid_from": _("Good from"),
     "valid_until": _("Good until before"),
+    "valid_until_date": _("Last day on which the post office pays"),
     "value": _("Value"),
     "waits_for": _("What the payment waits for"),
     "wants": _("Which messages are wanted"),

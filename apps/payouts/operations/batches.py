@@ -1,7 +1,7 @@
 """Batches of payments: made, approved by two, handed to the bank once. What dies on the way is taken up again."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import IO, Final
@@ -15,10 +15,12 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.payouts import outcomes
 from apps.payouts.banking_days import earliest_transfer, is_banking_day
-from apps.payouts.models import Attempt, Batch, Obligation, SendingBank
+from apps.payouts.models import LETTER, Attempt, Batch, Obligation, SendingBank
 from apps.payouts.operations.claiming import claim_due
-from apps.payouts.operations.folder import check_draft, draft_of, hand_over, lay_ready, write_draft
+from apps.payouts.operations.folder import check_draft, drafts_of, hand_over, lay_ready, write_draft
 from apps.payouts.operations.moving import move_batch, note
+from apps.payouts.operations.payees import check_heads
+from apps.payouts.operations.telling import tell_letters
 from apps.payouts.queries.readiness import moved_elsewhere
 from apps.payouts.zengin.files import MOST_SUM_YEN, BankOptions, Manifest, Sender, Transfer, data_record, write_file
 from apps.payouts.zengin.layout import FieldRefused
@@ -30,6 +32,7 @@ from apps.residents.queries.accounts import open_accounts
 from apps.residents.vault.contents import Account
 
 AT_ONCE: Final = 2_000
+LETTERS_SENT_WITHIN: Final = timedelta(days=14)
 PURPOSE: Final = "payment files"
 State = Batch.State
 
@@ -124,7 +127,7 @@ def _day(bank: SendingBank, on: date | None, now: datetime) -> date:
 
 def _write(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
     """Write the file. Returns what it holds, None for nothing, and the attempts that banks do not take, with why."""
-    bank = batch.bank
+    bank = _bank_of(batch)
     refused: dict[int, str] = {}
     sender = Sender(
         bank.sender_code, bank.sender_name, bank.bank, bank.bank_name, bank.branch, bank.branch_name,
@@ -206,13 +209,14 @@ def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], ac
 def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     """Approve a batch's file as the auditor named `by`, by its SHA-256; with the second one it may be sent.
 
-    `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged and
-    ApprovedBySame.
+    `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged,
+    PayeeChanged and ApprovedBySame.
     """
     name, now, batch = auditor_named(by).username, timezone.now(), _locked(pk, State.DRAFT)
     if sha256 != batch.sha256:
         raise OtherFile(f"The file of {batch} has another SHA-256 than the one to be approved. Look at it again.")
     check_draft(batch)
+    check_heads(batch, at=now)
     if name == batch.approved_1_by:
         raise ApprovedBySame(f"{name} has approved {batch}. The second must be another auditor.")
     if not batch.approved_1_by:
@@ -242,7 +246,9 @@ def submit_batch(pk: int, *, actor: str) -> tuple[Batch, int]:
             batch.state = State.SENT
             batch.save(update_fields=["state"])
             _record(batch, "payout.send", actor, {"sha256": batch.sha256})
-    draft_of(batch).unlink(missing_ok=True)
+            if batch.rail == LETTER:
+                tell_letters(batch, at=now)
+    _forget_drafts(batch)
     return batch, moved
 
 
@@ -253,14 +259,27 @@ def _intend(pk: int, actor: str) -> int:
     if batch.state != State.APPROVED:
         return 0
     check_draft(batch)
-    _day(batch.bank, batch.transfer_date, now)
+    _check_day(batch, now)
     lay_ready(batch)
     move_batch(batch, [outcomes.APPROVED], outcomes.SUBMITTED, at=now, actor=actor)
     batch.state, batch.submitted_at, batch.submitted_by = State.SUBMITTED, now, actor
     batch.save()
-    moved = _tell_moved(batch, now, actor)
+    moved = 0 if batch.rail == LETTER else _tell_moved(batch, now, actor)
     _record(batch, "payout.submit", actor, {"sha256": batch.sha256, "accounts_changed": moved})
     return moved
+
+
+def _check_day(batch: Batch, now: datetime) -> None:
+    if batch.rail == LETTER:
+        if timezone.localdate(now) > batch.transfer_date + LETTERS_SENT_WITHIN:
+            raise NoBankingDay(f"The letters are of {batch.transfer_date}: drop the batch, and have them made again.")
+    else:
+        _day(_bank_of(batch), batch.transfer_date, now)
+
+
+def _forget_drafts(batch: Batch) -> None:
+    for path in drafts_of(batch):
+        path.unlink(missing_ok=True)
 
 
 def _tell_moved(batch: Batch, now: datetime, actor: str) -> int:
@@ -285,7 +304,7 @@ def drop_batch(pk: int, *, actor: str) -> Batch:
     batch.state = State.DROPPED
     batch.save(update_fields=["state"])
     _record(batch, "payout.drop", actor, {})
-    draft_of(batch).unlink(missing_ok=True)
+    _forget_drafts(batch)
     return batch
 
 
@@ -296,6 +315,11 @@ def _locked(pk: int, *states: State) -> Batch:
     if states and batch.state not in states:
         raise BatchState(f"{batch} is {batch.state}; this step needs {' or '.join(states)}.")
     return batch
+
+
+def _bank_of(batch: Batch) -> SendingBank:
+    assert batch.bank is not None  # noqa: S101 - by constraint, of this rail
+    return batch.bank
 
 
 def _record(batch: Batch, action: str, actor: str, detail: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.payouts.models import Batch, Obligation
 from apps.payouts.operations.batches import make_batch
 from apps.payouts.operations.owing import make_obligations
+from apps.payouts.operations.payees import update_payees
 from apps.payouts.queries.readiness import readiness, waiting_lists
 from apps.payouts.queries.reconciling import paying_run
 
@@ -42,6 +43,7 @@ def would_make(year: int, *, actor: str, number: int | None = None) -> dict[str,
     due = Obligation.objects.filter(tax_year=year, run=run.number, state=Obligation.State.DUE).order_by("pk")
     payable = payable_minor = waiting = after = 0
     while some := list(due.filter(pk__gt=after)[:5_000]):
+        update_payees(some, at=timezone.now())
         found, after = readiness(run, some, at=timezone.now()), some[-1].pk
         ready = [one for one in some if not found[one.pk].waits_for]
         payable += len(ready)

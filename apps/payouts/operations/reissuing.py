@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Obligation
 from apps.payouts.operations.moving import note
+from apps.payouts.operations.payees import update_payees
 from apps.payouts.queries.readiness import moved_elsewhere
 
 AT_ONCE: Final = 2_000
@@ -29,6 +30,7 @@ def reissue(obligation_ids: Iterable[int], *, to_same_account: bool = False, act
         locked: list[int] = [one.pk for one in owed.select_for_update().order_by("pk")]
         tried = Attempt.objects.filter(obligation__in=locked, state__in=(outcomes.FAILED, outcomes.RETURNED))
         chosen = list(tried.select_related("obligation").order_by("pk"))
+        update_payees([one.obligation for one in chosen], at=now)
         again = chosen if to_same_account else moved_elsewhere(chosen, at=now)
         for one in again:
             one.state, one.changed_at = outcomes.REISSUED, now

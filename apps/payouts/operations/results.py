@@ -75,7 +75,7 @@ def import_results(path: Path, *, bank: SendingBank, actor: str, dry_run: bool =
         taken = _take(path, bank, actor)
         if not taken.lines:
             raise NotAResultFile(f"{path.name} has no line of a transfer of {bank}: {taken.problems[:3]}")
-        file = _keep(path, digest, bank, taken, actor)
+        file = keep(path, digest, bank, taken, actor)
         transaction.set_rollback(dry_run)
     return file, False
 
@@ -107,7 +107,7 @@ def _word(found: Record | Problem, bank: SendingBank, taken: Taken) -> Word | No
     return Word(found.line, found.reference, int(values["amount"]), said, values["result"])
 
 
-def take_words(words: Sequence[Word], bank: SendingBank, taken: Taken, *, at: datetime, actor: str) -> None:
+def take_words(words: Sequence[Word], bank: SendingBank | None, taken: Taken, *, at: datetime, actor: str) -> None:
     """Apply what a bank says in the caller's transaction: to attempts, obligations and the refunds' settlements."""
     rows = Attempt.objects.filter(reference__in=[word.reference for word in words], batch__bank=bank)
     known = {one.reference: one for one in rows.select_for_update(of=("self",)).order_by("pk")}
@@ -160,7 +160,8 @@ def _write(changed: Sequence[tuple[Attempt, str]], *, at: datetime, actor: str) 
     tell_said(attempts, at=at)
 
 
-def _keep(path: Path, digest: str, bank: SendingBank, taken: Taken, actor: str) -> ResultFile:
+def keep(path: Path, digest: str, bank: SendingBank | None, taken: Taken, actor: str) -> ResultFile:
+    """Keep that a file was taken and what it did, in the caller's transaction."""
     file = ResultFile.objects.create(
         bank=bank, sha256=digest, file_name=path.name[:120], imported_at=timezone.now(), imported_by=actor,
         lines=taken.lines, applied=taken.verdicts[Verdict.APPLIED], same=taken.verdicts[Verdict.SAME],

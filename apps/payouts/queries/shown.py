@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.payouts.models import Attempt, Obligation
+from apps.payouts.models import Attempt, Obligation, PayableLetter
 from apps.payouts.outcomes import DROPPED, WITH_BANK
 
 State = Obligation.State
@@ -49,8 +49,15 @@ class PaymentShown:
         """The day of the transfer; of one whose result came before that day, the day on which it came."""
         if self.attempt is None:
             return None
+        if self.letter and self.attempt.said:
+            return timezone.localdate(self.attempt.changed_at)
         transfer_date = self.attempt.batch.transfer_date
         return min(transfer_date, timezone.localdate(self.attempt.changed_at)) if self.attempt.said else transfer_date
+
+    @property
+    def letter(self) -> PayableLetter | None:
+        """The letter with which the post office pays it."""
+        return getattr(self.attempt, "letter", None)
 
     @property
     def account_id(self) -> UUID | None:
@@ -71,6 +78,6 @@ def shares_paid_to(ref: UUID) -> list[PaymentShown]:
 
 def _shown(owed: "QuerySet[Obligation]") -> list[PaymentShown]:
     found: Sequence[Obligation] = list(owed.select_related("carried_into").order_by("-tax_year", "-run", "pk"))
-    tried = Attempt.objects.filter(obligation__in=found).exclude(state=DROPPED).select_related("batch")
+    tried = Attempt.objects.filter(obligation__in=found).exclude(state=DROPPED).select_related("batch", "letter")
     newest = {one.obligation_id: one for one in tried.order_by("pk")} if found else {}
     return [PaymentShown(one, newest.get(one.pk)) for one in found]

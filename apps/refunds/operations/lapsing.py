@@ -40,7 +40,8 @@ class Lapsed(NamedTuple):
 def lapse_refunds(*, today: date, actor: str, dry_run: bool = False) -> Lapsed:
     """Warn of refunds that will lapse, and let those lapse whose last day is over. Again the same day is harmless.
 
-    What is with a bank was claimed in time: it lapses only once the bank says that it was not paid. `dry_run` counts and changes nothing.
+    What is with a bank was claimed in time: it lapses only once the bank says that it was not paid. `dry_run`
+    counts and changes nothing.
     """
     sums = [0, 0, 0]
     for run in Run.objects.filter(state__in=EFFECTIVE).select_related("tax_year__scheme_version"):
