@@ -84,5 +84,6 @@ def test_a_slice_of_the_year_comes_out_to_the_yen_whatever_dies_is_sent_again_or
     assert payments["adds_up"] is True
     assert payments["approved"]["amount_minor"] == summary["refund_minor"]
     assert payments["paid"]["amount_minor"] > 0
+    assert (payments["paid_to_heads"], payments["letters_paid"]) == (1, 1)
     assert payments["in_flight"]["obligations"] == payments["not_owed_yet"]["obligations"] == 0
     assert summary["refund_minor"] == sum(row[3] for row in expected[:HOUSEHOLDS])
