@@ -68,6 +68,7 @@ PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
     "digest_changed": _("The digest is not the one that you were shown. Read the run again before you sign."),
     "wrong_password": _("The password is not right. Nothing was signed: type your own password again."),
     "not_settled": _("Refunds of this run are neither paid nor netted nor lapsed. Close it when all are."),
+    "payee_changed": _("A household took back that its head is paid. Your operators drop this file and make it again."),
     "does_not_add_up": _("The payments of this run do not add up. Tell your operators: reconcile_payouts says where."),
     "batch_missing": _("There is no such file. Look at the page again."),
     "batch_state": _("The file does not wait for an approval any more. Look at the page again."),
