@@ -169,7 +169,10 @@ def _finish(
     held.transfers, held.sum_minor = len(letters), sum(one.attempt.amount_minor for one in letters)
     held.save()
     detail = {"transfers": held.transfers, "sum_minor": held.sum_minor, "refused": len(refused)}
-    record_event(at=now, actor=actor, action="payout.make", subject=f"batch:{held.pk}", detail=detail)
+    record_event(
+        at=now, actor=actor, action="payout.make", subject=f"batch:{held.pk}", detail=detail,
+        before={"state": State.WRITING}, after={"state": held.state, "sha256": sha256},
+    )  # fmt: skip
     return held if letters else None
 
 
