@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from apps.audit.access import Access
@@ -94,7 +94,8 @@ def _without_account(run: Run, before: datetime) -> Any:
         made_at__lte=before,
     )  # fmt: skip
     letters = Attempt.objects.filter(obligation=OuterRef("pk"), rail=LETTER, changed_at__gt=before)
-    hidden = Resident.objects.filter(pk=OuterRef("payee_ref"), is_protected=True)
+    either = Q(pk=OuterRef("payee_ref")) | Q(pk=OuterRef("resident_ref"))
+    hidden = Resident.objects.filter(either, is_protected=True)
     return owed.filter(~Exists(letters.exclude(state=outcomes.DROPPED)), ~Exists(hidden)).order_by("pk")
 
 

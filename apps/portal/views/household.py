@@ -37,11 +37,8 @@ def household(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 def head_payment(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """What it means that refunds of all adults go to the head; agreed to, or taken back."""
     now = timezone.now()
-    found = head_payment_of(viewer.ref, at=now)
-    if found is None:
-        raise Http404("There is no household with a head and another adult.")
     if request.method != "POST":
-        return render(request, "portal/household_payment.html", {"found": found})
+        return render(request, "portal/household_payment.html", {"found": head_payment_of(viewer.ref, at=now)})
     is_given = request.POST.get("agreed") == "yes"
     try:
         set_head_payment(viewer, is_given=is_given, at=now)

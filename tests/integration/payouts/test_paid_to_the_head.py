@@ -204,7 +204,9 @@ def test_each_adult_agrees_in_the_portal_and_sees_what_it_means(couple: tuple[UU
     assert "Each adult's refund goes to the own account." in shown(clients[0], "/household")
 
 
-def test_who_lives_alone_has_no_such_page(run: Run, world: World) -> None:
+def test_who_lives_alone_has_nothing_to_agree(run: Run, world: World) -> None:
     client = signed_up("hanako", world.residents[0])
-    assert client.get("/household/payment").status_code == 404
+    assert "there is nothing to agree" in shown(client, "/household/payment")
+    assert client.post("/household/payment", {"agreed": "yes"}).status_code == 404
+    assert not HeadPaymentConsent.objects.exists()
     assert "To whom refunds are paid" not in shown(client, "/household")
