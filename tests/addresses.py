@@ -189,7 +189,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "payment-undo": act(RESIDENT),
     "payment-public": form(RESIDENT, queries=4),
     "payment-public-withdraw": act(RESIDENT),
-    "my-household": page(RESIDENT, queries=17),
+    "my-household": page(RESIDENT, queries=18),
     "household-payment": form(RESIDENT, queries=8),
     "household-consent": act(RESIDENT),
     "my-proxies": page(RESIDENT, queries=15),
