@@ -288,3 +288,35 @@ class ResultFile(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class Estimate(models.Model):
+    """What a worker found that could be paid of a run at a time, and who would wait for what; nothing was changed.
+
+    `found` is what `operations.paying.would_make` returns.
+    """
+
+    tax_year = models.SmallIntegerField()
+    run = models.SmallIntegerField()
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=150)
+    finished_at = models.DateTimeField(null=True)
+    found = models.JSONField(null=True)
+    error_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tax_year", "run", "-id"], name="estimates_of_run")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tax_year", "run"], condition=Q(finished_at=None), name="one_estimate_at_a_time"
+            ),
+            models.CheckConstraint(
+                name="estimate_ends_with_something",
+                condition=Q(finished_at=None, found__isnull=True, error_code="")
+                | Q(finished_at__isnull=False, found__isnull=False, error_code="")
+                | (Q(finished_at__isnull=False, found__isnull=True) & ~Q(error_code="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"estimate of {self.tax_year}/{self.run}"

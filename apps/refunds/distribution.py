@@ -157,6 +157,7 @@ LOCAL: Final = (
             "payouts_attempt",
             "payouts_attemptevent",
             "payouts_batch",
+            "payouts_estimate",
             "payouts_paymenthold",
             "payouts_resultfile",
             "payouts_sendingbank",

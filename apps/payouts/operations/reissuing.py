@@ -11,8 +11,27 @@ from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Obligation
 from apps.payouts.operations.moving import note
 from apps.payouts.queries.readiness import moved_elsewhere
+from apps.payouts.queries.reconciling import failed_of, paying_run
+from apps.refunds.models import Run
+from apps.refunds.operations.steps import record
 
 AT_ONCE: Final = 2_000
+
+
+@transaction.atomic
+def reissue_run(
+    year: int, *, number: int | None = None, to_same_account: bool = False, actor: str
+) -> tuple[Run, int, int]:
+    """Reissue what failed or came back of a run, by default the oldest that is being paid.
+
+    Returns the run, how many had failed or come back, and how many of them are due again. Raises RunMissing.
+    """
+    run = paying_run(year, number)
+    failed = failed_of(run)
+    again = reissue(failed, to_same_account=to_same_account, actor=actor)
+    if again:
+        record(run, "run.reissue", actor, {"failed": len(failed), "again": again, "to_same_account": to_same_account})
+    return run, len(failed), again
 
 
 @transaction.atomic
