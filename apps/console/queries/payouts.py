@@ -144,7 +144,7 @@ def making_page(year: int, number: int) -> MakingPage:
     estimate = Estimate.objects.filter(tax_year=year, run=number).order_by("-pk").first()
     newest = Batch.objects.filter(tax_year=year, run=number).select_related("bank").order_by("-pk")[:FILES_SHOWN]
     waits = estimate.found["waits"] if estimate and estimate.found else {}
-    rows = (_waiting(Waiting(reason, *counts, "")) for reason, counts in sorted(waits.items()))
+    rows = (_waiting(Waiting(reason, count, minor, "")) for reason, (count, minor) in sorted(waits.items()))
     return MakingPage(
         run=run,
         scheme=scheme_of(run.tax_year.scheme_version_id),

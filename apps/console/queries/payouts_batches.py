@@ -20,6 +20,7 @@ from apps.schemes.queries import scheme_of
 
 BATCHES_A_PAGE: Final = 50
 TRANSFERS_A_PAGE: Final = 100
+SOME: Final = 50  # transfers: one may have been left out of the file before
 LARGEST_ID: Final = 2**63 - 1
 
 
@@ -119,7 +120,7 @@ def _moved(transfers: "QuerySet[Attempt]", now: datetime) -> int:
 
 
 def _history(batch: Batch) -> list[Happened]:
-    """What a batch keeps of itself; when it was sent or given up, its first transfer knows."""
+    """What a batch keeps of itself; when it was sent or given up, its first transfers know."""
     kept = [
         Happened("made", batch.made_at, batch.made_by),
         Happened("approved_1", batch.approved_1_at, batch.approved_1_by) if batch.approved_1_at else None,
@@ -128,9 +129,8 @@ def _history(batch: Batch) -> list[Happened]:
     ]
     ended = {Batch.State.SENT: outcomes.SENT, Batch.State.DROPPED: outcomes.DROPPED}.get(Batch.State(batch.state))
     if ended:
-        held = Attempt.objects.filter(batch=batch)
-        first = (held if ended == outcomes.DROPPED else held.exclude(state=outcomes.DROPPED)).order_by("-pk").first()
-        event = AttemptEvent.objects.filter(attempt=first, state=ended).order_by("pk").first()
+        some = Attempt.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True)[:SOME]
+        event = AttemptEvent.objects.filter(attempt__in=list(some), state=ended).order_by("-pk").first()
         kept.append(Happened(ended, event.at, event.actor) if event else None)
     return [one for one in kept if one]
 
