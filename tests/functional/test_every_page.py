@@ -39,7 +39,7 @@ REFUSING: Final = (  # forms that an empty one comes back from, with what is wro
     "login", "activate", "office-open", "office-lost", "office-returned", "office-import", "office-password",
     "office-hand-over", "purpose", "claim-code", "dispute-missing", "payment-account", "payment-post-bank",
     "my-mail", "my-proxies", "my-decision", "password", "mfa_reauthenticate", "question", "office-question",
-    "office-account-enter", "dispute", "decision",
+    "office-account-enter", "dispute", "decision", "payout-holds", "payout-results",
 )  # fmt: skip
 AXE_SCRIPT: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 DRAWN_BY_OTHERS: Final = ".reference"  # the API's reference is Swagger's own

@@ -315,8 +315,8 @@ def test_payments_to_a_resident_are_held_and_go_on_with_an_event_for_each(ann: C
     assert "This hold was lifted before." in sent(ann, path)
     assert "No payments are held." in shown(ann, "/console/payouts/holds")
     assert f"Hold {hold.pk}" in shown(ann, "/console/payouts/holds?show=all")
-    assert list(Event.objects.filter(action__in=("payout.hold", "payout.lift")).order_by("pk").values_list("action", "actor")) == [
-        ("payout.hold", "user:ann"), ("payout.lift", "user:ann")]  # fmt: skip
+    events = Event.objects.filter(action__in=("payout.hold", "payout.lift")).order_by("pk")
+    assert [(one.action, one.actor) for one in events] == [("payout.hold", "user:ann"), ("payout.lift", "user:ann")]
     assert AccessRecord.objects.filter(what=f"hold {hold.pk}", resident_ref=ref).exists()
 
 
