@@ -37,8 +37,7 @@ def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
         found = batch_page(batch_id, page=request.GET.get("page"))
     except PaymentMissing as error:
         raise Http404(str(error)) from error
-    at_work = found.batch.state in ("writing", "submitted")
-    shown = {"found": found, "batch": found.batch, "form": ApproveFileForm(), "at_work": at_work}
+    shown = {"found": found, "batch": found.batch, "form": ApproveFileForm(), "at_work": found.batch.state == "writing"}
     return render(request, "console/payouts_batch.html", shown)
 
 
