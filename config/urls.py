@@ -45,6 +45,7 @@ urlpatterns = [
     path("", include("apps.inspections.urls")),
     path("", include("apps.console.urls")),
     path("", include("apps.portal.urls")),
+    path("", include("apps.upkeep.urls")),
     path("admin/", site.urls),
     path("", include(SIGN_IN)),
     path("language", set_language, name="set_language"),

@@ -107,6 +107,9 @@ ADDRESSES: Final[dict[str, Address]] = {
     "audit-checkpoint": file(ANYBODY),
     "audit-consistency": file(ANYBODY),
     "mail-stop": form(ANYBODY),
+    "health-live": file(ANYBODY),
+    "health-ready": file(ANYBODY),
+    "metrics": file(ANYBODY),  # from this machine, outside of production
     "set_language": way(ANYBODY, takes_forms=True),
     # signing in
     "login": door(ANYBODY),
@@ -304,6 +307,8 @@ ADDRESSES: Final[dict[str, Address]] = {
     "office": page(OFFICES | OPERATOR),
     "office-password": form(OFFICES | OPERATOR | AUDITOR),
     "office-counts": page(OPERATOR),
+    "office-poison": page(OPERATOR, queries=10),
+    "office-poison-replay": act(OPERATOR),
     "office-key": way(OFFICES | OPERATOR | AUDITOR | {SUPERUSER}),  # who showed a key goes on
     "office-keys": form(OPERATOR),
     "office-keys-reset": act(OPERATOR),

@@ -31,6 +31,8 @@ from apps.inspections.searching import MerchantSearch
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from apps.portal.models import Account
+from apps.purchases.models import Poison
+from apps.purchases.poison import note_failure
 from apps.refunds.models import Decision
 from apps.refunds.operations import adjudicating
 from apps.refunds.operations.assessing import assess_run
@@ -125,6 +127,8 @@ def furnish(world: World) -> Site:
     _household(world, now)
     _looked_at(ref, now)
     Checkpoint.objects.create(size=1, root=b"r" * 32, at=now, note="kanpu/audit")
+    terminal_id = Terminal.objects.get(code=TERMINAL).pk
+    note_failure(Poison.Kind.CLOSING, terminal_id, 1, reason="DataError 22003", at=now, request_id=uuid4())
     LogHead.objects.update_or_create(number=1, defaults={"size": 1, "public_key": "-----BEGIN PUBLIC KEY-----"})
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
@@ -133,7 +137,7 @@ def furnish(world: World) -> Site:
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "language": "ja", "code": TERMINAL,
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
-        "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
+        "terminal_id": terminal_id, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"], "kind": "purchases", **_searched(now), **_exceptions(ref, now),
     }  # fmt: skip
     return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(ref) | _looked_for(now))

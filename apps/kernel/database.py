@@ -1,21 +1,32 @@
 """psycopg's own connection under Django's: for hot statements, with binary arrays, or several in one trip."""
 
+import random
 import select
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import count
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import connection
+from django.db import OperationalError, connection
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from apps.kernel.metrics import REPEATED
+
+P = ParamSpec("P")
+R = TypeVar("R")
 Cursor = psycopg.Cursor[Any]
 Row: TypeAlias = tuple[Any, ...]
 Value: TypeAlias = str | bytes | int | None  # bytes are in PostgreSQL's binary form, all else is as text
+
+CONFLICTS: Final = ("40001", "40P01")  # serialization_failure, deadlock_detected: nothing was done, and it may be again
+ATTEMPTS: Final = 4
+FIRST_PAUSE_S: Final = 0.02  # and twice as long each time, of which a random part is waited
 
 FAILED: Final = {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED, ExecStatus.BAD_RESPONSE}
 _numbers = count(1)
@@ -46,6 +57,27 @@ def raw_connection() -> psycopg.Connection[Any]:
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     return raw
+
+
+def again_after_conflict(work: Callable[P, R]) -> Callable[P, R]:
+    """Do a whole transaction again, a few times, when the server ended it for the sake of another one.
+
+    Not inside another transaction, which only its owner can do again.
+    """
+
+    @wraps(work)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return work(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", None) not in CONFLICTS:
+                    raise
+                REPEATED.inc()
+            time.sleep(random.random() * FIRST_PAUSE_S * 2**attempt)  # noqa: S311 - only so that two do not meet again
+        return work(*args, **kwargs)
+
+    return repeated
 
 
 def trip(*asked: Ask) -> list[list[Row]]:

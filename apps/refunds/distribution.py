@@ -122,7 +122,15 @@ LOCAL: Final = (
         "found by keyed indexes, not by resident, and held together by foreign keys: some 1 kB a resident",
     ),
     Rest(
-        ("accruals_archivepart", "accruals_claimattempt", "refunds_run", "refunds_step", "refunds_shard"),
+        (
+            "purchases_poison",
+            "upkeep_heartbeat",
+            "accruals_archivepart",
+            "accruals_claimattempt",
+            "refunds_run",
+            "refunds_step",
+            "refunds_shard",
+        ),
         "what coordinates: rows that are locked, skipped and counted up, some thousands",
     ),
     Rest(("inspections_savedsearch", "inspections_export"), "what auditors keep, and the files that they asked for"),

@@ -33,27 +33,19 @@ class ProcessFailed(KanpuError):
 def web_command(port: int) -> list[str]:
     """The API and the pages, on loopback. Threads of one process would wait for each other's interpreter."""
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "3"]
-    return [str(BIN / "granian"), *options, "--blocking-threads", "1", "--no-ws", "config.wsgi:application"]
+    options += ["--blocking-threads", "1", "--no-ws", "--log-config", "config/granian-log.json"]
+    return [sys.executable, "-m", "granian", *options, "config.wsgi:application"]
 
 
 def worker_command() -> list[str]:
     """Two worker processes. They need to know nothing of other workers, and so do not wait to hear of them."""
     alone = ["--without-mingle", "--without-gossip"]
-    return [str(BIN / "celery"), "-A", "config.celery", "worker", "--concurrency", "2", "--loglevel", "warning", *alone]
+    return [str(BIN / "celery"), "--quiet", "-A", "config.celery", "worker", "--concurrency", "2", *alone]
 
 
 def beat_command(schedule: Path) -> list[str]:
     """The clock of periodic tasks."""
-    return [
-        str(BIN / "celery"),
-        "-A",
-        "config.celery",
-        "beat",
-        "--schedule",
-        str(schedule),
-        "--loglevel",
-        "warning",
-    ]
+    return [str(BIN / "celery"), "--quiet", "-A", "config.celery", "beat", "--schedule", str(schedule)]
 
 
 def sweep_command() -> list[str]:
