@@ -4,14 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
+from kanpu_pos import Client
 
+from apps.simulator.processes import Processes, free_port, web_command
 from config.services import postgres
 from config.services.places import find_home
 from config.services.sharing import Hold
@@ -122,7 +127,7 @@ def test_a_database_is_restored_to_the_moment_before_a_mistake_with_every_total(
     assert {name: after[name] for name in before if name != "at"} == {
         name: before[name] for name in before if name != "at"
     }
-    assert json.loads(cluster.manage("recount_year", "2017", "--dry-run", "--json"))["differing"] == 0
+    assert json.loads(cluster.manage("recount_year", "2017", "--dry-run", "--json"))["differences"] == 0
     assert json.loads(cluster.manage("verify_audit_log", "--json"))["findings"] == []
     assert "move it away" in cluster.script("restore.sh", backup, str(cluster.folder / "wal"), str(kept), works=False)
 
@@ -160,3 +165,44 @@ def test_wal_that_is_kept_is_never_written_over(cluster: Cluster) -> None:
         for name in ("one", "one", "other")
     ]
     assert (ended, kept.read_bytes()) == ([0, 0, 1], b"one")
+
+
+def test_tills_catch_up_by_themselves_after_postgresql_was_stopped(
+    cluster: Cluster, processes_there: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.call("begin", f"Path({str(cluster.folder)!r})")
+    given = json.loads((cluster.folder / "sales.json").read_text())
+    sales = [sale.encode() for sale in given["sales"]]
+    where = cluster.server.port()
+    monkeypatch.setattr("config.services.server._free_port", lambda: where)
+    web = free_port()
+    processes_there.start("web", web_command(web), with_keys=False)
+    processes_there.wait_for(f"http://127.0.0.1:{web}/health/ready")
+
+    def report(sales: list[bytes]) -> int:
+        with Client(f"http://127.0.0.1:{web}", given["api_key"], timeout_s=30) as client:
+            return client.report("shop-1", sales).accepted
+
+    assert report(sales[:20]) == 20
+    cluster.server.stop()
+    ready = httpx.get(f"http://127.0.0.1:{web}/health/ready", timeout=30)
+    assert (ready.status_code, ready.json()["parts"]["database"]) == (503, "away")
+    with ThreadPoolExecutor(1) as shop:
+        sent = shop.submit(report, sales[20:])
+        time.sleep(3)
+        assert not sent.done()
+        cluster.server.ensure()
+        assert sent.result(timeout=120) == 20
+    assert report(sales) == 0  # all are there already
+    cluster.manage("sweep_outbox", "--once")
+    sums = cluster.sums()
+    assert (sums["purchases"][0], sums["entries"][0], sums["waiting"]) == ("120", "120", ["0"])
+
+
+@pytest.fixture
+def processes_there(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+    """Processes on the cluster."""
+    monkeypatch.setenv("DATABASE_URL", cluster.server.url())
+    running = Processes(ROOT, cluster.folder / "logs")
+    yield running
+    running.stop()
