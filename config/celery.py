@@ -37,6 +37,7 @@ def _is_worker(**_: Any) -> None:
 def _log_as_all_do(**_: Any) -> None:
     """Workers and the clock write the same lines as web servers; Celery would write its own."""
     logging.config.dictConfig(settings.LOGGING)
+    logging.captureWarnings(True)
 
 
 @before_task_publish.connect

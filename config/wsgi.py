@@ -1,6 +1,7 @@
 """The WSGI application that granian or gunicorn serves."""
 
 import gc
+import logging
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -11,4 +12,5 @@ from config.celery import app as celery_app
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 celery_app.set_default()
 application = get_wsgi_application()
+logging.captureWarnings(True)
 gc.freeze()  # what is loaded stays: no look for cycles goes through it again, in the middle of an answer

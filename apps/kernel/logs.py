@@ -49,6 +49,8 @@ class JsonLines(logging.Formatter):
 def _message(record: logging.LogRecord) -> str:
     if record.name.startswith(OURS):
         return record.getMessage()
+    if record.name == "py.warnings":  # the place and the kind, which stand before the text
+        return ":".join(str(record.args[0] if isinstance(record.args, tuple) else "").split(":")[:3])
     if status := getattr(record, "status_code", None):  # Django's word for an answer, with the address asked for
         return f"answered {status}"
     return str(record.msg)

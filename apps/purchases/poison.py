@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 
 
+@transaction.atomic
 def note_failure(
     kind: Poison.Kind, terminal_id: int, number: int, *, reason: str, at: datetime, request_id: UUID | None = None
 ) -> None:
-    """Count one more failure of some work, inside the transaction that takes it off its queue."""
+    """Count one more failure of some work, with the transaction that takes it off its queue."""
     poison, is_new = Poison.objects.select_for_update().get_or_create(
         kind=kind, terminal_id=terminal_id, number=number,
         defaults={"request_id": request_id, "reason": reason, "first_failed_at": at, "last_failed_at": at},

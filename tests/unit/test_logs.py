@@ -59,6 +59,11 @@ def test_what_others_loggers_fill_in_is_left_out() -> None:
     assert line["message"] == "answered 404"
 
 
+def test_of_a_warning_the_place_and_the_kind_are_told() -> None:
+    text = f"/site/models.py:12: RuntimeWarning: got {SECRET}\n  warnings.warn("
+    assert line_of("py.warnings", "%s", text)["message"] == "/site/models.py:12: RuntimeWarning"
+
+
 def test_only_a_uuid_is_taken_for_a_requests_number() -> None:
     assert read_request_id(str(NUMBER)) == NUMBER
     assert [read_request_id(text) for text in ("", "x" * 36, "{6f1c1c0e2b0a4f439e350c1f5a1c9d11}", "1\n" * 18)] == [
