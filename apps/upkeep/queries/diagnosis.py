@@ -162,8 +162,7 @@ def _rights() -> Iterator[Finding]:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT t FROM unnest(%s::text[]) AS t WHERE has_table_privilege(t, 'UPDATE') OR has_table_privilege(t, 'DELETE')"
-            " OR has_table_privilege(t, 'TRUNCATE')",
+            "SELECT t FROM unnest(%s::text[]) AS t WHERE has_table_privilege(t, 'UPDATE, DELETE, TRUNCATE')",
             [list(APPEND_ONLY)],
         )
         changeable = [table for (table,) in cursor.fetchall()]
