@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 from uuid import uuid4
 
-from celery import Celery, Task
+from celery import Celery
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_process_init
 from django.conf import settings
 
@@ -48,7 +48,7 @@ def _say_for_whom(headers: dict[str, Any], **_: Any) -> None:
 
 
 @task_prerun.connect
-def _begin(task_id: str, task: Task, **_: Any) -> None:
+def _begin(task_id: str, task: Any, **_: Any) -> None:
     number = read_request_id(str(task.request.get(HEADER) or "")) or uuid4()
     ending = ExitStack()
     ending.enter_context(done_for(number))
@@ -56,7 +56,7 @@ def _begin(task_id: str, task: Task, **_: Any) -> None:
 
 
 @task_postrun.connect
-def _end(task_id: str, task: Task, retval: Any = None, state: str | None = None, **_: Any) -> None:
+def _end(task_id: str, task: Any, retval: Any = None, state: str | None = None, **_: Any) -> None:
     """A line for what was done; one that found no work leaves none."""
     ending, began_s = _running.pop(task_id)
     if isinstance(retval, int) and retval and state == "SUCCESS":

@@ -51,7 +51,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     counted = OWN
     if settings.KANPU_METRICS:
         counted = CollectorRegistry()
-        MultiProcessCollector(counted, str(settings.KANPU_METRICS))
+        MultiProcessCollector(counted, str(settings.KANPU_METRICS))  # type: ignore[no-untyped-call]
     return HttpResponse(generate_latest(counted) + generate_latest(standing), content_type=CONTENT_TYPE_LATEST)
 
 

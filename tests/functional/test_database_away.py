@@ -138,7 +138,7 @@ def busy(statement: str, hold_s: float) -> threading.Thread:
             host=settings_of["HOST"], port=settings_of["PORT"], user=settings_of["USER"],
             password=settings_of["PASSWORD"], dbname=settings_of["NAME"],
         ) as other:  # fmt: skip
-            other.execute(statement)  # type: ignore[arg-type]
+            other.execute(statement)
             taken.set()
             time.sleep(hold_s)
 

@@ -113,7 +113,7 @@ def test_django_finds_nothing_to_say_of_the_settings(installed: Installation) ->
 )
 def test_a_role_may_not(installed: Installation, role: str, statement: str) -> None:
     with psycopg.connect(installed.address(role)) as connection, pytest.raises(InsufficientPrivilege):
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_a_role_may_not(installed: Installation, role: str, statement: str) -> N
 )
 def test_a_role_may(installed: Installation, role: str, statement: str) -> None:
     with psycopg.connect(installed.address(role)) as connection:
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)

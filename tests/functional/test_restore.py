@@ -81,7 +81,7 @@ class Cluster:
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 @pytest.fixture

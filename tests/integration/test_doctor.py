@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.audit.operations.roles import APPEND_ONLY
 from apps.audit.operations.sequencing import sequence
 from apps.audit.outside import make_key
-from apps.purchases.models import Batch
+from apps.purchases.models import Batch, Poison
 from apps.purchases.poison import note_failure
 from apps.simulator.processes import Processes, worker_command
 from apps.upkeep.models import Heartbeat
@@ -84,7 +84,7 @@ def test_purchases_that_wait_too_long_and_work_that_was_set_aside(nobody_works: 
     assert sick(problems()) == {}
     Batch.objects.update(received_at=timezone.now() - timedelta(minutes=5))
     assert "since 0:05:0" in sick(problems())["counting"]
-    note_failure("batch", 1, 1, reason="IntegrityError", at=timezone.now())  # type: ignore[arg-type]
+    note_failure(Poison.Kind.BATCH, 1, 1, reason="IntegrityError", at=timezone.now())
     assert "manage.py poison --replay" in sick(problems())["poison"]
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 AT_MOST: Final = 20_000  # rows are counted up to here: what is shown as that is at least that
 
@@ -37,8 +38,8 @@ CHECKPOINT: Final = """
 """
 
 
-class Gauges:
-    """A collector of prometheus_client."""
+class Gauges(Collector):
+    """What prometheus_client asks."""
 
     def collect(self) -> Iterator[Metric]:
         """The gauges. Without the database, only that it is away."""
