@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 AT_MOST: Final = 20_000  # rows are counted up to here: what is shown as that is at least that
 
@@ -38,8 +37,8 @@ CHECKPOINT: Final = """
 """
 
 
-class Gauges(Collector):
-    """What prometheus_client asks."""
+class Gauges:
+    """A collector of prometheus_client."""
 
     def collect(self) -> Iterator[Metric]:
         """The gauges. Without the database, only that it is away."""
