@@ -68,8 +68,11 @@ def test_all_processes_are_ready_over_tls_and_end_gently(installed: Installation
                 running.check()
                 return None
 
-        for port in ports.values():
-            wait_until(lambda port=port: (a := answers(port, "/health/ready")) is not None and a.status_code == 200)
+        def is_ready(port: int) -> bool:
+            answer = answers(port, "/health/ready")
+            return answer is not None and answer.status_code == 200
+
+        wait_until(lambda: is_ready(ports["api_port"]) and is_ready(ports["portal_port"]), timeout_s=120)
         answer = answers(ports["api_port"], "/login")
         assert answer is not None
         assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]

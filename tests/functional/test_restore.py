@@ -77,7 +77,8 @@ class Cluster:
             check=False, cwd=self.folder, **self.home.account.options(),
         )  # fmt: skip
         assert (done.returncode == 0) == works, done.stderr
-        return (done.stdout or done.stderr).strip().splitlines()[-1]
+        last: str = (done.stdout or done.stderr).strip().splitlines()[-1]
+        return last
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.server.url(), autocommit=True) as connection:

@@ -51,10 +51,11 @@ class Gauges:
         yield from found
 
 
-def _rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
+def _rows(statement: str, *values: int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _gauge(name: str, told: str, labels: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> GaugeMetricFamily:
