@@ -1,12 +1,11 @@
 """PostgreSQL away for a while: web servers say so with a time to wait, and tills catch up by themselves."""
 
-import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -98,10 +97,6 @@ def test_while_postgresql_is_away_tills_are_told_to_wait_and_afterwards_nothing_
     batches = [[till.sale(reduced=1080)] for _ in range(6)]
     headers = {"Authorization": f"Bearer {world.api_key}", "Content-Type": "application/json"}
 
-    def report(number: int) -> int:
-        with Client(through, world.api_key, timeout_s=20) as client:
-            return client.report(TERMINAL, [world.sale(reduced=number)]).accepted
-
     def post(number: int) -> httpx.Response:
         return httpx.post(f"{through}/v1/purchases", content=till.batch(batches[number]), headers=headers, timeout=30)
 
@@ -116,7 +111,7 @@ def test_while_postgresql_is_away_tills_are_told_to_wait_and_afterwards_nothing_
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
     world.seqs[TERMINAL] = 6  # numbers of the records that were sent by hand
     with ThreadPoolExecutor(1) as shop:
-        sent = shop.submit(report, 500)
+        sent = shop.submit(report, through, world)
         time.sleep(1)
         assert not sent.done()
         line.mend()
@@ -127,60 +122,53 @@ def test_while_postgresql_is_away_tills_are_told_to_wait_and_afterwards_nothing_
     processes.check()
 
 
-def busy(statement: str, hold_s: float) -> threading.Thread:
-    """Hold a lock for a while in another connection."""
-
-    taken = threading.Event()
-
-    def hold() -> None:
-        settings_of = connection.settings_dict
-        with psycopg.connect(
-            host=settings_of["HOST"], port=settings_of["PORT"], user=settings_of["USER"],
-            password=settings_of["PASSWORD"], dbname=settings_of["NAME"],
-        ) as other:  # fmt: skip
-            other.execute(statement)
-            taken.set()
-            time.sleep(hold_s)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert taken.wait(10)
-    return thread
+@contextmanager
+def locked(table: str) -> Iterator[None]:
+    """While the block runs, who wants to write a table waits."""
+    at = connection.settings_dict
+    with psycopg.connect(
+        host=at["HOST"], port=at["PORT"], user=at["USER"], password=at["PASSWORD"], dbname=at["NAME"]
+    ) as other:
+        other.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+        yield
 
 
-def test_who_is_asked_to_stop_finishes_what_is_at_work(world: World, web: str, processes: Processes) -> None:
-    port = free_port()
-    processes.start("web", web_command(port), with_keys=False)
-    processes.start("worker", worker_command(), with_keys=True)
-    processes.wait_for(f"http://127.0.0.1:{port}/health/live")
-    till = RawTill(world)
-    headers = {"Authorization": f"Bearer {world.api_key}", "Content-Type": "application/json"}
-    stopping = processes.running["web"], processes.running["worker"]
-    with ThreadPoolExecutor(1) as shop:
-        lock = busy("LOCK TABLE purchases_batch IN SHARE ROW EXCLUSIVE MODE", 2)
-        address = f"http://127.0.0.1:{port}/v1/purchases"
-        content = till.batch([till.sale(reduced=1080)])
-        answer = shop.submit(httpx.post, address, content=content, headers=headers, timeout=30)
-        wait_until(lambda: waits_for_lock() == 1)
-        stopping[0].send_signal(signal.SIGTERM)
-        assert answer.result().status_code == 200
-        lock.join()
-    assert stopping[0].wait(30) == 0
-    lock = busy("LOCK TABLE accruals_entry IN SHARE ROW EXCLUSIVE MODE", 2)
-    content = till.batch([till.sale(reduced=2160)])
-    assert httpx.post(f"{web}/v1/purchases", content=content, headers=headers, timeout=30).status_code == 200
-    wait_until(lambda: waits_for_lock() >= 1)
-    stopping[1].send_signal(signal.SIGTERM)
-    assert stopping[1].wait(60) == 0
-    lock.join()
-    assert (uncounted(), Entry.objects.count()) == ((0, 0), 2)
-    processes.running.clear()
-
-
-def waits_for_lock() -> int:
-    """How many sessions of this database wait for one."""
+def waits_for_lock() -> bool:
+    """Whether a session of this database waits for one."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
-        return int(cursor.fetchone()[0])
+        return bool(cursor.fetchone()[0])
+
+
+def test_a_web_server_that_is_asked_to_stop_finishes_its_request(world: World, web: str, processes: Processes) -> None:
+    port = free_port()
+    processes.start("web", web_command(port), with_keys=False)
+    processes.wait_for(f"http://127.0.0.1:{port}/health/live")
+    with ThreadPoolExecutor(1) as shop:
+        with locked("purchases_batch"):
+            answer = shop.submit(report, f"http://127.0.0.1:{port}", world)
+            wait_until(waits_for_lock)
+            processes.running["web"].terminate()
+            time.sleep(0.5)
+        assert answer.result() == 1
+    assert processes.running.pop("web").wait(30) == 0
+    assert Purchase.objects.count() == 1
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_its_task(world: World, web: str, processes: Processes) -> None:
+    processes.start("worker", worker_command(), with_keys=True)
+    with locked("accruals_entry"):
+        wait_until(lambda: bool(report(web, world)) and waits_for_lock(), timeout_s=90)  # rings until it is heard
+        processes.running["worker"].terminate()
+        time.sleep(0.5)
+    assert processes.running.pop("worker").wait(60) == 0
+    assert Entry.objects.exists()
+    assert Entry.objects.count() + uncounted()[1] == Purchase.objects.count()
+
+
+def report(web: str, world: World) -> int:
+    """Report one more sale."""
+    with Client(web, world.api_key, timeout_s=60) as client:
+        return client.report(TERMINAL, [world.sale(reduced=1080)]).accepted
