@@ -1,4 +1,4 @@
-"""`make bench`, `make bench-year`, `make chaos`: how fast it is, what a country would take, what kills do to it.
+"""`make bench`, `make bench-year`, `make demo-payouts`: how fast it is, what a country would take, paying once.
 
 `python -m bench import`: how fast a register is read. Compare by ratio: machines are noisy.
 """
@@ -33,9 +33,6 @@ def main() -> None:
         action.add_argument("--quick", action="store_true", help="smaller: all parts together within a minute")
         action.add_argument("--rounds", type=int, help="each figure is the median of so many: 3, quickly 1")
         action.add_argument("--out", type=Path, help="write the figures there as JSON")
-    chaos = actions.add_parser("chaos", help="kill a year end's processes at random moments")
-    chaos.add_argument("--kills", type=int, default=100)
-    chaos.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     payouts = actions.add_parser("payouts", help="pay a run while office and bank are killed and files come twice")
     payouts.add_argument("--payouts", type=int, default=10_000)
     payouts.add_argument("--kills", type=int, default=30)
@@ -58,7 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if "rounds" in arguments and arguments.rounds is None:
         arguments.rounds = 1 if arguments.quick else 3
-    alone = {"all": _all, "chaos": _chaos, "payouts": _payouts, "zengin": _zengin, "import": _import, "year": _year}
+    alone = {"all": _all, "payouts": _payouts, "zengin": _zengin, "import": _import, "year": _year}
     alone |= {"find": _find, "export": _export}
     alone.get(arguments.action, _part)(arguments)
 
@@ -108,15 +105,6 @@ def _pages(folder: Path, arguments: argparse.Namespace) -> table.Figures:
 
     entries, per_s = (400_000, 25) if arguments.quick else (20_000_000, 10)  # a page is measured, not a queue
     return pages.measure(folder, entries=entries, per_s=per_s, rounds=arguments.rounds, said=_say)
-
-
-def _chaos(arguments: argparse.Namespace) -> None:
-    folder = place.prepare("chaos")
-    from bench import chaos  # noqa: PLC0415
-
-    _say(f"seed {arguments.seed}")
-    done = chaos.play(folder, kills=arguments.kills, seed=arguments.seed, said=_say)
-    print(f"{done.kills} processes killed {done.hit}: the same digest every time")
 
 
 def _payouts(arguments: argparse.Namespace) -> None:

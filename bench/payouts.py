@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -64,6 +64,14 @@ def play(folder: Path, *, payouts: int, kills: int, seed: int, said: Callable[[s
     settings.KANPU_PAYOUTS = folder / "payouts"
     run = _make(folder, payouts, seed)
     said(f"{payouts:,} refunds of {run.due_minor:,} yen are to be paid")
+    return pay(run, folder, kills=kills, seed=seed, said=said)
+
+
+def pay(run: Run, folder: Path, *, kills: int, seed: int, said: Callable[[str], None]) -> dict[str, object]:
+    """Pay a run with so many kills. Raises SystemExit when anything was not paid exactly once.
+
+    Its residents are payable (`make_payable`), and no other run was paid.
+    """
     faults, started_s = Faults(random.Random(seed)), time.monotonic()
     processes = Processes(Path(settings.BASE_DIR), folder / "logs")
     try:
@@ -136,7 +144,8 @@ def _checked(run: Run, folder: Path, faults: Faults, elapsed_s: float) -> dict[s
     kept = dict(ledger.execute("SELECT reference, amount FROM transfer WHERE code = '0' AND NOT comes_back"))
     paid = Attempt.objects.filter(state="paid").values_list("reference", "amount_minor", "obligation_id")
     owed = dict(Obligation.objects.values_list("pk", "amount_minor"))
-    refunds = dict(Refund.objects.values_list("resident_ref", "due_minor"))
+    due = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number, due_minor__gt=0)
+    refunds = dict(due.values_list("resident_ref", "due_minor"))
     settled = dict(Settlement.objects.filter(kind="paid").values_list("resident_ref", "amount_minor"))
     found = reckoning(run)
     wrong = [
@@ -172,18 +181,23 @@ def _make(folder: Path, payouts: int, seed: int) -> Run:
             name, add=[Role.AUDITOR], office="Tax office", password=f"{drawn.random()}", at=now, actor=ACTOR
         )
     refs = [one.ref for one in register_residents([date(YEAR, 1, 1)] * payouts, at=now, actor=ACTOR)]
+    make_payable(refs, drawn, most_transfers=max(payouts // FILES, 1))
+    return _run({ref: drawn.randrange(1, MOST_MINOR + 1) for ref in refs}, version.pk)
+
+
+def make_payable(refs: Sequence[UUID], drawn: random.Random, *, most_transfers: int) -> None:
+    """Residents whom the vault knows and who named accounts, and a bank that takes files of so many transfers."""
     _enter(refs)
     chosen = drawn.sample([bank.code for bank in banks()], BANKS_USED)
     codes = [(bank, branch.code) for bank in chosen for branch in branches(bank)]
     accounts = {
         ref: Account(*drawn.choice(codes), "1", f"{number:07}", NAME) for number, ref in enumerate(refs, start=1)
     }
-    name_first_accounts(accounts, channel=CardSuspension.Channel.PORTAL, at=now, actor=ACTOR)
-    set_up_bank(most_transfers=max(payouts // FILES, 1))
-    return _run({ref: drawn.randrange(1, MOST_MINOR + 1) for ref in refs}, version.pk)
+    name_first_accounts(accounts, channel=CardSuspension.Channel.PORTAL, at=timezone.now(), actor=ACTOR)
+    set_up_bank(most_transfers=most_transfers)
 
 
-def _enter(refs: list[UUID]) -> None:
+def _enter(refs: Sequence[UUID]) -> None:
     keys, person = checked_vault_keys(), Person("清水 光子", NAME, "SHIMIZU MITSUKO", date(1980, 1, 1))
     VaultRecord.objects.bulk_create(
         (new_vault_record(keys, ref, Identity(person=person)) for ref in refs), batch_size=1_000
