@@ -48,7 +48,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_rules(text: str) -> list[Rule]:
     """The rules in a YAML file's text, by the file's order. Raises AlarmRulesInvalid."""
     try:
-        rules = msgspec.convert(yaml.load(text, Loader=SchemeLoader), list[Rule])  # noqa: S506 - it is a SafeLoader
+        rules = msgspec.convert(yaml.load(text, Loader=SchemeLoader), list[Rule])  # noqa: S506 - it is a SafeLoader  # nosec B506
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise AlarmRulesInvalid(f"The rules of alarms are not valid: {error}") from error
     if len({rule.code for rule in rules}) < len(rules):

@@ -43,7 +43,7 @@ def read_scheme(content: Any) -> Scheme:
 def read_scheme_text(text: str, *, name: str) -> Scheme:
     """The scheme in a YAML file's text. Raises SchemeInvalid naming file, line, place and rule."""
     try:
-        return _checked(yaml.load(text, Loader=SchemeLoader))  # noqa: S506 - it is a SafeLoader
+        return _checked(yaml.load(text, Loader=SchemeLoader))  # noqa: S506 - it is a SafeLoader  # nosec B506
     except yaml.YAMLError as error:
         raise SchemeInvalid(f"{name}, line {_broken_line(text, error)}") from error
     except _Broken as error:

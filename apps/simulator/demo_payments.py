@@ -84,7 +84,7 @@ def _answered(processes: Processes, run: Run, bank: SendingBank) -> Reckoning:
 
 def _accounts(residents: Mapping[int, UUID]) -> Iterator[tuple[UUID, Account]]:
     """An account for almost everybody, at banks and branches that there are."""
-    drawn = random.Random(YEAR)  # noqa: S311 - the same each time
+    drawn = random.Random(YEAR)  # noqa: S311 - the same each time  # nosec B311
     chosen = drawn.sample([bank.code for bank in banks()], BANKS_USED)
     names = register_rows(list(residents))
     for position, household in enumerate(sorted(residents)):

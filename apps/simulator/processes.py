@@ -139,7 +139,7 @@ class Processes:
         while time.monotonic() < end:
             self.check()
             try:
-                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
+                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address  # nosec B310
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
