@@ -91,10 +91,7 @@ class Site:
 
     def kill_server(self, server: Server) -> None:
         """SIGKILL PostgreSQL or Redis with all its processes."""
-        main = psutil.Process(server.pid() or 0)
-        for process in (main, *main.children(recursive=True)):
-            _kill(process)
-        psutil.wait_procs([main], timeout=10)
+        kill_all_of(server)
         self._count(server.name)
 
     def kill_backend(self, chosen: float) -> bool:
@@ -103,7 +100,7 @@ class Site:
 
     def _kill_one_of(self, pid: int, counted_as: str, chosen: float) -> bool:
         try:
-            children = psutil.Process(pid).children()
+            children = psutil.Process(pid).children() if pid else []
         except psutil.NoSuchProcess:
             children = []
         if not children:
@@ -114,6 +111,22 @@ class Site:
 
     def _count(self, kind: str) -> None:
         self.kills[kind] = self.kills.get(kind, 0) + 1
+
+
+def kill_all_of(server: Server) -> None:
+    """SIGKILL all processes of a server, also of one that started on a full disk and could not note its number."""
+    ours = [one for one in psutil.process_iter(["cwd"]) if (one.info["cwd"] or "").startswith(str(server.folder))]
+    running = {process for main in ours for process in (main, *_children(main))}
+    for process in running:
+        _kill(process)
+    psutil.wait_procs(running, timeout=10)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _kill(process: psutil.Process) -> None:
@@ -147,6 +160,9 @@ def site(folder: Path) -> Iterator[Site]:
     finally:
         place.commands.clear()
         place.processes.stop()
+        for server in (postgres, redis):
+            if server.pid() is None:
+                kill_all_of(server)
         hold.release()
         if own_disk:
             subprocess.run(["umount", str(folder / "var")], check=False)
