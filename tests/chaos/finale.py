@@ -31,12 +31,12 @@ def year_end(site: Site, *, kills: int, seed: int, entries: int) -> Ended:
     hit: dict[str, int] = {}
     if entries:
         make_year(residents=entries // 5, entries=entries)
-        made_up = YearEnd(MADE_UP, random.Random(seed), site.folder, kills - FOR_SMALL, _say)
+        made_up = YearEnd(MADE_UP, random.Random(seed), site.folder, kills, _say)
         while made_up.kills < made_up.most:
             made_up.round()
             made_up.take_back()
         hit |= made_up.hit
-    small = YearEnd(YEAR, random.Random(seed), site.folder, FOR_SMALL, _say)
+    small = YearEnd(YEAR, random.Random(seed), site.folder, min(kills, FOR_SMALL), _say)
     run = small.round()
     return Ended(run, {name: hit.get(name, 0) + small.hit.get(name, 0) for name in hit.keys() | small.hit.keys()})
 

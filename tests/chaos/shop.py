@@ -187,7 +187,7 @@ class Clerk:
 
     def _lines(self) -> Lines:
         tiers = self.rng.choice((("reduced",), ("standard",), ("reduced", "standard")))
-        return tuple((tier, self.rng.randint(1, 30_000)) for tier in tiers)
+        return tuple((tier, self.rng.randint(1, 3_000)) for tier in tiers)
 
     def _at(self) -> str:
         at = datetime(YEAR, 1, 1, 9, tzinfo=UTC) + timedelta(minutes=self.rng.randrange(360 * 24 * 60))

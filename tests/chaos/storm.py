@@ -5,7 +5,7 @@ import resource
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,8 +43,11 @@ class Storm:
     faults: Counter[str] = field(default_factory=Counter)
     poison_answers: Counter[str] = field(default_factory=Counter)
     _mends: list[tuple[threading.Timer, Callable[[], None]]] = field(default_factory=list)
-    _decks: dict[int, list[str]] = field(default_factory=dict)
+    _unkilled: list[str] = field(default_factory=list)
     _poison_seq: int = 0
+
+    def __post_init__(self) -> None:
+        self._unkilled = self.rng.sample(list(KILLED), len(KILLED))  # each once, before any comes again
 
     def strike(self) -> None:
         """Wait a little, start what is gone, and let one fault happen."""
@@ -54,14 +57,13 @@ class Storm:
         if self.rng.random() < KILLS:
             self._kill()
         else:
-            kind = self._next(FAULTS)
+            kind = self.rng.choice(self.left_out() or self.rng.choices(list(FAULTS), list(FAULTS.values())))
             if getattr(self, f"_{kind}")() is not False:
                 self.faults[kind] += 1
 
-    def _next(self, kinds: Mapping[str, int]) -> str:
-        """Each kind once, in any order, so that the shortest storm has all; then by their weights."""
-        deck = self._decks.setdefault(id(kinds), self.rng.sample(list(kinds), len(kinds)))
-        return deck.pop() if deck else self.rng.choices(list(kinds), list(kinds.values()))[0]
+    def left_out(self) -> list[str]:
+        """The faults that did not happen yet: they are next, so that the shortest storm has all."""
+        return [kind for kind in FAULTS if not self.faults[kind] and (kind != "disk_full" or self.site.own_disk)]
 
     def calm(self) -> None:
         """All that was broken on purpose is whole again."""
@@ -79,7 +81,8 @@ class Storm:
         self._mends.append((timer, mend))
 
     def _kill(self) -> None:
-        site, kind, drawn = self.site, self._next(KILLED), self.rng.random()
+        site, drawn = self.site, self.rng.random()
+        kind = self._unkilled.pop() if self._unkilled else self.rng.choices(list(KILLED), list(KILLED.values()))[0]
         if kind in ("redis", "postgres"):
             server = site.redis if kind == "redis" else site.postgres
             if server.alive():
