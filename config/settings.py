@@ -122,8 +122,17 @@ DATABASES: dict[str, Any] = {
 }
 _options = DATABASES["default"].setdefault("OPTIONS", {})  # those of the address, TLS say, are kept
 _options.setdefault("application_name", "kanpu")
+# A host that is gone without a word, on either end, is noticed within half a minute: not after the system's two hours,
+# in which an API server would wait for an answer, or a session that nobody has any more hold a terminal's row.
+_options.setdefault("connect_timeout", 5)
+_alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+for _name, _value in (_alive | {"tcp_user_timeout": 30_000}).items():
+    _options.setdefault(_name, _value)
 # Acknowledged means durable, whatever the server's own default is.
-_options["options"] = f"{_options.get('options', '')} -c synchronous_commit=on".strip()
+_server = {"synchronous_commit": "on", "tcp_user_timeout": "30s"} | {f"tcp_{name}": _alive[name] for name in _alive}
+_options["options"] = " ".join(
+    [_options.get("options", ""), *(f"-c {name}={_server[name]}" for name in _server)]
+).strip()
 if DEMO:
     DATABASES["default"]["NAME"] = "kanpu_demo"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -120,7 +120,7 @@ def sell(site: Site, recorder: Recorder, cast: object, *, kills: int, seed: int,
     planted = Terminal.objects.get(code=POISONED[1]).pk
     site.processes.wait_for(f"http://127.0.0.1:{site.to_web.port}/v1/keys")
     say(f"{time.monotonic() - started_s:.0f} s: tills sell")
-    storm = Storm(site, random.Random(seed), cast.poison_key, planted)
+    storm = Storm(site, seed, cast.poison_key, planted)
     said = 0
     while (done := sum(site.kills.values())) < kills or storm.left_out():
         storm.strike()

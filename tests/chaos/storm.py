@@ -22,6 +22,7 @@ from tests.chaos.place import Site, empty_disk, fill_disk
 PAUSE_S: Final = (0.05, 0.5)
 KILLS: Final = 0.6  # of all faults
 SMALL_FILES_BYTES: Final = 8_192
+LIMITS: Final = hasattr(resource, "prlimit")  # on Linux
 KILLED: Final = {  # how often each, and who else is hit while it is still starting
     "web": 14, "worker": 10, "worker-child": 12, "sweep": 8, "beat": 4, "sequencer": 6, "shop": 10, "redis": 12,
     "postgres": 10, "backend": 14,
@@ -37,20 +38,24 @@ class Storm:
     """Faults as they come. `faults` counts those that are no kills, `poison_answers` what rubbish was answered."""
 
     site: Site
-    rng: random.Random
+    seed: int
     poison_key: str
     poison_terminal_id: int
     faults: Counter[str] = field(default_factory=Counter)
     poison_answers: Counter[str] = field(default_factory=Counter)
     _mends: list[tuple[threading.Timer, Callable[[], None]]] = field(default_factory=list)
+    rng: random.Random = field(default_factory=random.Random)
+    _strikes: int = 0
     _unkilled: list[str] = field(default_factory=list)
     _poison_seq: int = 0
 
     def __post_init__(self) -> None:
-        self._unkilled = self.rng.sample(list(KILLED), len(KILLED))  # each once, before any comes again
+        self._unkilled = random.Random(self.seed).sample(list(KILLED), len(KILLED))  # each once, before any comes again
 
     def strike(self) -> None:
         """Wait a little, start what is gone, and let one fault happen."""
+        self.rng = random.Random(f"{self.seed} {self._strikes}")  # what one strike found there changes no later one
+        self._strikes += 1
         time.sleep(self.rng.uniform(*PAUSE_S))
         with suppress(ServiceError, OSError):  # the disk is full: it starts when there is room
             self.site.revive()
@@ -63,7 +68,8 @@ class Storm:
 
     def left_out(self) -> list[str]:
         """The faults that did not happen yet: they are next, so that the shortest storm has all."""
-        return [kind for kind in FAULTS if not self.faults[kind] and (kind != "disk_full" or self.site.own_disk)]
+        cannot = {kind for kind, can in {"disk_full": self.site.own_disk, "till_disk_full": LIMITS}.items() if not can}
+        return [kind for kind in FAULTS if not self.faults[kind] and kind not in cannot]
 
     def calm(self) -> None:
         """All that was broken on purpose is whole again."""
@@ -136,7 +142,7 @@ class Storm:
 
     def _till_disk_full(self) -> bool | None:
         up = self.site.at_work("shop")
-        if not up or not hasattr(resource, "prlimit"):
+        if not (up and LIMITS):
             return False
         pid = self.site.processes.running[self.rng.choice(up)].pid
         _limit_files(pid, SMALL_FILES_BYTES)
