@@ -29,7 +29,7 @@ def test_a_database_that_accepts_and_says_nothing_is_given_up_within_seconds() -
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "value"), [
     ("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3"),
-    ("tcp_user_timeout", "30s"), ("synchronous_commit", "on"),
+    ("tcp_user_timeout", "30000"), ("synchronous_commit", "on"),
 ])  # fmt: skip
 def test_the_server_looks_whether_we_are_there(name: str, value: str) -> None:
     with connection.cursor() as cursor:
