@@ -7,7 +7,7 @@ DEMO := KANPU_DEMO=1 KANPU_KEYRING=var/demo/keyring.json KANPU_VAULT_KEYS=var/de
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help long demo demo-proof demo-rotate demo-payouts demo-schemes demo-fraud serve test fuzz bench bench-year chaos check requirements clean
+.PHONY: help long demo demo-proof demo-rotate demo-payouts demo-schemes demo-fraud serve serve-production test fuzz bench bench-year chaos fuzz-bytes audit check requirements clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -23,7 +23,7 @@ demo-rotate: .venv/runtime ## the same with every kind of key rotated on the way
 	@$(DEMO) $(BIN)/python manage.py demo --rotate
 	@$(BIN)/python -m tests.independent var/demo/refunds.csv
 
-demo-payouts: .venv/runtime ## pay 10,000 refunds while the office and the bank are killed, each once: ARGS="--seed 1"
+demo-payouts: .venv/runtime ## pay 10,000 refunds over each rail while the office and the bank are killed, each once: ARGS="--seed 1"
 	@$(BIN)/python -m bench payouts $(ARGS)
 
 demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each assessed twice: a minute a scheme
@@ -31,6 +31,9 @@ demo-schemes: .venv/runtime ## the demo year under every shipped scheme, each as
 
 demo-fraud: .venv/runtime ## a year with planted frauds of every kind: how many the alarms find, and what else they raise (docs/alarms.md)
 	@$(DEMO) $(BIN)/python manage.py demo_fraud --write docs/alarms.md $(ARGS)
+
+serve-production: .venv/runtime ## as in production, on this machine: TLS, roles of PostgreSQL, several processes, until Ctrl-C
+	@$(BIN)/python manage.py serve_production $(ARGS)
 
 serve: .venv/runtime ## web, workers, sweep and clock on the demo's data, until Ctrl-C
 	@$(DEMO) $(BIN)/python manage.py serve $(ARGS)
@@ -50,14 +53,21 @@ bench: .venv/runtime ## how fast it is, beside the usual and the least, each fig
 bench-year: .venv/runtime ## a national sample's year, 20 million purchases, and what it means for Japan: about an hour; ARGS=--quick
 	@$(BIN)/python -m bench year $(ARGS)
 
-chaos: .venv/runtime ## a year end whose processes are killed 100 times, each time taken up again: make chaos ARGS="--seed 1"
-	@$(BIN)/python -m bench chaos $(ARGS)
+chaos: .venv/dev ## tills sell while servers are killed a thousand times, then a year ends and is paid: make chaos ARGS="--quick --seed 1"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz-bytes: .venv/dev ## any bytes for what reads tokens, seals, records, bank files and registers: make fuzz-bytes ARGS="--seconds 600"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: .venv/dev ## known weaknesses of the libraries
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt --requirement requirements-dev.txt
 
 check: .venv/dev ## lint, types, import rules, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 $(BIN)/mypy config apps bench sdk/kanpu_pos sdk/kanpu_verify tests
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive apps config sdk
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 requirements: ## compile requirements*.in again (needs uv)

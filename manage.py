@@ -12,6 +12,8 @@ OFFLINE = {"makemessages", "compilemessages", "help", "--help", "--version", "ve
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] != ["sweep_outbox"]:  # which counts; each other command would leave a file of its own
+        os.environ.pop("KANPU_METRICS", None)
     if sys.argv[1:2] and sys.argv[1] not in OFFLINE and "--help" not in sys.argv:
         services.ensure()
     else:  # settings want addresses, which nobody will use

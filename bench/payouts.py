@@ -1,16 +1,15 @@
-"""`make demo-payouts`: a run is paid while the office and the bank are killed, files come twice, half and out of order.
+"""`make demo-payouts`: a run is paid over a rail while office and bank are killed and what they say goes astray.
 
-The office's process and the bank's are killed with SIGKILL at random moments and started again. Whole files that the
-bank has are sent again. At the end every obligation is paid exactly once, by the bank's own ledger.
+The office's process and the bank's, or Stripe's and the web server's, are killed with SIGKILL at random moments and
+started again. At the end every obligation is paid exactly once, by the bank's or Stripe's own ledger.
 """
 
 import os
 import random
-import shutil
-import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,7 +23,7 @@ from django.utils import timezone
 from apps.accruals.operations.years import start_year
 from apps.audit.officers import Role
 from apps.audit.operations.officers import appoint_officer
-from apps.payouts.models import Attempt, AttemptEvent, Batch, Obligation, ResultFile
+from apps.payouts.models import Attempt, AttemptEvent, Batch, Obligation, ResultFile, StripeCall
 from apps.payouts.queries.reconciling import reckoning
 from apps.refunds.models import Refund, Run, RunState, Settlement
 from apps.residents.accounts.directory import banks, branches
@@ -36,11 +35,10 @@ from apps.residents.queries.vault import checked_vault_keys
 from apps.residents.vault.contents import Account, Identity, Person
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.payday import set_up_bank
-from apps.simulator.processes import Processes, bank_command
+from apps.simulator.processes import Processes
+from bench.rails import AUDITORS, RAILS, YEAR, Rail
 
-YEAR: Final = 2017
 ACTOR: Final = "payouts"
-AUDITORS: Final = ("ann", "ben")
 FILES: Final = 20  # into which all payments are split, at first
 BANKS_USED: Final = 30
 NAME: Final = "シミズ ミツコ"
@@ -54,57 +52,59 @@ class Faults:
     """What was done to the processes and their files."""
 
     rng: random.Random
-    kills: dict[str, int] = field(default_factory=lambda: {"office": 0, "bank": 0})
+    kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sent_again: int = 0
 
 
-def play(folder: Path, *, payouts: int, kills: int, seed: int, said: Callable[[str], None]) -> dict[str, object]:
+def play(
+    folder: Path, *, rail: str, payouts: int, kills: int, seed: int, said: Callable[[str], None]
+) -> dict[str, object]:
     """Pay a run of so many refunds with so many kills. Raises SystemExit when anything was not paid exactly once."""
     os.environ["KANPU_PAYOUTS"] = str(folder / "payouts")
     settings.KANPU_PAYOUTS = folder / "payouts"
+    way = RAILS[rail](folder, seed)
     run = _make(folder, payouts, seed)
     said(f"{payouts:,} refunds of {run.due_minor:,} yen are to be paid")
+    return pay(run, folder, way=way, kills=kills, seed=seed, said=said)
+
+
+def pay(run: Run, folder: Path, *, way: Rail, kills: int, seed: int, said: Callable[[str], None]) -> dict[str, object]:
+    """Pay a run with so many kills. Raises SystemExit when anything was not paid exactly once.
+
+    Its residents are payable (`make_payable`), and no other run was paid.
+    """
     faults, started_s = Faults(random.Random(seed)), time.monotonic()
     processes = Processes(Path(settings.BASE_DIR), folder / "logs")
     try:
-        _start(processes, "bank", folder, seed)
-        _start(processes, "office", folder, seed)
-        _strike(processes, folder, faults, kills=kills, seed=seed, said=said)
+        for name, command in way.commands.items():
+            processes.start(name, command, with_keys=name == "web")
+        _strike(processes, way, faults, kills=kills, said=said)
     finally:
         processes.stop()
-    return _checked(run, folder, faults, time.monotonic() - started_s)
+    return _checked(run, way, faults, time.monotonic() - started_s)
 
 
-def _start(processes: Processes, name: str, folder: Path, seed: int) -> None:
-    office = [sys.executable, "manage.py", "pay_day", str(YEAR), "--auditors", *AUDITORS]
-    rule = ["--fail", "30", "--come-back", "20", "--faults"]
-    bank = bank_command(folder / "bank", seed=seed, options=rule)
-    processes.start(name, office if name == "office" else bank, with_keys=False)
-
-
-def _strike(
-    processes: Processes, folder: Path, faults: Faults, *, kills: int, seed: int, said: Callable[[str], None]
-) -> None:
+def _strike(processes: Processes, way: Rail, faults: Faults, *, kills: int, said: Callable[[str], None]) -> None:
     """Kill and start again until the office has paid everything."""
     end_s, seen = time.monotonic() + TIMEOUT_S, _progress()
     while time.monotonic() < end_s:
         time.sleep(POLL_S + faults.rng.random())
-        status = processes.running["office"].poll()
-        if status == 0:
+        if processes.running["office"].poll() == 0:
             return
-        if status is not None or processes.running["bank"].poll() is not None:
+        others = [one for name, one in processes.running.items() if name != "office"]
+        if processes.running["office"].poll() or any(one.poll() is not None for one in others):
             processes.check()
         if (now := _progress()) == seen:  # it is starting, or waits for the other: a kill would hit nothing
             continue
         seen = now
         if faults.rng.random() < 0.3:
-            faults.sent_again += _send_again(folder, faults.rng)
+            faults.sent_again += way.send_again(faults.rng)
         if sum(faults.kills.values()) < kills:
-            name = "office" if faults.rng.random() < 0.7 else "bank"
+            name = "office" if faults.rng.random() < 0.6 else faults.rng.choice(list(way.commands))
             processes.kill(name)
-            _start(processes, name, folder, seed)
+            processes.start(name, way.commands[name], with_keys=name == "web")
             faults.kills[name] += 1
-            said(f"{sum(faults.kills.values())} kills {faults.kills}, {faults.sent_again} files sent again")
+            said(f"{sum(faults.kills.values())} kills {dict(faults.kills)}, {faults.sent_again} files sent again")
     raise SystemExit(f"It did not end within {TIMEOUT_S} s: see {processes.logs}")
 
 
@@ -116,33 +116,24 @@ def _progress() -> tuple[int, ...]:
         Batch.objects.exclude(approved_1_by="").count(),
         ResultFile.objects.count(),
         Obligation.objects.count(),
+        StripeCall.objects.count(),
     )
 
 
-def _send_again(folder: Path, rng: random.Random) -> int:
-    """One of the files that the bank has is put before it once more, under another name."""
-    kept = [path for path in (folder / "bank").glob("*") if len(path.name) == 64]
-    if not kept:
-        return 0
-    copy = folder / "payouts" / "outgoing" / ".copy"
-    shutil.copyfile(rng.choice(kept), copy)
-    copy.rename(copy.with_name(f"copy-{rng.randrange(10**6)}.txt"))
-    return 1
-
-
-def _checked(run: Run, folder: Path, faults: Faults, elapsed_s: float) -> dict[str, object]:
+def _checked(run: Run, way: Rail, faults: Faults, elapsed_s: float) -> dict[str, object]:
     """Hold the bank's ledger against attempts, obligations and settlements."""
-    ledger = sqlite3.connect(folder / "bank" / "ledger.sqlite3")
-    kept = dict(ledger.execute("SELECT reference, amount FROM transfer WHERE code = '0' AND NOT comes_back"))
+    kept, stray_minor = way.kept()
     paid = Attempt.objects.filter(state="paid").values_list("reference", "amount_minor", "obligation_id")
     owed = dict(Obligation.objects.values_list("pk", "amount_minor"))
-    refunds = dict(Refund.objects.values_list("resident_ref", "due_minor"))
+    due = Refund.objects.filter(tax_year=run.tax_year_id, run=run.number, due_minor__gt=0)
+    refunds = dict(due.values_list("resident_ref", "due_minor"))
     settled = dict(Settlement.objects.filter(kind="paid").values_list("resident_ref", "amount_minor"))
     found = reckoning(run)
     wrong = [
         name
         for name, agrees in (
-            ("the bank's ledger and the attempts", {one: amount for one, amount, _ in paid} == kept),
+            ("the bank's ledger and the attempts", sorted(one[:2] for one in paid) == kept),
+            ("what left and what arrived", stray_minor == 0),
             ("attempts and obligations", sorted((pk, amount) for _, amount, pk in paid) == sorted(owed.items())),
             ("refunds and settlements", refunds == settled),
             ("the reckoning", found.is_done),
@@ -153,11 +144,9 @@ def _checked(run: Run, folder: Path, faults: Faults, elapsed_s: float) -> dict[s
         raise SystemExit(f"Not paid exactly once: {', '.join(wrong)} differ.")
     return {
         "obligations": len(owed), "paid_minor": found.by_state["paid"].amount_minor,
-        "bank_kept_minor": sum(kept.values()),
+        "bank_kept_minor": sum(amount for _, amount in kept),
         "attempts": Attempt.objects.count(), "files": Batch.objects.filter(state="sent").count(),
-        "files_sent_again": faults.sent_again, "result_files": ResultFile.objects.count(),
-        "bad_lines": sum(ResultFile.objects.values_list("refused", flat=True)), "kills": faults.kills,
-        "elapsed_s": round(elapsed_s),
+        "kills": dict(faults.kills), "elapsed_s": round(elapsed_s), **way.counts(faults.sent_again),
     }  # fmt: skip
 
 
@@ -172,18 +161,23 @@ def _make(folder: Path, payouts: int, seed: int) -> Run:
             name, add=[Role.AUDITOR], office="Tax office", password=f"{drawn.random()}", at=now, actor=ACTOR
         )
     refs = [one.ref for one in register_residents([date(YEAR, 1, 1)] * payouts, at=now, actor=ACTOR)]
+    make_payable(refs, drawn, most_transfers=max(payouts // FILES, 1))
+    return _run({ref: drawn.randrange(1, MOST_MINOR + 1) for ref in refs}, version.pk)
+
+
+def make_payable(refs: Sequence[UUID], drawn: random.Random, *, most_transfers: int) -> None:
+    """Residents whom the vault knows and who named accounts, and a bank that takes files of so many transfers."""
     _enter(refs)
     chosen = drawn.sample([bank.code for bank in banks()], BANKS_USED)
     codes = [(bank, branch.code) for bank in chosen for branch in branches(bank)]
     accounts = {
         ref: Account(*drawn.choice(codes), "1", f"{number:07}", NAME) for number, ref in enumerate(refs, start=1)
     }
-    name_first_accounts(accounts, channel=CardSuspension.Channel.PORTAL, at=now, actor=ACTOR)
-    set_up_bank(most_transfers=max(payouts // FILES, 1))
-    return _run({ref: drawn.randrange(1, MOST_MINOR + 1) for ref in refs}, version.pk)
+    name_first_accounts(accounts, channel=CardSuspension.Channel.PORTAL, at=timezone.now(), actor=ACTOR)
+    set_up_bank(most_transfers=most_transfers)
 
 
-def _enter(refs: list[UUID]) -> None:
+def _enter(refs: Sequence[UUID]) -> None:
     keys, person = checked_vault_keys(), Person("清水 光子", NAME, "SHIMIZU MITSUKO", date(1980, 1, 1))
     VaultRecord.objects.bulk_create(
         (new_vault_record(keys, ref, Identity(person=person)) for ref in refs), batch_size=1_000

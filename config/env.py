@@ -23,13 +23,19 @@ def secret(name: str, *, production: bool) -> str:
     In development one is drawn at random and kept in `var/secrets/`.
     Raises SecretMissing in production when neither is set.
     """
-    if value := env.str(name, ""):
+    if value := given(name):
         return value
-    if path := env.str(f"{name}_FILE", ""):
-        return Path(path).read_text().strip()
     if production:
         raise SecretMissing(f"Set {name} or {name}_FILE: production starts with no secret of its own making.")
     return _kept(ROOT / "var" / "secrets" / name.lower())
+
+
+def given(name: str) -> str:
+    """A secret that may be left out: from the environment, or the file that `name`_FILE names, or empty."""
+    if value := env.str(name, ""):
+        return value
+    path = env.str(f"{name}_FILE", "")
+    return Path(path).read_text().strip() if path else ""
 
 
 def earlier_secrets(name: str) -> list[str]:

@@ -21,10 +21,17 @@ KANPU_AUDIT_KEY              the key that signs the audit log's checkpoints: whe
 KANPU_AUDIT_LOG              folder for the log's checkpoints and leaves, outside the database
 KANPU_ARCHIVE                folder of the Parquet archive, shared by all hosts
 KANPU_PAYOUTS                folder of the files for the bank, where payouts are made and nowhere else
+KANPU_STRIPE_KEY[_FILE]      Stripe's secret key, where payments are sent and in workers, if refunds go through Stripe
+KANPU_STRIPE_WEBHOOK_SECRET[_FILE]  what Stripe signs its webhooks with: web servers
+KANPU_STRIPE_URL             another address than Stripe's own, for test keys only
+KANPU_METRICS                folder in which this host's processes add up what they count; /metrics shows it
+KANPU_METRICS_TOKEN[_FILE]   who bears it may read /metrics; in production nobody else may
 KANPU_DEMO=1                 the demo: its own database and Redis prefix on those servers, no second factor asked for;
                              never with KANPU_PRODUCTION
 """
 
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +40,7 @@ import dj_database_url
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import ROOT, earlier_secrets, env, origin_of, secret
+from config.env import ROOT, earlier_secrets, env, given, origin_of, secret
 from config.mail import mail_settings
 
 BASE_DIR = ROOT
@@ -70,6 +77,7 @@ INSTALLED_APPS = [
     "apps.payouts",
     "apps.portal",
     "apps.console",
+    "apps.upkeep",
     "apps.simulator",
     "allauth",
     "allauth.account",
@@ -122,8 +130,17 @@ DATABASES: dict[str, Any] = {
 }
 _options = DATABASES["default"].setdefault("OPTIONS", {})  # those of the address, TLS say, are kept
 _options.setdefault("application_name", "kanpu")
+# A host that is gone without a word, on either end, is noticed within half a minute: not after the system's two hours,
+# in which an API server would wait for an answer, or a session that nobody has any more hold a terminal's row.
+_options.setdefault("connect_timeout", 5)
+_alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+for _name, _value in (_alive | {"tcp_user_timeout": 30_000}).items():
+    _options.setdefault(_name, _value)
 # Acknowledged means durable, whatever the server's own default is.
-_options["options"] = f"{_options.get('options', '')} -c synchronous_commit=on".strip()
+_server = {"synchronous_commit": "on", "tcp_user_timeout": "30s"} | {f"tcp_{name}": _alive[name] for name in _alive}
+_options["options"] = " ".join(
+    [_options.get("options", ""), *(f"-c {name}={_server[name]}" for name in _server)]
+).strip()
 if DEMO:
     DATABASES["default"]["NAME"] = "kanpu_demo"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -136,11 +153,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     # Written as months close; written anew only without what residents withdrew while the run is open.
+    "beat": {"task": "upkeep.beat", "schedule": 60},  # a sign of life
     "archive": {"task": "accruals.archive", "schedule": 24 * 3600},
     "find_alarms": {"task": "inspections.find_alarms", "schedule": 24 * 3600},
     "lapse": {"task": "refunds.lapse", "schedule": 24 * 3600},
@@ -149,6 +168,8 @@ CELERY_BEAT_SCHEDULE = {
     "samples": {"task": "inspections.samples", "schedule": 60},  # for one whose ring was lost
     # A bell that was not heard, a worker that was killed, files that were kept long enough.
     "exports": {"task": "inspections.exports", "schedule": 60},
+    # Webhooks that were not heard, calls whose answer was lost, payouts that fail after they were paid.
+    "stripe": {"task": "payouts.stripe", "schedule": 60},
     "packs": {"task": "inspections.forget_packs", "schedule": 24 * 3600},
 }
 
@@ -160,7 +181,15 @@ KANPU_COSTS = env.path("KANPU_COSTS", None)
 KANPU_AUDIT_KEY = Path(env.path("KANPU_AUDIT_KEY", ROOT / "var" / "secrets" / "audit.pem"))
 KANPU_AUDIT_LOG = Path(env.path("KANPU_AUDIT_LOG", ROOT / "var" / ("demo/audit" if DEMO else "audit")))
 KANPU_ARCHIVE = Path(env.path("KANPU_ARCHIVE", ROOT / "var" / ("demo/archive" if DEMO else "archive")))
+KANPU_METRICS = env.path("KANPU_METRICS", None)
+if KANPU_METRICS:  # read by prometheus_client when it is imported
+    Path(KANPU_METRICS).mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(KANPU_METRICS)
+KANPU_METRICS_TOKEN = given("KANPU_METRICS_TOKEN")
 KANPU_PAYOUTS = Path(env.path("KANPU_PAYOUTS", ROOT / "var" / ("demo/payouts" if DEMO else "payouts")))
+KANPU_STRIPE_KEY = given("KANPU_STRIPE_KEY")
+KANPU_STRIPE_WEBHOOK_SECRET = given("KANPU_STRIPE_WEBHOOK_SECRET")
+KANPU_STRIPE_URL = env.str("KANPU_STRIPE_URL", "https://api.stripe.com").rstrip("/")
 
 # --- e-mail --------------------------------------------------------------------------------------------
 globals().update(mail_settings(env.str("EMAIL_URL", "console:")))
@@ -176,7 +205,8 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+SESSION_ENGINE = "apps.audit.session_store"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "apps.audit.user_store.UserStore"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -257,7 +287,11 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$"]  # balancers and watchers may ask without TLS
+SESSION_COOKIE_AGE = 12 * 3600  # then whoever it is signs in again
+if PRODUCTION:  # no other host can set these
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
@@ -284,11 +318,17 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+_told = "WARNING" if sys.stderr.isatty() else "INFO"  # who runs a command at a terminal is told what is wrong only
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "httpx")},
+    "formatters": {"json": {"()": "apps.kernel.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "apps": {"level": _told},
+        "config": {"level": _told},
+        # What is refused (4xx) has its line already.
+        "django": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+    },
 }

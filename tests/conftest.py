@@ -221,6 +221,7 @@ def web_address(database_url: str, vault_keys: Path, web_logs: Path) -> Iterator
         patch.setenv("DATABASE_URL", database_url)
         patch.setenv("KANPU_VAULT_KEYS", str(vault_keys))
         patch.setenv("KANPU_PAYOUTS", str(web_logs / "payouts"))
+        patch.setenv("KANPU_METRICS", str(web_logs / "metrics"))
         running.start("web", web_command(port), with_keys=False)
     running.wait_for(f"http://127.0.0.1:{port}/v1/keys")
     yield f"http://127.0.0.1:{port}"

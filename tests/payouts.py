@@ -13,6 +13,7 @@ from apps.payouts.operations.folder import incoming, outgoing
 from apps.payouts.operations.owing import make_obligations
 from apps.payouts.operations.results import import_results
 from apps.refunds.models import Refund, Run, RunState
+from apps.refunds.queries.statements import rules_under
 from apps.residents.models import CardSuspension
 from apps.residents.operations.accounts import name_account
 from apps.residents.vault.contents import Account
@@ -46,11 +47,12 @@ def paying_run(dues: Mapping[UUID, int], *, number: int = 1, scheme_version: int
         secret=b"s" * 32, entitled_minor=total, verified_minor=total, due_minor=total, digest="d" * 64,
         signed_1_by="ann", signed_2_by="ben", signed_1_at=timezone.now(), signed_2_at=timezone.now(),
     )  # fmt: skip
+    lines = len(rules_under(run.tax_year.scheme_version_id, YEAR).lines)
     Refund.objects.bulk_create(
         Refund(
             resident_ref=ref, tax_year=YEAR, run=number, scheme_version=run.tax_year.scheme_version_id,
-            entitled_minor=max(due, 0), earlier_minor=max(due, 0) - due, due_minor=due, at_cap=False, spend_minor=[],
-            cuts=[], leaf=b"l" * 32,
+            entitled_minor=max(due, 0), earlier_minor=max(due, 0) - due, due_minor=due, at_cap=False,
+            spend_minor=[0] * lines, cuts=[], leaf=b"l" * 32,
         )
         for ref, due in dues.items()
     )  # fmt: skip

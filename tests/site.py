@@ -30,9 +30,14 @@ from apps.inspections.operations.saved_searches import save_search
 from apps.inspections.searching import MerchantSearch
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
+from apps.payouts.models import Attempt, AttemptEvent, Batch, Obligation, PaymentHold, ResultFile
+from apps.payouts.operations.owing import hold_payments
 from apps.portal.models import Account
+from apps.purchases.models import Poison
+from apps.purchases.poison import note_failure
 from apps.refunds.models import Decision
 from apps.refunds.operations import adjudicating
+from apps.refunds.operations.approving import pay_run
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.disputing import answer_question
 from apps.refunds.operations.freezing import freeze
@@ -70,6 +75,7 @@ from tests.offices import (
     signed_in,
 )
 from tests.pages import YEAR, approve, settle, state_purpose
+from tests.payouts import bank
 from tests.signing_in import give_factors
 from tests.till import RawTill, send
 from tests.unit.test_pictures import with_place
@@ -125,6 +131,8 @@ def furnish(world: World) -> Site:
     _household(world, now)
     _looked_at(ref, now)
     Checkpoint.objects.create(size=1, root=b"r" * 32, at=now, note="kanpu/audit")
+    terminal_id = Terminal.objects.get(code=TERMINAL).pk
+    note_failure(Poison.Kind.CLOSING, terminal_id, 1, reason="DataError 22003", at=now, request_id=uuid4())
     LogHead.objects.update_or_create(number=1, defaults={"size": 1, "public_key": "-----BEGIN PUBLIC KEY-----"})
     new_card = Card.objects.create(
         resident_id=ref, card_index=b"n" * 32, issuer_version=1, valid_from=now, valid_until=now + timedelta(days=900)
@@ -133,10 +141,10 @@ def furnish(world: World) -> Site:
         "year": YEAR, "number": 1, "name": "pay", "ref": ref, "language": "ja", "code": TERMINAL,
         "decision_id": Decision.objects.get(resident_ref=ref).pk, "notice_id": letter(ref).pk,
         "card_id": Card.objects.get(resident=ref, active_from__isnull=False).pk, "new_card_id": new_card.pk,
-        "terminal_id": Terminal.objects.get(code=TERMINAL).pk, "seq": till.records[-2]["seq"],
+        "terminal_id": terminal_id, "seq": till.records[-2]["seq"],
         "held_seq": till.records[-1]["seq"], "kind": "purchases", **_searched(now), **_exceptions(ref, now),
     }  # fmt: skip
-    return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(ref) | _looked_for(now))
+    return Site(world, samples | _counted_and_drawn(ref, now) | _evidence(ref) | _looked_for(now) | _paid(ref, now))
 
 
 def _evidence(ref: UUID) -> dict[str, int]:
@@ -145,6 +153,34 @@ def _evidence(ref: UUID) -> dict[str, int]:
     pack = request_case_pack(case.pk, access=Access("user:ann", Role.AUDITOR, "", "check"), opens_protected=False)
     assert run_requested_packs() == 1
     return {"pack_id": pack.pk, "resident_case_id": case.pk}
+
+
+def _paid(ref: UUID, now: datetime) -> dict[str, int]:
+    """A's refund is being paid: it failed once, with a bank that said so, and is held."""
+    pay_run(YEAR, actor="test", number=1)
+    made = {"tax_year": YEAR, "run": 1, "made_at": now}
+    batch = Batch.objects.create(
+        bank=bank(), transfer_date=now.date(), state="draft", transfers=1, sum_minor=1, sha256="a" * 64,
+        made_by="operator", **made,
+    )  # fmt: skip
+    owed = Obligation.objects.create(
+        resident_ref=ref, payee_ref=ref, due_minor=1, settled_minor=0, carried_in_minor=0, amount_minor=1,
+        state="failed", **made,
+    )  # fmt: skip
+    attempt = Attempt.objects.create(
+        obligation=owed, batch=batch, reference="2017000000000001001", account_id=uuid4(), amount_minor=1,
+        state="failed", said="failed", result_code="1", changed_at=now,
+    )  # fmt: skip
+    AttemptEvent.objects.create(attempt=attempt, at=now, actor="test", state="failed")
+    waits = {"due_minor": 2, "settled_minor": 0, "carried_in_minor": 0, "amount_minor": 2, "waits_for": "missing"}
+    other = uuid4()
+    Obligation.objects.create(resident_ref=other, payee_ref=other, **waits, **made)
+    file = ResultFile.objects.create(
+        bank=batch.bank, sha256="b" * 64, file_name="results.txt", imported_at=now, imported_by=ANN, lines=1, applied=1,
+        same=0, older=0, refused=1, problems=[{"line": 2, "code": "foreign", "why": "No such transfer."}],
+    )  # fmt: skip
+    hold = hold_payments(ref, reason=PaymentHold.Reason.INQUIRY, at=now, actor=ANN)
+    return {"batch_id": batch.pk, "obligation_id": owed.pk, "file_id": file.pk, "hold_id": hold.pk}
 
 
 def _looked_for(now: datetime) -> dict[str, Any]:

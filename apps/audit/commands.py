@@ -4,12 +4,14 @@ import getpass
 import json
 import sys
 from typing import Any
+from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from apps.kernel.errors import KanpuError
+from apps.kernel.request_ids import done_for
 
 
 class OperatorCommand(BaseCommand):
@@ -33,7 +35,8 @@ class OperatorCommand(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            result = self.run(**options)
+            with done_for(uuid4()):  # all that one command does is found together in the logs
+                result = self.run(**options)
         except KanpuError as error:
             raise CommandError(f"{error} [{error.code}]") from error
         if options["json"]:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.kernel.metrics import ANSWERED_ERRORS
+from apps.kernel.request_ids import done_for, read_request_id
 from apps.merchants.catalogue import CATALOGUE, error_object
 from apps.merchants.operations import note_use
 from apps.merchants.queries import KeyHolder, holder_of
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 BODY_LIMIT_BYTES: Final = 1024 * 1024
 GZIP_OVERHEAD_BYTES: Final = 64 * 1024  # what does not compress grows a little
 RETRY_AFTER_S: Final = 5
+NOT_LOGGED: Final = ("health/", "metrics")  # asked every few seconds
 BEARER: Final = re.compile(r"Bearer (kp_(?:live|test)_[A-Za-z0-9_-]{20,100})")
 
 
@@ -49,17 +53,31 @@ class ApiError(Exception):
 
 
 class RequestIdMiddleware:
-    """Give every request a number, which the answer bears and batches keep."""
+    """Give every request a number, its sender's `Request-Id` if that is a UUID: the answer, batches and logs bear it.
+
+    Each answer leaves a line in the log, with the address's pattern, never with what stood in its place.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = uuid.uuid4()
-        request.META["kanpu.request_id"] = request_id
-        response = self.get_response(request)
-        response["Request-Id"] = str(request_id)
+        began_s = time.perf_counter()
+        number = read_request_id(request.META.get("HTTP_REQUEST_ID", "")) or uuid.uuid4()
+        request.META["kanpu.request_id"] = number
+        with done_for(number):
+            response = self.get_response(request)
+            _log_answer(request, response.status_code, time.perf_counter() - began_s)
+        response["Request-Id"] = str(number)
         return response
+
+
+def _log_answer(request: HttpRequest, status: int, took_s: float) -> None:
+    match = request.resolver_match
+    route = match.route if match else ""
+    if not route.startswith(NOT_LOGGED):
+        fields = {"method": request.method, "route": route, "status": status, "ms": round(took_s * 1000, 1)}
+        logger.info("answered", extra={"fields": fields})
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -170,6 +188,7 @@ def _code_of(error: Exception) -> str:
 
 
 def _error_response(code: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Response:
+    ANSWERED_ERRORS.labels(code).inc()
     response = Response({"error": body}, status=CATALOGUE[code].status, headers=headers)
     if code == "unavailable":
         response["Retry-After"] = str(RETRY_AFTER_S)

@@ -31,7 +31,7 @@ from apps.audit.strength import FACTOR, TO_SEND, is_fresh, records_of
 from apps.portal.queries.accounts import NoAccount, resident_of
 
 FRESH_IDENTITY: Final = timedelta(minutes=6)  # five that are asked for, and a minute for clocks that differ
-NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - of a request that came through no network
+NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - of a request that came through no network  # nosec B104
 
 
 def address_of(request: HttpRequest) -> str:

@@ -22,9 +22,15 @@ LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "glass_broken": ("my-accesses", ()),
     "held_purchases": ("my-held", ()),
     "household_consent": ("my-household", ()),
+    "household_payment": ("my-household", ()),
+    "letter_payable": ("my-payment", ()),
+    "letter_uncashed": ("my-payment", ()),
     "letter_printed": ("sign-in", ()),
     "letter_returned": ("sign-in", ()),
     "looked": ("my-accesses", ()),
+    "payment_failed": ("my-payment", ()),
+    "payment_paid": ("my-payment", ()),
+    "payment_returned": ("my-payment", ()),
     "proxy_accepted": ("acting", ()),
     "proxy_ended": ("my-proxies", ()),
     "proxy_named": ("my-proxies", ()),
@@ -35,6 +41,9 @@ LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "question_answered": ("my-accesses", ()),
     "refund_lapses": ("my-statement", ("year", "run")),
     "refund_ready": ("my-statement", ("year", "run")),
+    "share_failed": ("my-payment", ()),
+    "share_paid": ("my-payment", ()),
+    "share_returned": ("my-payment", ()),
 }
 
 

@@ -53,6 +53,7 @@ urlpatterns = [
     path("purchases/<int:terminal_id>/<int:seq>", purchases.purchase, name="my-purchase"),
     path("purchases/<int:terminal_id>/<int:seq>/answer", purchases.answered, name="purchase-answer"),
     path("household", household.household, name="my-household"),
+    path("household/payment", household.head_payment, name="household-payment"),
     path("household/consent", household.consent, name="household-consent"),
     path("proxies", proxies.proxies, name="my-proxies"),
     path("proxies/name", proxies.name, name="proxy-name"),

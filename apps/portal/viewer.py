@@ -24,13 +24,15 @@ class Right(StrEnum):
 class Viewer:
     """Whose pages are open (`ref`), and as whom the trail names the one who opened them.
 
-    Who acts for the resident is the resident `agent_ref`, by a `grant`; None for oneself.
+    Who acts for the resident is the resident `agent_ref`, by a `grant`; None for oneself. `unread` messages were there
+    when the page was asked for, one more than are shown at most; None where they were not counted yet.
     """
 
     ref: UUID
     actor: str = "resident"
     agent_ref: UUID | None = None
     grant: Grant | None = None
+    unread: int | None = None
 
     def may(self, right: Right) -> bool:
         """Whether a page that asks for this right is open."""

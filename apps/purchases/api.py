@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.kernel.metrics import ACCEPTED, REFUSED
 from apps.merchants.keys import TERMINAL_CODE
 from apps.merchants.queries import KeyHolder, TerminalSeen, terminal_of, terminal_seen, visible_terminals
 from apps.merchants.requests import ApiError, ApiKeyAuthentication, BodyParser, body_of
@@ -62,6 +63,9 @@ class PurchasesView(APIView):
         answer = _accept(_sender(request, terminal), envelope)
         if answer.decided.accepted or answer.decided.refused:
             doorbell.ring()
+            ACCEPTED.inc(len(answer.decided.accepted))
+        for _, defect, _ in answer.decided.refused:
+            REFUSED.labels(defect.code).inc()
         return Response(answer_json(answer))
 
 

@@ -11,10 +11,12 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from apps.audit.operations import Cause, raise_alarms
 from apps.kernel.database import Cursor, raw_connection
+from apps.kernel.errors import kind_of
 from apps.merchants.queries import terminal_names
 from apps.purchases.closings import Books, differences, targets
-from apps.purchases.models import Closing
+from apps.purchases.models import Closing, Poison
 from apps.purchases.outbox import Claim, Claimed
+from apps.purchases.poison import note_failure
 from apps.purchases.ranges import Ranges, gaps
 from apps.purchases.records import SentLine
 from apps.schemes.queries import scheme_of, started_years
@@ -102,7 +104,8 @@ def _compare_or_set_aside(cursor: Cursor, due: Due, now: datetime) -> None:
     except Exception as error:
         logger.exception("Closing %s of terminal %s cannot be compared.", due.seq, due.terminal_id)
         _keep(cursor, due, None, None)
-        detail: dict[str, object] = {"reason": type(error).__name__}
+        note_failure(Poison.Kind.CLOSING, due.terminal_id, due.seq, reason=kind_of(error), at=now)
+        detail: dict[str, object] = {"reason": kind_of(error)}
         raise_alarms([Cause("closing_failed", f"{due.terminal_id}:{due.seq}", detail)], at=now)
 
 

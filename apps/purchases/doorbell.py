@@ -3,8 +3,11 @@
 import logging
 import threading
 from typing import Final
+from uuid import UUID
 
 from celery import current_app
+
+from apps.kernel.request_ids import done_for, request_id
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +24,11 @@ class Doorbell:
         self._asked = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._request_id: UUID | None = None
 
     def ring(self) -> None:
         """Ask for a ring. Never waits, never fails."""
+        self._request_id = request_id()  # of one of those who ask: its ring is one of some
         self._asked.set()
         if self._thread is None:
             with self._starting:
@@ -37,7 +42,8 @@ class Doorbell:
         while self._asked.wait():
             self._asked.clear()
             try:
-                current_app.send_task(self._task, expires=RING_EXPIRES_S, retry=False)
+                with done_for(self._request_id):
+                    current_app.send_task(self._task, expires=RING_EXPIRES_S, retry=False)
                 failures = 0
                 pause.wait(PAUSE_S)
             except Exception as error:  # whatever it is, the thread must go on

@@ -5,6 +5,8 @@ All tables here are distributed by `lane`; a purchase's table is partitioned by 
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Int8Multirange(models.Field):  # type: ignore[type-arg]  # not generic at run time
@@ -166,3 +168,42 @@ class Claim(models.Model):
     terminal_id = models.IntegerField()
     seq = models.IntegerField()
     tax_year = models.SmallIntegerField()
+
+
+class Poison(models.Model):
+    """Work that fails whenever it is tried, taken off its queue so that it blocks none: a batch by its number, a
+    closing by its own, or what names a record by the record's.
+
+    `attempts` failed so far, the last of them for `reason`: what the error was, never what it said. `request_id` is the
+    batch's. Settled once it was done after all; nothing that was acknowledged is ever thrown away.
+    """
+
+    class Kind(models.TextChoices):
+        BATCH = "batch", _("Batch")
+        FOLLOWUP = "followup", _("Return, void or correction")
+        CLOSING = "closing", _("Closing")
+
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    terminal_id = models.IntegerField()
+    number = models.BigIntegerField()
+    request_id = models.UUIDField(null=True)
+    reason = models.CharField(max_length=120)
+    attempts = models.IntegerField(default=1)
+    first_failed_at = models.DateTimeField()
+    last_failed_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "terminal_id", "number"], name="poison_once"),
+            models.CheckConstraint(name="poison_kind", condition=Q(kind__in=("batch", "followup", "closing"))),
+            models.CheckConstraint(
+                name="poison_failed", condition=Q(attempts__gte=1, last_failed_at__gte=F("first_failed_at"))
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["last_failed_at"], condition=Q(settled_at=None), name="poison_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.terminal_id}/{self.number}"

@@ -1,13 +1,14 @@
 """Accepting batches. What is answered 200 is committed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.utils import timezone
 
-from apps.audit.operations import Cause, raise_alarms
-from apps.kernel.database import Cursor, raw_connection
+from apps.audit.operations import Cause, raise_alarms, record_event
+from apps.kernel.database import Cursor, again_after_conflict, raw_connection
 from apps.merchants.queries import terminals_of_merchant
 from apps.purchases.acceptance import Standing, Till
 from apps.purchases.chain import (
@@ -21,6 +22,8 @@ from apps.purchases.chain import (
     head_after,
 )
 from apps.purchases.decisions import Decided, decide_all, new_seqs
+from apps.purchases.doorbell import doorbell
+from apps.purchases.poison import take_up_again
 from apps.purchases.queries import MISSING_AT_MOST, rules_of, what_stands
 from apps.purchases.ranges import contains, gaps, merge, next_number, to_ranges
 from apps.purchases.records import Malformed, Record, named_by, read_record
@@ -63,6 +66,7 @@ def accept_batch(sender: Sender, raws: Iterable[bytes], *, seal: Seal | None = N
         raise
 
 
+@again_after_conflict
 def _accept(arrival: _Arrival) -> Answer:
     sender, records = arrival.sender, arrival.records
     named = _named_terminals(sender, records)
@@ -133,3 +137,16 @@ def _conflicts(sender: Sender, decided: Decided) -> list[Cause]:
         for record, defect, _ in decided.refused
         if defect.code == "seq_conflict"
     ]
+
+
+def replay(pks: Collection[int] | None, *, actor: str) -> int:
+    """Put work that was set aside back on its queue: all, or these. Returns how many; workers do it right after.
+
+    It can do no harm: what fails again is set aside again, what succeeds is counted once.
+    """
+    with transaction.atomic():
+        taken_up = take_up_again(pks=pks)
+        detail = {"taken_up": taken_up, "poison": sorted(pks) if pks is not None else "all"}
+        record_event(at=timezone.now(), actor=actor, action="poison.replay", subject="outbox", detail=detail)
+    doorbell.ring()
+    return taken_up

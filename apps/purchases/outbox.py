@@ -10,7 +10,8 @@ from django.db import transaction
 from apps.audit.operations import Cause, raise_alarms
 from apps.kernel.database import Cursor
 from apps.purchases.following import Key
-from apps.purchases.models import Batch, Followup
+from apps.purchases.models import Batch, Poison
+from apps.purchases.poison import note_failure
 from apps.purchases.queries import lanes_with_work
 
 RECORDS_PER_CLAIM: Final = 10_000
@@ -80,17 +81,11 @@ def waiting_batches() -> Claim:
 def set_aside(lane: int, batch_id: int, *, at: datetime, reason: str) -> None:
     """Take a batch that cannot be counted off the queue, with an alarm. It stays uncounted, and a freeze says so."""
     with transaction.atomic():
-        Batch.objects.filter(lane=lane, id=batch_id, counted_at=None).update(failed_at=at)
+        batch = Batch.objects.filter(lane=lane, id=batch_id, counted_at=None)
+        batch.update(failed_at=at)
+        for terminal_id, request_id in batch.values_list("terminal_id", "request_id"):
+            note_failure(Poison.Kind.BATCH, terminal_id, batch_id, reason=reason, at=at, request_id=request_id)
         raise_alarms([Cause("batch_failed", str(batch_id), {"lane": lane, "reason": reason})], at=at)
-
-
-def take_up_again() -> int:
-    """Put the batches that were set aside back on the queue. Returns how many.
-
-    What could not be settled is looked at again, too.
-    """
-    Followup.objects.filter(failed=True).update(failed=False)
-    return Batch.objects.filter(counted_at=None, failed_at__isnull=False).update(failed_at=None)
 
 
 def purchases_of(cursor: Cursor, claim: Claim) -> list[Claimed]:

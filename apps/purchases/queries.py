@@ -1,16 +1,18 @@
 """Reading purchases: what a terminal has sent, what waits to be counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Sum
 
+from apps.merchants.queries import TerminalName, terminal_names
 from apps.purchases.acceptance import Defect, Standing, YearRules
 from apps.purchases.chain import first_digest
 from apps.purchases.lanes import lane_of
-from apps.purchases.models import Batch, Closing, Followup, Purchase, Rejection, TerminalState
+from apps.purchases.models import Batch, Closing, Followup, Poison, Purchase, Rejection, TerminalState
 from apps.purchases.ranges import gaps, next_number
 from apps.schemes.queries import OpenYear, scheme_of, started_years, tier_periods, tiers_all_year
 
@@ -109,3 +111,46 @@ def counted_records() -> int:
     """How many accepted records workers have dealt with."""
     counted = Batch.objects.filter(counted_at__isnull=False).aggregate(records=Sum("records"))
     return counted["records"] or 0
+
+
+class PoisonSeen(NamedTuple):
+    """Work that is set aside, with its terminal's code and how many records wait with it."""
+
+    id: int
+    kind: str
+    terminal: str
+    number: int
+    records: int
+    reason: str
+    attempts: int
+    first_failed_at: datetime
+    last_failed_at: datetime
+    request_id: UUID | None
+
+
+POISON_SHOWN: Final = 200
+
+
+def poison_seen() -> list[PoisonSeen]:
+    """What is set aside, the last that failed first, at most POISON_SHOWN: three queries."""
+    rows = list(Poison.objects.filter(settled_at=None).order_by("-last_failed_at", "-pk")[:POISON_SHOWN])
+    names = terminal_names({row.terminal_id for row in rows})
+    batches = {(lane_of(row.terminal_id), row.number) for row in rows if row.kind == Poison.Kind.BATCH}
+    sizes = Batch.objects.filter(lane__in={lane for lane, _ in batches}, id__in=[number for _, number in batches])
+    records = dict(sizes.values_list("id", "records"))
+    return [_as_seen(row, names, records) for row in rows]
+
+
+def _as_seen(row: Poison, names: Mapping[int, TerminalName], sizes: Mapping[int, int]) -> PoisonSeen:
+    return PoisonSeen(
+        row.pk,
+        str(Poison.Kind(row.kind).label),
+        names[row.terminal_id].code if row.terminal_id in names else "",
+        row.number,
+        sizes.get(row.number, 1) if row.kind == Poison.Kind.BATCH else 1,
+        row.reason,
+        row.attempts,
+        row.first_failed_at,
+        row.last_failed_at,
+        row.request_id,
+    )

@@ -17,6 +17,9 @@ KINDS: Final[Mapping[str, Promise]] = {
     "dispute_received": _("Your dispute was received."),
     "dispute_asked": _("The refund office asks you something about your dispute."),
     "dispute_decided": _("Your dispute is decided."),
+    "payment_paid": _("Your refund was paid."),
+    "payment_failed": _("Your refund could not be paid."),
+    "payment_returned": _("Your refund was paid, and came back."),
     "proxy_named": _(
         "Somebody may act for you from now on. If you did not want that, end it at once on the page “Who acts for you”."
     ),
@@ -25,6 +28,7 @@ KINDS: Final[Mapping[str, Promise]] = {
     "proxy_ended": _("Somebody who could act for you can do so no more."),
     "acting_ended": _("You can act no more for a resident who had named you."),
     "household_consent": _("It was changed whether the others of your household see what you spend and get back."),
+    "household_payment": _("It was changed whether refunds of your household go to its head."),
     "card_ready": _("A card was made for you. A letter tells you where to fetch it."),
     "card_resumed": _("You can use your card again."),
     "contact_changed": _("The e-mail address for your messages was changed."),
@@ -32,6 +36,8 @@ KINDS: Final[Mapping[str, Promise]] = {
     "decision_issued": _("There is a decision about your refund."),
     "glass_broken": _("An officer was let see your data beyond what their role opens, for a short time."),
     "held_purchases": _("Purchases wait until you say whether they are yours."),
+    "letter_payable": _("A letter is on its way to you with which the post office pays a refund."),
+    "letter_uncashed": _("A letter with which the post office pays was not used in time, or came back."),
     "letter_printed": _("A letter with a code for the portal is on its way to you."),
     "letter_returned": _("A letter to you came back."),
     "looked": _("Somebody looked at your data."),
@@ -41,7 +47,14 @@ KINDS: Final[Mapping[str, Promise]] = {
     "question_answered": _("An office answered why it looked at your data."),
     "refund_lapses": _("A refund that you have not claimed will be lost."),
     "refund_ready": _("Your refund is ready."),
+    "share_paid": _("A refund of your household that goes to you was paid."),
+    "share_failed": _("A refund of your household that goes to you could not be paid."),
+    "share_returned": _("A refund of your household that goes to you was paid, and came back."),
 }
+PAY_AGAIN: Final = _(
+    "%(amount)s for %(year)s. Nothing is lost: the page “Payment” says why and what to do. Mostly another account is to"
+    " be named; then it is paid again."
+)
 # Shown below the headline, in the portal only; `%(…)s` are filled from the message's detail, put into words.
 MORE: Final[Mapping[str, Promise]] = {
     "decision_issued": _("It is about %(year)s. The time to appeal begins when you open it."),
@@ -49,12 +62,25 @@ MORE: Final[Mapping[str, Promise]] = {
     "dispute_decided": _("It is dispute %(number)s. The reasons, and how to appeal, are on its page."),
     "dispute_received": _("Its number is %(number)s."),
     "glass_broken": _("%(office)s. A second officer approved it. What was opened stands in “Who looked at my data”."),
+    "household_payment": _("%(given)s of %(adults)s adults agree to it now. It holds while all do."),
+    "letter_payable": _(
+        "%(amount)s for %(year)s, paid until %(until)s. Bring the letter and a document that says who you are."
+    ),
+    "letter_uncashed": _(
+        "%(amount)s for %(year)s. Nothing is lost: name an account, or another letter comes in some months."
+    ),
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
+    "payment_paid": _("%(amount)s for %(year)s. Where it went stands on the page “Payment”."),
+    "payment_failed": PAY_AGAIN,
+    "payment_returned": PAY_AGAIN,
     "purchase_questioned": _("Your reply is read if it comes by %(until)s."),
     "purchase_cancelled": _("%(amount)s of %(month)s no longer count: the purchase was cancelled or all was returned."),
     "refund_lapses": _("%(amount)s for %(year)s can be claimed until %(until)s."),
     "refund_ready": _("For %(year)s you get %(amount)s."),
+    "share_paid": _("%(amount)s for %(year)s. Where it went stands on the page “Payment”."),
+    "share_failed": PAY_AGAIN,
+    "share_returned": PAY_AGAIN,
     "contact_changed": _("If it was not you, change your password and tell us."),
     "letter_printed": _("If you did not ask for one, tell us."),
     "data_taken": _("If it was not you, change your password and tell us."),
@@ -63,9 +89,10 @@ MORE: Final[Mapping[str, Promise]] = {
 IMPORTANT: Final = frozenset(
     {
         "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
-        "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "letter_printed",
-        "proxy_named", "refund_lapses", "refund_ready",
-        "purchase_questioned",
+        "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "household_payment",
+        "letter_payable", "letter_printed", "letter_uncashed",
+        "payment_failed", "payment_paid", "payment_returned", "proxy_named", "purchase_questioned", "refund_lapses",
+        "refund_ready", "share_failed", "share_paid", "share_returned",
     }
 )  # fmt: skip
 SOMETHING: Final = _("There is something new.")

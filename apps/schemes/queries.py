@@ -5,9 +5,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from django.db import connection
-
-from apps.kernel.database import Statement
+from apps.kernel.database import Ask, Statement, trip
 from apps.kernel.errors import KanpuError
 from apps.kernel.periods import Period, covers, year_period
 from apps.schemes.document import Scheme
@@ -15,7 +13,7 @@ from apps.schemes.models import SchemeVersion, TaxYear
 from apps.schemes.rates import dated
 
 YEARS: Final = Statement(
-    "SELECT year, scheme_version_id, starts_at, ends_at, deadline_at FROM schemes_taxyear ORDER BY year"
+    "SELECT year, scheme_version_id, starts_at, ends_at, deadline_at, erased_at FROM schemes_taxyear ORDER BY year"
 )
 YEAR_LOCK: Final = 20150900  # the class of the advisory locks that are taken by year
 
@@ -39,13 +37,14 @@ class SchemeUnknown(KanpuError):
 
 
 class OpenYear(NamedTuple):
-    """What accepting and counting need to know of a year."""
+    """What accepting, counting and pages need to know of a year. `erased_at`: from when on its purchases are erased."""
 
     year: int
     scheme_version_id: int
     starts_at: datetime
     ends_at: datetime
     deadline_at: datetime
+    erased_at: datetime | None = None
 
 
 class LoadedVersion(NamedTuple):
@@ -60,9 +59,8 @@ class LoadedVersion(NamedTuple):
 
 def started_years() -> list[OpenYear]:
     """All started years, in order: one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(YEARS.text.decode())
-        return open_years(cursor.fetchall())
+    (rows,) = trip(Ask(YEARS))
+    return open_years(rows)
 
 
 def open_years(rows: Iterable[tuple[Any, ...]]) -> list[OpenYear]:

@@ -5,7 +5,7 @@ Every step is an operation that may have died before: whoever plays it again goe
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
@@ -13,19 +13,26 @@ from typing import Final
 from django.utils import timezone
 
 from apps.payouts.banking_days import banking_days_after
-from apps.payouts.models import Batch, SendingBank
+from apps.payouts.models import STRIPE, ZENGIN, Batch, SendingBank, StripePayment
 from apps.payouts.operations.batches import approve_batch, make_batch, sending_bank, submit_batch
 from apps.payouts.operations.folder import PART, incoming
 from apps.payouts.operations.owing import make_obligations
 from apps.payouts.operations.reissuing import reissue
 from apps.payouts.operations.results import NotAResultFile, import_results
+from apps.payouts.operations.stripe_payments import follow_payments
 from apps.payouts.queries.reconciling import failed_of, reckoning
+from apps.payouts.stripe_connect.moves import Patience
 from apps.refunds.models import Run
 from apps.residents.accounts.directory import bank_of, branch_of
 from apps.residents.accounts.holder import bank_kana
 from apps.simulator.zengin_bank import CODES
 
 POLL_S: Final = 0.1
+# A simulated Stripe has settled within a second, and may forget a key after some.
+HURRY: Final = Patience(
+    keys_for=timedelta(seconds=20), settle=timedelta(seconds=1), again=timedelta(seconds=0.2),
+    ask_every=timedelta(seconds=2), watch_every=timedelta(seconds=15), watch_for=timedelta(seconds=10),
+)  # fmt: skip
 TAKEN: Final = "taken"  # below the folder of the bank's results
 DAYS_AHEAD: Final = 3  # banking days: whatever the hour is, a file is not too late
 
@@ -45,12 +52,12 @@ def set_up_bank(*, most_transfers: int = 100_000) -> SendingBank:
     return made
 
 
-def pay(run: Run, *, auditors: tuple[str, str], actor: str) -> int:
-    """Make, approve and hand over all that can be paid now. Returns how many files are with the bank."""
+def pay(run: Run, *, auditors: tuple[str, str], actor: str, rail: str = ZENGIN) -> int:
+    """Make, approve and hand over all that can be paid now. Returns how many files the bank has, or Stripe."""
     year, number = run.tax_year_id, run.number
     make_obligations(year, number=number, actor=actor)
-    on = banking_days_after(timezone.localdate(), DAYS_AHEAD)
-    while make_batch(year, number=number, on=on, actor=actor):
+    on = banking_days_after(timezone.localdate(), DAYS_AHEAD) if rail == ZENGIN else None
+    while make_batch(year, number=number, on=on, rail=rail, actor=actor):
         pass
     batches = Batch.objects.filter(tax_year=year, run=number).order_by("pk")
     for batch in batches.filter(state=Batch.State.DRAFT):
@@ -58,7 +65,7 @@ def pay(run: Run, *, auditors: tuple[str, str], actor: str) -> int:
             if name != batch.approved_1_by:
                 approve_batch(batch.pk, by=name, sha256=batch.sha256, actor=actor)
     for batch in batches.filter(state__in=(Batch.State.APPROVED, Batch.State.SUBMITTED)):
-        submit_batch(batch.pk, actor=actor)
+        submit_batch(batch.pk, actor=actor, patience=HURRY)
     return batches.filter(state=Batch.State.SENT).count()
 
 
@@ -83,6 +90,20 @@ def play_to_the_end(run: Run, *, auditors: tuple[str, str], actor: str, timeout_
                 return True
             sleep(POLL_S)
         reissue(failed_of(run), to_same_account=True, actor=actor)
+    return False
+
+
+def play_at_stripe(run: Run, *, auditors: tuple[str, str], actor: str, timeout_s: float = 1_800) -> bool:
+    """The same through Stripe, until all is paid and has been asked after once more."""
+    end_s = monotonic() + timeout_s
+    while monotonic() < end_s:
+        pay(run, auditors=auditors, actor=actor, rail=STRIPE)
+        follow_payments(actor=actor, patience=HURRY)
+        if reissue(failed_of(run), to_same_account=True, actor=actor):
+            continue
+        if reckoning(run).is_done and not StripePayment.objects.exclude(step="over").exists():
+            return True
+        sleep(POLL_S)
     return False
 
 

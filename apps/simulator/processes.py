@@ -33,27 +33,19 @@ class ProcessFailed(KanpuError):
 def web_command(port: int) -> list[str]:
     """The API and the pages, on loopback. Threads of one process would wait for each other's interpreter."""
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "3"]
-    return [str(BIN / "granian"), *options, "--blocking-threads", "1", "--no-ws", "config.wsgi:application"]
+    options += ["--blocking-threads", "1", "--no-ws", "--log-config", "config/granian-log.json"]
+    return [sys.executable, "-m", "granian", *options, "config.wsgi:application"]
 
 
 def worker_command() -> list[str]:
     """Two worker processes. They need to know nothing of other workers, and so do not wait to hear of them."""
     alone = ["--without-mingle", "--without-gossip"]
-    return [str(BIN / "celery"), "-A", "config.celery", "worker", "--concurrency", "2", "--loglevel", "warning", *alone]
+    return [str(BIN / "celery"), "--quiet", "-A", "config.celery", "worker", "--concurrency", "2", *alone]
 
 
 def beat_command(schedule: Path) -> list[str]:
     """The clock of periodic tasks."""
-    return [
-        str(BIN / "celery"),
-        "-A",
-        "config.celery",
-        "beat",
-        "--schedule",
-        str(schedule),
-        "--loglevel",
-        "warning",
-    ]
+    return [str(BIN / "celery"), "--quiet", "-A", "config.celery", "beat", "--schedule", str(schedule)]
 
 
 def sweep_command() -> list[str]:
@@ -95,6 +87,21 @@ def environment(*, with_keys: bool) -> dict[str, str]:
 def bank_command(own: Path, *, seed: int, options: Sequence[str] = ()) -> list[str]:
     """The simulated bank, with the folder of its own ledger."""
     return [sys.executable, "manage.py", "zengin_bank", "--own", str(own), "--seed", str(seed), *options]
+
+
+def stripe_command(own: Path, port: int, *, seed: int, options: Sequence[str] = ()) -> list[str]:
+    """The simulated Stripe on loopback, with the folder of its ledger."""
+    named = ["--own", str(own), "--port", str(port), "--seed", str(seed)]
+    return [sys.executable, "manage.py", "stripe_api", *named, *options]
+
+
+def stripe_settings(port: int) -> dict[str, str]:
+    """The environment that it shares with the office, workers and the web server."""
+    return {
+        "KANPU_STRIPE_KEY": "sk_test_simulated",
+        "KANPU_STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+        "KANPU_STRIPE_URL": f"http://127.0.0.1:{port}",
+    }
 
 
 def free_port() -> int:
@@ -139,7 +146,7 @@ class Processes:
         while time.monotonic() < end:
             self.check()
             try:
-                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
+                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address  # nosec B310
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)

@@ -61,7 +61,7 @@ def people(
 
     In a household the first is the head and an adult, the second another adult, all others children.
     """
-    rng = random.Random(seed)  # noqa: S311 - made-up people, the same each time
+    rng = random.Random(seed)  # noqa: S311 - made-up people, the same each time  # nosec B311
     taken: set[int] = set()
     for number, size in households if households is not None else _households(rng):
         family = _family(rng)

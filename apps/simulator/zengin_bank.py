@@ -126,7 +126,7 @@ class Bank:
             _write(self.folders.incoming / name, content)
 
     def _with_faults(self, files: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-        chosen = random.Random(f"{self.rule.seed} {files[0][0]}")  # noqa: S311 - a play
+        chosen = random.Random(f"{self.rule.seed} {files[0][0]}")  # noqa: S311 - a play  # nosec B311
         more = [(f"again-{name}", content) for name, content in files]
         more += [(f"half-{name}", content[: chosen.randrange(len(content))]) for name, content in files]
         more += files

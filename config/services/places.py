@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PRIVATE_BASE = Path("/var/tmp")  # noqa: S108 - what is found there is checked before use
+PRIVATE_BASE = Path("/var/tmp")  # noqa: S108 - what is found there is checked before use  # nosec B108
 
 
 class ServiceError(Exception):

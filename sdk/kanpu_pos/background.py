@@ -52,7 +52,7 @@ class Background(threading.Thread):
                 pause_s = REFRESH_EVERY_S if self._succeeds("refresh") else REFRESH_AGAIN_S
                 self._refresh_at_s = time.monotonic() + pause_s
             if failures:
-                self._stopped.wait(random.uniform(0.0, pause_ceiling_s(failures)))  # noqa: S311 - no secret
+                self._stopped.wait(random.uniform(0.0, pause_ceiling_s(failures)))  # noqa: S311 - no secret  # nosec B311
             else:
                 self._woken.wait(max(0.0, self._refresh_at_s - time.monotonic()))
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Final
+from uuid import uuid4
 
 import httpx
 
@@ -106,7 +107,8 @@ class Connection:
 
     def get(self, path: str, *, params: Mapping[str, str] | None = None, with_key: bool = True) -> bytes:
         """Return the body of the answer to a GET. Raises ApiError, GaveUpError and UnexpectedAnswerError."""
-        headers = self._authorization if with_key else {}
+        key = self._authorization if with_key else {}
+        headers = {**_new_request_id(), **key}
         return self._answer(self._http.build_request("GET", path, params=params, headers=headers), first_index=0)
 
     def post(
@@ -123,7 +125,7 @@ class Connection:
         Raises ApiError, GaveUpError and UnexpectedAnswerError.
         """
         key = self._authorization if with_key else {}
-        all_headers = {"Content-Type": "application/json", **key, **(headers or {})}
+        all_headers = {"Content-Type": "application/json", **_new_request_id(), **key, **(headers or {})}
         request = self._http.build_request("POST", path, content=content, headers=all_headers)
         return self._answer(request, first_index=first_index)
 
@@ -153,6 +155,11 @@ class Connection:
         if elapsed_s + pause_s > self._give_up_after_s:
             raise GaveUpError(attempts, elapsed_s, str(reason) or repr(reason)) from reason
         self._clock.sleep_s(pause_s)
+
+
+def _new_request_id() -> dict[str, str]:
+    """A number that the server's logs and the answer bear; the same when the request is sent again."""
+    return {"Request-Id": str(uuid4())}
 
 
 def _accepted(response: httpx.Response, *, first_index: int) -> httpx.Response:

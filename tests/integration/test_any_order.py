@@ -19,7 +19,7 @@ from apps.accruals.operations.counting import count_all, count_some
 from apps.accruals.operations.years import freeze_run
 from apps.audit.models import Alarm
 from apps.purchases.models import Followup
-from apps.purchases.outbox import take_up_again
+from apps.purchases.poison import take_up_again
 from apps.purchases.queries import uncounted
 from apps.refunds.models import Refund, Run
 from apps.refunds.operations.approving import approve_run

@@ -28,7 +28,7 @@ from apps.accruals.tallies import Counted
 from apps.audit.models import Alarm
 from apps.kernel.database import Cursor, raw_connection
 from apps.purchases.models import Batch, Outcome
-from apps.purchases.outbox import take_up_again
+from apps.purchases.poison import take_up_again
 from apps.purchases.queries import uncounted
 from apps.residents.keyring import KeyringMissing, KeyringOutdated
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from apps.accruals.models import Entry
 from apps.accruals.operations.counting import count_all, count_some
 from apps.accruals.queries.finding import FOUND_A_PAGE, FoundPurchase, find_purchases
-from apps.accruals.queries.shown import LOOKED_AT, latest_purchases
+from apps.accruals.queries.shown import LOOKED_AT, LatestRow, ask_newest, latest_purchases
 from apps.accruals.queries.stories import story_of
 from apps.accruals.searching import Booked, Search, Standing, folded
+from apps.kernel.database import trip
 from apps.merchants.models import Merchant, Terminal
 from apps.merchants.operations import enrol_terminal
 from tests.examples import examples
@@ -274,6 +275,11 @@ def test_a_page_past_the_last_is_the_last(world: World) -> None:
         assert (len(page_of.rows), page_of.number, page_of.sum_minor) == (rows, FOUND_A_PAGE + 2, 2_700)
 
 
+def newest(ref: UUID) -> list[LatestRow]:
+    (rows,) = trip(ask_newest(ref, YEAR))
+    return latest_purchases(ref, YEAR, rows, most=5)
+
+
 def test_the_newest_are_those_of_which_something_is_left(world: World) -> None:
     ref, till = world.residents[0], RawTill(world)
     sold = [till.sale(at=on(day), reduced=100 * day) for day in range(1, 9)]
@@ -282,7 +288,7 @@ def test_the_newest_are_those_of_which_something_is_left(world: World) -> None:
     till.void(sold[7])
     send(till)
     count_all()
-    assert [row.total_minor for row in latest_purchases(ref, YEAR, most=5)] == [680, 600, 500, 400, 300]
+    assert [row.total_minor for row in newest(ref)] == [680, 600, 500, 400, 300]
 
 
 def test_of_a_purchase_of_which_not_all_was_looked_at_nothing_is_said(world: World) -> None:
@@ -300,4 +306,4 @@ def test_of_a_purchase_of_which_not_all_was_looked_at_nothing_is_said(world: Wor
         )
         for number in range(LOOKED_AT)
     )  # fmt: skip
-    assert [row.total_minor for row in latest_purchases(ref, YEAR, most=5)] == [50]
+    assert [row.total_minor for row in newest(ref)] == [50]

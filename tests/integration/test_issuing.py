@@ -266,7 +266,7 @@ def test_killed_anywhere_it_is_taken_up_and_no_key_is_lost(
             [sys.executable, "-c", script, str(path)], cwd=django_settings.BASE_DIR, env=environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        while process.poll() is None and Card.objects.count() < had + 500:
+        while process.poll() is None and Card.objects.count() < had + 600:
             time.sleep(0.01)
         if process.poll() is not None:
             assert process.returncode == 0

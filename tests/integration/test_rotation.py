@@ -187,7 +187,7 @@ def test_a_host_with_an_old_key_file_waits_and_goes_on_by_itself_when_it_has_the
     rotate("card-index")
     report(web, world.api_key, world.sale(reduced=200))
     log = tmp_path / "logs" / "sweep.log"
-    wait_until(lambda: "lacks the key 'card index 2'" in log.read_text())
+    wait_until(lambda: "keyring_outdated" in log.read_text())
     assert uncounted() == (1, 1)
     shutil.copy(kept, tmp_path / "new.json")
     (tmp_path / "new.json").replace(handed_out)

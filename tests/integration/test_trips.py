@@ -6,11 +6,13 @@ from time import monotonic, sleep
 
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
+from django.db.models import TextField
+from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
 from apps.audit.models import Alarm
 from apps.kernel.arrays import numbers_or_null_array, times_array
-from apps.kernel.database import Ask, Statement, raw_connection, trip
+from apps.kernel.database import Ask, Place, Statement, from_rows, raw_connection, sql_of, trip
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,6 +38,24 @@ def test_each_statement_has_its_own_rows_in_the_order_asked() -> None:
             Ask(ADD, [40, 2]), Ask(NUMBERS, [numbers_or_null_array([3, None])]), Ask(TIMES, [times_array(times)])
         ) == [[(42,)], [(3,), (None,)], [(time,) for time in times]]
     assert trip() == []
+
+
+def test_who_counts_queries_sees_each_statement_with_its_values() -> None:
+    with CaptureQueriesContext(connection) as seen:
+        trip(Ask(ADD, [40, 2]), Ask(ALARM, ["it's"]))
+    assert [query["sql"] for query in seen] == [
+        "SELECT '40'::int8 + '2'::int8", ALARM.text.decode().replace("$1", "'it''s'"),
+    ]  # fmt: skip
+
+
+def test_a_query_becomes_a_statement_with_places_for_values() -> None:
+    Alarm.objects.create(kind="100% new", key="a", detail={"n": 1}, raised_at=datetime(2017, 8, 3, tzinfo=UTC))
+    found = Alarm.objects.filter(kind="100% new", key=Place(1, TextField()))
+    asked = Statement(sql_of(found))
+    assert [from_rows(Alarm, rows) for (rows,) in (trip(Ask(asked, [key])) for key in ("a", "b"))] == [
+        [Alarm.objects.get()], [],
+    ]  # fmt: skip
+    assert from_rows(Alarm, trip(Ask(asked, ["a"]))[0])[0].detail == {"n": 1}
 
 
 def test_what_comes_after_a_statement_that_failed_is_not_made_and_the_connection_is_good() -> None:

@@ -42,6 +42,7 @@ WHY_NOT: Final[dict[str, str]] = {
     "alarm.look": SAID,
     "alarm.dismiss": SAID,
     "alarm.undo": SAID,
+    "poison.replay": SAID,
     "pack.make": FILE,
     "search.run": NONE,
     "search.export": FILE,

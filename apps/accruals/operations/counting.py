@@ -30,7 +30,9 @@ from apps.accruals.operations.settling import settle_due
 from apps.accruals.operations.withholding import Remembered, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import raise_alarms
-from apps.kernel.database import Cursor, raw_connection
+from apps.kernel.database import Cursor, again_after_conflict, raw_connection
+from apps.kernel.errors import kind_of
+from apps.kernel.metrics import COUNTED
 from apps.merchants.queries import terminal_names
 from apps.purchases.comparing import add_closings, compare_due, mark_closings_due
 from apps.purchases.filing import file_followups, mark_due
@@ -93,10 +95,11 @@ def _count_one(lane: int, batch_id: int) -> int:
         if is_nobodys_fault(error):
             raise
         logger.exception("Batch %s of lane %s is set aside.", batch_id, lane)
-        set_aside(lane, batch_id, at=now, reason=type(error).__name__)
+        set_aside(lane, batch_id, at=now, reason=kind_of(error))
         return 1
 
 
+@again_after_conflict
 def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
     """Claim some waiting batches and count them in one transaction. Returns the number of records; 0: none waits.
 
@@ -122,7 +125,8 @@ def count_some(*, now: datetime, only: tuple[int, int] | None = None) -> int:
             mark_closings_due(cursor, claim)
             mark_due(cursor, [Key(p.terminal_id, p.seq) for p in purchases] + refused)
             mark_counted(cursor, claim, at=now)
-    return len(purchases) + len(refused)
+    COUNTED.inc(counted := len(purchases) + len(refused))
+    return counted
 
 
 @contextmanager

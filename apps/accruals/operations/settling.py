@@ -34,11 +34,14 @@ from apps.accruals.operations.withdrawing import erase_sale, is_in_open_runs
 from apps.accruals.operations.withholding import Remembered, forget, remember
 from apps.accruals.tallies import Counted
 from apps.audit.operations import Cause, raise_alarms
-from apps.kernel.database import Cursor, raw_connection
+from apps.kernel.database import Cursor, again_after_conflict, raw_connection
+from apps.kernel.errors import kind_of
 from apps.merchants.models import Mode
 from apps.purchases.acceptance import YearRules
 from apps.purchases.following import Fate, Followed, Follower, Key, Original, Version, follow_other
 from apps.purchases.followups import Thread, due_keys, give_up, lock_threads, record_fates, rule, settled
+from apps.purchases.models import Poison
+from apps.purchases.poison import note_failure
 from apps.purchases.queries import year_rules
 from apps.purchases.rulings import Ruling, follow_ruled, is_withdrawn, takes_off
 from apps.residents.judging import CARD_CLONED
@@ -79,12 +82,12 @@ def _settle_one(key: Key) -> int:
         logger.exception("What names number %s of terminal %s cannot be settled.", key.seq, key.terminal_id)
         with transaction.atomic(), Cursor(raw_connection()) as cursor:
             give_up(cursor, key)
-            raise_alarms(
-                [Cause("followup_failed", f"{key.terminal_id}:{key.seq}", {"reason": type(error).__name__})], at=now
-            )
+            note_failure(Poison.Kind.FOLLOWUP, *key, reason=kind_of(error), at=now)
+            raise_alarms([Cause("followup_failed", f"{key.terminal_id}:{key.seq}", {"reason": kind_of(error)})], at=now)
         return 1
 
 
+@again_after_conflict
 def settle_some(*, now: datetime, only: Key | None = None) -> int:
     """Settle some of the sales whose follow-ups are due, in one transaction. Returns how many; 0: nothing is due."""
     with transaction.atomic(), connection.wrap_database_errors, Cursor(raw_connection()) as cursor:

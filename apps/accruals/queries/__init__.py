@@ -3,20 +3,22 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from operator import add, itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum, UUIDField
 from django.db.models.functions import Coalesce
 
 from apps.accruals.answers import ANNULLED, ANSWERABLE
 from apps.accruals.measuring import measure_of
 from apps.accruals.models import ArchivePart, Entry, Total, Withheld
 from apps.accruals.tallies import ALL_TIERS, Line, rebuilt
-from apps.kernel.database import Cursor, raw_connection
+from apps.kernel.arrays import numbers_array
+from apps.kernel.database import Ask, Cursor, Place, Statement, raw_connection, sql_of
 from apps.purchases.following import Amounts, Key
 from apps.purchases.followups import read_threads
 from apps.purchases.queries import year_rules
@@ -47,6 +49,9 @@ class ResidentYear:
 
 SAMPLED: Final = 256  # one reference in so many
 ROW_FIELDS: Final = ("resident_ref", "tier", "amounts_minor", "purchases", "bases_minor")
+YEARS_OF_RESIDENT: Final = Statement(
+    f"SELECT tax_year, {', '.join(ROW_FIELDS)} FROM accruals_total WHERE resident_ref = $1 AND tax_year = ANY($2)"  # noqa: S608
+)
 Row = tuple[UUID, str, list[int], list[int], list[int] | None]
 
 
@@ -98,11 +103,14 @@ def lines_by_resident(
         yield ref, (Line((terminal_id, seq), *rest) for _, terminal_id, seq, *rest in of_one)
 
 
-def years_of_resident(resident_ref: UUID, years: Collection[int]) -> dict[int, ResidentYear]:
-    """Each of these years of one resident over all runs, test purchases of a test resident included: one query."""
-    found = Total.objects.filter(resident_ref=resident_ref, tax_year__in=years)
-    rows = list(found.values_list("tax_year", *ROW_FIELDS))
-    return {year: _added_up(resident_ref, (row for of_year, *row in rows if of_year == year)) for year in years}
+def ask_years_of_resident(resident_ref: UUID, years: Collection[int]) -> Ask:
+    """Some years of one resident over all runs, test purchases of a test resident included: see `years_in`."""
+    return Ask(YEARS_OF_RESIDENT, (str(resident_ref), numbers_array(years)))
+
+
+def years_in(rows: Sequence[tuple[Any, ...]], resident_ref: UUID, years: Collection[int]) -> dict[int, ResidentYear]:
+    """Each of the years that `ask_years_of_resident` asked for."""
+    return {year: _added_up(resident_ref, (row[1:] for row in rows if row[0] == year)) for year in years}
 
 
 def year_of_residents(refs: Collection[UUID], year: int) -> dict[UUID, ResidentYear]:
@@ -111,7 +119,7 @@ def year_of_residents(refs: Collection[UUID], year: int) -> dict[UUID, ResidentY
     return {found.resident_ref: found for found in _by_resident(rows)}
 
 
-def entries_of_resident(resident_ref: UUID, year: int) -> "QuerySet[Entry]":
+def entries_of_resident(resident_ref: UUID | Place, year: int | Place) -> "QuerySet[Entry]":
     """One resident's purchases of a year, the newest first."""
     # By months first, which follow from the times: so their index gives the newest without reading the others.
     rows = Entry.objects.filter(resident_ref=resident_ref, tax_year=year)
@@ -202,7 +210,17 @@ def number_held(resident_ref: UUID, *, unanswered: bool = False) -> int:
     return (rows.filter(answer="") if unanswered else rows).count()
 
 
-def _held(resident_ref: UUID) -> "QuerySet[Withheld]":
+def ask_unanswered(resident_ref: UUID) -> Ask:
+    """How many of the resident's purchases wait for an answer: a row with a number."""
+    return Ask(_unanswered(), (str(resident_ref),))
+
+
+@cache
+def _unanswered() -> Statement:
+    return Statement(f"SELECT count(*) FROM ({sql_of(_held(Place(1, UUIDField())).filter(answer=''))}) held")  # noqa: S608
+
+
+def _held(resident_ref: UUID | Place) -> "QuerySet[Withheld]":
     of_cards = Q(status="held", code__in=ANSWERABLE) | ~Q(answer__in=("", ANNULLED))
     return Withheld.objects.filter(of_cards, resident_ref=resident_ref)
 

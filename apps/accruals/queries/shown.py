@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
+from django.db.models import SmallIntegerField, UUIDField
 from django.utils import timezone
 
 from apps.accruals.answers import CONFIRMED
@@ -15,6 +17,7 @@ from apps.accruals.queries import HeldPurchase, entries_of_resident, held_of_res
 from apps.accruals.queries.finding import FOUND_A_PAGE, FoundPurchase, find_purchases
 from apps.accruals.queries.sales import shops_told
 from apps.accruals.searching import Search
+from apps.kernel.database import Ask, Place, Row, Statement, sql_of, trip
 from apps.merchants.enrolment import OFFICE_NAME
 from apps.merchants.queries import StoreName, store_names
 from apps.purchases.following import Key
@@ -25,8 +28,10 @@ from apps.schemes.queries import scheme_of, started_years, tax_year
 
 HELD_A_PAGE: Final = 50
 PURCHASES_A_PAGE: Final = 50
-LOOKED_AT: Final = 60  # entries, for the newest purchases
+LOOKED_AT_FIRST: Final = 20  # entries, for the newest purchases: each is a page of the table of its own
+LOOKED_AT: Final = 60  # where most of the first were given back
 ENTERED_BY_OFFICE: Final = StoreName(OFFICE_NAME, OFFICE_NAME)
+SaleAt = tuple[datetime, int, int]  # of a sale: its time, its terminal, its number there
 Named = tuple[tuple[Words, int], ...]  # amounts in minor units with the names of their tiers
 
 
@@ -153,21 +158,42 @@ def named_tiers(scheme: Scheme, amounts: Mapping[str, int]) -> Named:
     return (*known, *((Words(code, code), amount) for code, amount in amounts.items() if code not in codes))
 
 
-def latest_purchases(resident_ref: UUID, year: int, *, most: int) -> list[LatestRow]:
-    """The year's newest purchases of which something is left: at most three queries, which read some entries only."""
-    fields = ("terminal_id", "seq", "of_terminal_id", "of_seq", "at", "amounts_minor")
-    rows = list(entries_of_resident(resident_ref, year).values_list(*fields)[:LOOKED_AT])
-    sums: dict[tuple[datetime, int, int], int] = {}
-    for terminal_id, seq, of_terminal_id, of_seq, at, amounts in rows:
-        place = at, of_terminal_id or terminal_id, of_seq or seq
-        sums[place] = sums.get(place, 0) + sum(amounts)
-    whole = [place for place in sums if len(rows) < LOOKED_AT or place[0] > rows[-1][4]]  # of the last, more may follow
-    newest = [place for place in whole if sums[place]][:most]
+def ask_newest(resident_ref: UUID, year: int, *, looked_at: int = LOOKED_AT_FIRST) -> Ask:
+    """The year's newest entries, for `latest_purchases`."""
+    return Ask(_newest_entries(looked_at), (str(resident_ref), year))
+
+
+def latest_purchases(resident_ref: UUID, year: int, rows: Sequence[Row], *, most: int) -> list[LatestRow]:
+    """The year's newest purchases of which something is left, from the rows of `ask_newest`.
+
+    One query for shops, one more where the office entered some, one where of the first entries not enough is left.
+    """
+    sums = _sums(rows, is_all=len(rows) < LOOKED_AT_FIRST)
+    if sum(map(bool, sums.values())) < most and len(rows) == LOOKED_AT_FIRST:
+        (rows,) = trip(ask_newest(resident_ref, year, looked_at=LOOKED_AT))
+        sums = _sums(rows, is_all=len(rows) < LOOKED_AT)
+    newest = [place for place in sums if sums[place]][:most]
     shops = shops_of(resident_ref, [Key(terminal_id, seq) for _, terminal_id, seq in newest]) if newest else {}
     return [
         LatestRow(terminal_id, seq, at, shops.get(Key(terminal_id, seq)), sums[at, terminal_id, seq])
         for at, terminal_id, seq in newest
     ]
+
+
+@cache
+def _newest_entries(most: int) -> Statement:
+    fields = ("terminal_id", "seq", "of_terminal_id", "of_seq", "at", "amounts_minor")
+    rows = entries_of_resident(Place(1, UUIDField()), Place(2, SmallIntegerField())).values_list(*fields)
+    return Statement(sql_of(rows[:most]))
+
+
+def _sums(rows: Sequence[Row], *, is_all: bool) -> dict[SaleAt, int]:
+    """What is left of each sale in rows of entries; unless they are all, more may follow of the last one."""
+    sums: dict[SaleAt, int] = {}
+    for terminal_id, seq, of_terminal_id, of_seq, at, amounts in rows:
+        place = at, of_terminal_id or terminal_id, of_seq or seq
+        sums[place] = sums.get(place, 0) + sum(amounts)
+    return sums if is_all else {place: left for place, left in sums.items() if place[0] > rows[-1][4]}
 
 
 def held_page(resident_ref: UUID, *, page: str | None) -> HeldPage:

@@ -3,8 +3,10 @@
 Accesses are committed before anything is shown, so that what was read is on record whatever happens next.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -19,6 +21,7 @@ from apps.audit.origin import origin
 from apps.audit.purposes import counted_as
 from apps.audit.states import Change
 
+logger = logging.getLogger(__name__)
 RESIDENT: Final = "resident"  # who looks at their own data
 COUNT: Final = (
     "INSERT INTO audit_accesscount AS c (month, office, purpose, accesses) VALUES (%s, %s, %s, %s)"
@@ -50,7 +53,11 @@ def record_event(
     before: object = None,
     after: object = None,
 ) -> None:
-    """Add one event to the trail. Of `before` and `after`, where given, keyed hashes are kept."""
+    """Add one event to the trail. Of `before` and `after`, where given, keyed hashes are kept.
+
+    The log gets a line of it, too, which names no subject: by its request it is found together with what it caused.
+    """
+    _log_acts(action, 1)
     Event.objects.create(
         at=at, actor=actor, action=action, subject=subject, resident_ref=_whose(subject), purpose=purpose,
         origin=origin(), detail=dict(detail), before_mac=None if before is None else mac_of(before),
@@ -67,6 +74,7 @@ def record_events(
     changes: Mapping[str, Change] = NO_CHANGES,
 ) -> None:
     """Add one event for each subject of the same action, with one statement; `changes` is what each was and is."""
+    _log_acts(action, len(details))
     Event.objects.bulk_create(
         Event(
             at=at, actor=actor, action=action, subject=subject, resident_ref=_whose(subject), origin=origin(),
@@ -74,6 +82,12 @@ def record_events(
         )
         for subject, detail in details.items()
     )  # fmt: skip
+
+
+def _log_acts(action: str, events: int) -> None:
+    """Once it is committed."""
+    fields = {"action": action, "events": events}
+    transaction.on_commit(partial(logger.info, "recorded", extra={"fields": fields}))
 
 
 def _macs(change: Change | None) -> dict[str, bytes]:

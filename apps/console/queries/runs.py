@@ -11,6 +11,7 @@ from apps.accruals.models import ArchivePart
 from apps.accruals.queries import MonthSpend, archive_parts, spend_of_all
 from apps.console.next_step import NEXT, OF_ANY_RUN
 from apps.console.problems import problem
+from apps.console.queries.payouts import Row, lines_of
 from apps.console.queries.spread import Spread, spread_of, statistics_for
 from apps.inspections.models import Pack
 from apps.inspections.queries.packs import newest_pack
@@ -132,6 +133,7 @@ class RunPage:
     sums: MonthRow
     spread: Spread | None
     payments: Payments | None
+    payouts: tuple[Row, ...]
     pack: Pack | None
 
 
@@ -164,6 +166,7 @@ def run_page(year: int, number: int) -> RunPage:
         sums=_sums(months),
         spread=spread_of(run, found, scheme),
         payments=_payments(run, found) if run.signed_2_by and found else None,
+        payouts=lines_of(run) if run.state in (RunState.PAYING, RunState.CLOSED) else (),
         pack=newest_pack(f"run:{year}/{number}"),
     )
 

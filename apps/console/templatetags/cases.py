@@ -11,7 +11,10 @@ from apps.inspections.models import Case
 from apps.inspections.records import numbers_of
 
 register = template.Library()
-PAGES: Final = {"resident": "case-purchases", "purchase": "case-purchase", "run": "run", "dispute": "dispute"}
+PAGES: Final = {
+    "resident": "case-purchases", "purchase": "case-purchase", "run": "run", "dispute": "dispute", "alarm": "alarm",
+    "merchant": "merchant",
+}  # fmt: skip
 
 
 class Parts(NamedTuple):

@@ -1,10 +1,10 @@
 """Batches of payments: made, approved by two, handed to the bank once. What dies on the way is taken up again."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,11 +15,17 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.payouts import outcomes
 from apps.payouts.banking_days import earliest_transfer, is_banking_day
-from apps.payouts.models import Attempt, Batch, Obligation, SendingBank
+from apps.payouts.models import LETTER, STRIPE, ZENGIN, Attempt, Batch, Obligation, SendingBank
 from apps.payouts.operations.claiming import claim_due
-from apps.payouts.operations.folder import check_draft, draft_of, hand_over, lay_ready, write_draft
+from apps.payouts.operations.folder import check_draft, drafts_of, hand_over, lay_ready, write_draft
 from apps.payouts.operations.moving import move_batch, note
+from apps.payouts.operations.payees import check_heads
+from apps.payouts.operations.stripe_calls import stripe_client
+from apps.payouts.operations.stripe_payments import begin_payments, send_payments
+from apps.payouts.operations.telling import tell_letters
 from apps.payouts.queries.readiness import moved_elsewhere
+from apps.payouts.stripe_connect.manifest import AccountKindRefused, Instruction, instruction, write_manifest
+from apps.payouts.stripe_connect.moves import USUAL, Patience
 from apps.payouts.zengin.files import MOST_SUM_YEN, BankOptions, Manifest, Sender, Transfer, data_record, write_file
 from apps.payouts.zengin.layout import FieldRefused
 from apps.refunds.models import RunState
@@ -30,8 +36,11 @@ from apps.residents.queries.accounts import open_accounts
 from apps.residents.vault.contents import Account
 
 AT_ONCE: Final = 2_000
+MOST_AT_STRIPE: Final = 10_000  # payments of a batch for Stripe
+LETTERS_SENT_WITHIN: Final = timedelta(days=14)
 PURPOSE: Final = "payment files"
 State = Batch.State
+Line = TypeVar("Line", Transfer, Instruction)
 
 
 class BatchMissing(KanpuError):
@@ -71,19 +80,19 @@ class NoBankingDay(KanpuError):
 
 
 def make_batch(
-    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None
+    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None, rail: str = ZENGIN
 ) -> Batch | None:
     """Make a draft of what of a run can be paid now, and write its file; None when nothing can.
 
-    `on` is the day of the transfers, by default the first that the bank can keep. A draft whose writing died is written
-    first. Opens accounts, so it may not run in a transaction. Raises RunMissing, WrongState, StepRunning, BankMissing,
-    NoBankingDay and what `open_accounts` raises.
+    `on` is the day of the transfers, by default the first that the bank can keep; Stripe pays when it is told. A draft
+    whose writing died is written first. Opens accounts, so it may not run in a transaction. Raises RunMissing,
+    WrongState, StepRunning, BankMissing, NoBankingDay and what `open_accounts` raises.
     """
     with alone(year):
-        batch = _begin(year, number, sending_bank(bank), on, actor)
+        batch = _begin(year, number, None if rail == STRIPE else sending_bank(bank), on, actor)
         if batch is None:
             return None
-        manifest, refused = _write(batch, actor)
+        manifest, refused = _write_for_stripe(batch, actor) if batch.rail == STRIPE else _write(batch, actor)
         return _finish(batch, manifest, refused, actor)
 
 
@@ -96,24 +105,30 @@ def sending_bank(name: str = "") -> SendingBank:
 
 
 @transaction.atomic
-def _begin(year: int, number: int | None, bank: SendingBank, on: date | None, actor: str) -> Batch | None:
+def _begin(year: int, number: int | None, bank: SendingBank | None, on: date | None, actor: str) -> Batch | None:
     """A batch with its attempts: the one whose writing died, or a new one."""
     run = locked_in(year, RunState.PAYING, number)
     now = timezone.now()
-    begun = Batch.objects.filter(tax_year=year, run=run.number, bank=bank, state=State.WRITING).first()
+    rail = ZENGIN if bank else STRIPE
+    begun = Batch.objects.filter(tax_year=year, run=run.number, rail=rail, bank=bank, state=State.WRITING).first()
     if begun:
         return begun
     batch = Batch.objects.create(
-        bank=bank, tax_year=year, run=run.number, transfer_date=_day(bank, on, now), made_at=now, made_by=actor
-    )
-    most = bank.most_transfers
+        rail=rail, bank=bank, tax_year=year, run=run.number, transfer_date=_day(bank, on, now),
+        made_at=now, made_by=actor,
+    )  # fmt: skip
+    most = bank.most_transfers if bank else MOST_AT_STRIPE
     if claim_due(run, batch, most=most, most_minor=MOST_SUM_YEN, at=now, actor=actor):
         return batch
     batch.delete()
     return None
 
 
-def _day(bank: SendingBank, on: date | None, now: datetime) -> date:
+def _day(bank: SendingBank | None, on: date | None, now: datetime) -> date:
+    if bank is None:
+        if on is not None:
+            raise NoBankingDay("Stripe pays when it is told, and no day can be named. Leave --on out.")
+        return timezone.localdate(now)
     first = earliest_transfer(timezone.localtime(now), cutoff=bank.cutoff_time, lead_days=bank.lead_days)
     if on is None:
         return first
@@ -124,7 +139,7 @@ def _day(bank: SendingBank, on: date | None, now: datetime) -> date:
 
 def _write(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
     """Write the file. Returns what it holds, None for nothing, and the attempts that banks do not take, with why."""
-    bank = batch.bank
+    bank = _bank_of(batch)
     refused: dict[int, str] = {}
     sender = Sender(
         bank.sender_code, bank.sender_name, bank.bank, bank.bank_name, bank.branch, bank.branch_name,
@@ -142,30 +157,58 @@ def _write(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
     return write_draft(batch, write), refused
 
 
-def _with(first: Transfer, rest: Iterator[Transfer]) -> Iterator[Transfer]:
+def _write_for_stripe(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
+    """Write what two approve of a batch for Stripe: as `_write`."""
+    refused: dict[int, str] = {}
+    payments = _instructions(batch, refused, actor)
+    first = next(payments, None)
+    if first is None:
+        return None, refused
+    head = {"batch": batch.pk, "year": batch.tax_year, "run": batch.run}
+    return write_draft(batch, lambda out: write_manifest(out, head, _with(first, payments))), refused
+
+
+def _with(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
     yield first
     yield from rest
 
 
-def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], actor: str) -> Iterator[Transfer]:
-    """The batch's attempts as transfers, some thousand accounts open at a time; that they are is on record before."""
+def _opened(batch: Batch, actor: str) -> Iterator[tuple[Attempt, Account | None]]:
+    """The batch's attempts, some thousand accounts open at a time; that they are is on record before."""
     access, now = Access(actor, "operator", "Payouts", PURPOSE, str(batch)), timezone.now()
     rows = Attempt.objects.filter(batch=batch, state=outcomes.DRAFT).order_by("pk").iterator(chunk_size=AT_ONCE)
     while some := list(islice(rows, AT_ONCE)):
         accounts = open_accounts([one.account_id for one in some], access=access, at=now)
-        for one in some:
-            try:
-                transfer = _transfer(one, accounts.get(one.account_id))
-                data_record(transfer, options.clearing_house)
-            except (BankUnknown, FieldRefused) as error:
-                refused[one.pk] = error.code
-            else:
-                yield transfer
+        yield from ((one, accounts.get(one.account_id)) for one in some)
 
 
-def _transfer(attempt: Attempt, account: Account | None) -> Transfer:
+def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], actor: str) -> Iterator[Transfer]:
+    for one, account in _opened(batch, actor):
+        try:
+            transfer = _transfer(one, account)
+            data_record(transfer, options.clearing_house)
+        except (BankUnknown, FieldRefused) as error:
+            refused[one.pk] = error.code
+        else:
+            yield transfer
+
+
+def _instructions(batch: Batch, refused: dict[int, str], actor: str) -> Iterator[Instruction]:
+    for one, account in _opened(batch, actor):
+        try:
+            yield instruction(one.reference, one.amount_minor, str(one.account_id), _there(account))
+        except (BankUnknown, AccountKindRefused) as error:
+            refused[one.pk] = error.code
+
+
+def _there(account: Account | None) -> Account:
     if account is None:
         raise BankUnknown("The account was erased.")
+    return account
+
+
+def _transfer(attempt: Attempt, opened: Account | None) -> Transfer:
+    account = _there(opened)
     bank_name, branch_name = _names(account.bank, account.branch)
     return Transfer(
         account.bank, bank_name, account.branch, branch_name, account.type, account.number, bank_kana(account.holder),
@@ -206,13 +249,14 @@ def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], ac
 def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     """Approve a batch's file as the auditor named `by`, by its SHA-256; with the second one it may be sent.
 
-    `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged and
-    ApprovedBySame.
+    `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged,
+    PayeeChanged and ApprovedBySame.
     """
     name, now, batch = auditor_named(by).username, timezone.now(), _locked(pk, State.DRAFT)
     if sha256 != batch.sha256:
         raise OtherFile(f"The file of {batch} has another SHA-256 than the one to be approved. Look at it again.")
     check_draft(batch)
+    check_heads(batch, at=now)
     if name == batch.approved_1_by:
         raise ApprovedBySame(f"{name} has approved {batch}. The second must be another auditor.")
     if not batch.approved_1_by:
@@ -225,15 +269,19 @@ def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     return batch
 
 
-def submit_batch(pk: int, *, actor: str) -> tuple[Batch, int]:
-    """Hand an approved batch to the bank, once. Returns it, and how many payees have another account by now.
+def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL) -> tuple[Batch, int]:
+    """Hand an approved batch to the bank or to Stripe, once. Returns it, and how many payees have another account now.
 
     The file lies ready under another name before the batch is said to be submitted, and gets its own only after: so
-    a file that lies ready was never the bank's. One that does not may be, and is never laid there again. Raises
-    BatchMissing, BatchState, FileChanged, and NoBankingDay when it is too late for the day in the file.
+    a file that lies ready was never the bank's. One that does not may be, and is never laid there again. With Stripe it
+    is payment by payment, and who waits for something is submitted still: again goes on with them. Raises BatchMissing,
+    BatchState, FileChanged, NoBankingDay when it is too late for the day in the file, and what `stripe_client` raises.
     """
     moved = _intend(pk, actor)
     batch = Batch.objects.select_related("bank").get(pk=pk)
+    if batch.rail == STRIPE:
+        send_payments(batch, actor=actor, patience=patience)
+        return Batch.objects.get(pk=pk), moved
     hand_over(batch)
     with transaction.atomic():
         batch, now = _locked(pk, State.SUBMITTED, State.SENT), timezone.now()
@@ -242,7 +290,9 @@ def submit_batch(pk: int, *, actor: str) -> tuple[Batch, int]:
             batch.state = State.SENT
             batch.save(update_fields=["state"])
             _record(batch, "payout.send", actor, {"sha256": batch.sha256})
-    draft_of(batch).unlink(missing_ok=True)
+            if batch.rail == LETTER:
+                tell_letters(batch, at=now)
+    _forget_drafts(batch)
     return batch, moved
 
 
@@ -253,14 +303,32 @@ def _intend(pk: int, actor: str) -> int:
     if batch.state != State.APPROVED:
         return 0
     check_draft(batch)
-    _day(batch.bank, batch.transfer_date, now)
-    lay_ready(batch)
+    if batch.rail == STRIPE:
+        stripe_client()
+    else:
+        _check_day(batch, now)
+        lay_ready(batch)
     move_batch(batch, [outcomes.APPROVED], outcomes.SUBMITTED, at=now, actor=actor)
+    if batch.rail == STRIPE:
+        begin_payments(batch)
     batch.state, batch.submitted_at, batch.submitted_by = State.SUBMITTED, now, actor
     batch.save()
-    moved = _tell_moved(batch, now, actor)
+    moved = 0 if batch.rail == LETTER else _tell_moved(batch, now, actor)
     _record(batch, "payout.submit", actor, {"sha256": batch.sha256, "accounts_changed": moved})
     return moved
+
+
+def _check_day(batch: Batch, now: datetime) -> None:
+    if batch.rail == LETTER:
+        if timezone.localdate(now) > batch.transfer_date + LETTERS_SENT_WITHIN:
+            raise NoBankingDay(f"The letters are of {batch.transfer_date}: drop the batch, and have them made again.")
+    else:
+        _day(_bank_of(batch), batch.transfer_date, now)
+
+
+def _forget_drafts(batch: Batch) -> None:
+    for path in drafts_of(batch):
+        path.unlink(missing_ok=True)
 
 
 def _tell_moved(batch: Batch, now: datetime, actor: str) -> int:
@@ -285,7 +353,7 @@ def drop_batch(pk: int, *, actor: str) -> Batch:
     batch.state = State.DROPPED
     batch.save(update_fields=["state"])
     _record(batch, "payout.drop", actor, {})
-    draft_of(batch).unlink(missing_ok=True)
+    _forget_drafts(batch)
     return batch
 
 
@@ -296,6 +364,11 @@ def _locked(pk: int, *states: State) -> Batch:
     if states and batch.state not in states:
         raise BatchState(f"{batch} is {batch.state}; this step needs {' or '.join(states)}.")
     return batch
+
+
+def _bank_of(batch: Batch) -> SendingBank:
+    assert batch.bank is not None  # noqa: S101 - by constraint, of this rail
+    return batch.bank
 
 
 def _record(batch: Batch, action: str, actor: str, detail: Mapping[str, object]) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from apps.payouts.models import Attempt, Batch, Obligation
 from apps.payouts.operations.moving import note
+from apps.payouts.operations.payees import update_payees
 from apps.payouts.queries.readiness import Ready, readiness
 from apps.refunds.models import Run
 
@@ -25,6 +26,7 @@ def claim_due(run: Run, batch: Batch, *, most: int, most_minor: int, at: datetim
         if not some:
             break
         after = some[-1].pk
+        update_payees(some, at=at)
         found = readiness(run, some, at=at)
         payable = []
         for one in some:
@@ -34,7 +36,7 @@ def claim_due(run: Run, batch: Batch, *, most: int, most_minor: int, at: datetim
                     most_minor -= one.amount_minor
                     payable.append(one)
         _wait([one for one in some if found[one.pk].waits_for], found)
-        claimed += _attempt(payable, found, batch, at=at, actor=actor)
+        claimed += attempt_each(payable, found, batch, at=at, actor=actor)
     return claimed
 
 
@@ -45,9 +47,10 @@ def _wait(obligations: Sequence[Obligation], found: dict[int, Ready]) -> None:
     Obligation.objects.bulk_update(changed, ["waits_for"], batch_size=1_000)
 
 
-def _attempt(
+def attempt_each(
     obligations: Sequence[Obligation], found: dict[int, Ready], batch: Batch, *, at: datetime, actor: str
 ) -> int:
+    """Make an attempt for each of them, in the caller's transaction, who locked them. Returns how many."""
     for one in obligations:
         one.state, one.waits_for, one.tries = Obligation.State.IN_FLIGHT, "", one.tries + 1
     Obligation.objects.bulk_update(obligations, ["state", "waits_for", "tries"], batch_size=1_000)

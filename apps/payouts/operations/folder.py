@@ -10,7 +10,8 @@ from typing import IO, Final, TypeVar
 from django.conf import settings
 
 from apps.kernel.errors import KanpuError
-from apps.payouts.models import Batch
+from apps.payouts.letters.files import letters_sha256
+from apps.payouts.models import LETTER, Batch
 from apps.residents.operations.secret_files import synced_folder
 
 PART: Final = "."  # in front of the name of a file that is not whole, or that the bank must not take yet
@@ -39,9 +40,23 @@ def incoming() -> Path:
     return _folder("incoming")
 
 
+def to_post() -> Path:
+    """The folder that the post office takes orders from, and the printer letters."""
+    return _folder("to-post")
+
+
+def from_post() -> Path:
+    """The folder into which the post office puts its results."""
+    return _folder("from-post")
+
+
 def write_draft(batch: Batch, write: Callable[[IO[bytes]], Answer]) -> Answer:
     """Write a batch's file, in place of an earlier one; on disk when this returns."""
-    path = draft_of(batch)
+    return write_private_file(draft_of(batch), write)
+
+
+def write_private_file(path: Path, write: Callable[[IO[bytes]], Answer]) -> Answer:
+    """Write a file for its owner only, in place of an earlier one; on disk when this returns."""
     part = path.with_name(PART + path.name)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         answer = write(file)
@@ -52,38 +67,58 @@ def write_draft(batch: Batch, write: Callable[[IO[bytes]], Answer]) -> Answer:
     return answer
 
 
+def paper_of(batch: Batch) -> Path:
+    """Where a batch's printed letters are until they are sent."""
+    return draft_of(batch).with_suffix(".pdf")
+
+
+def drafts_of(batch: Batch) -> tuple[Path, ...]:
+    """All files of a batch, the one that is acted on last."""
+    return (paper_of(batch), draft_of(batch)) if batch.rail == LETTER else (draft_of(batch),)
+
+
 def check_draft(batch: Batch) -> None:
-    """Raise FileChanged unless the file is there and has the hash that the batch has."""
+    """Raise FileChanged unless the file has the hash that the batch has, and letters that which their order has."""
     try:
-        found = sha256_of(draft_of(batch))
+        is_same = sha256_of(draft_of(batch)) == batch.sha256
+        if is_same and batch.rail == LETTER:
+            is_same = sha256_of(paper_of(batch)) == letters_sha256(draft_of(batch).read_text("ascii"))
     except FileNotFoundError:
-        found = "gone"
-    if found != batch.sha256:
+        is_same = False
+    if not is_same:
         raise FileChanged(f"The file of {batch} is not the one that was made: drop the batch and make it again.")
 
 
 def lay_ready(batch: Batch) -> None:
-    """Copy the file to where the bank takes files from, under a name that the bank leaves alone."""
-    part = outgoing() / (PART + batch.file_name)
-    with (
-        draft_of(batch).open("rb") as draft,
-        os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
-    ):
-        shutil.copyfileobj(draft, file, READ_AT_ONCE)
-        file.flush()
-        os.fsync(file.fileno())
-    synced_folder(part)
+    """Copy the files to where they are taken from, under names that the bank and the post office leave alone."""
+    for path in drafts_of(batch):
+        part = _out(batch) / (PART + path.name)
+        with (
+            path.open("rb") as draft,
+            os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
+        ):
+            shutil.copyfileobj(draft, file, READ_AT_ONCE)
+            file.flush()
+            os.fsync(file.fileno())
+        synced_folder(part)
 
 
 def hand_over(batch: Batch) -> bool:
-    """Give the file that lies ready its name, once; False when it had it before: the bank may have it."""
-    part = outgoing() / (PART + batch.file_name)
-    try:
-        part.rename(outgoing() / batch.file_name)
-    except FileNotFoundError:
-        return False
-    synced_folder(part)
-    return True
+    """Give the files that lie ready their names, once; False when they had them before: they may have been taken."""
+    is_handed = False
+    for path in drafts_of(batch):
+        part = _out(batch) / (PART + path.name)
+        try:
+            part.rename(_out(batch) / path.name)
+        except FileNotFoundError:
+            continue
+        synced_folder(part)
+        is_handed = True
+    return is_handed
+
+
+def _out(batch: Batch) -> Path:
+    return to_post() if batch.rail == LETTER else outgoing()
 
 
 def sha256_of(path: Path) -> str:

@@ -12,9 +12,9 @@ from django.utils import timezone
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.payouts.models import Obligation, PaymentHold
+from apps.payouts.queries.payees import Payee, payees_of
 from apps.refunds.models import Run, RunState
 from apps.refunds.operations.steps import locked_in, record
-from apps.residents.models import Membership
 from apps.schemes.queries import scheme_of
 
 AT_ONCE: Final = 5_000
@@ -89,9 +89,9 @@ def _make_some(year: int, number: int | None, after: UUID) -> tuple[bool, UUID, 
 
 def _insert(run: Run, rows: Sequence[_Left]) -> Owed:
     refs = [row.resident_ref for row in rows]
-    payees, carried = _payees(refs), _carried(refs)
+    payees, carried = payees_of(refs, at=timezone.now()), _carried(refs)
     made = Obligation.objects.bulk_create(
-        _obligation(run, row, payees.get(row.resident_ref, row.resident_ref), carried[row.resident_ref]) for row in rows
+        _obligation(run, row, payees[row.resident_ref], carried[row.resident_ref]) for row in rows
     )
     into = [(earlier, one) for one in made for earlier in carried[one.resident_ref]]
     for earlier, one in into:
@@ -101,22 +101,16 @@ def _insert(run: Run, rows: Sequence[_Left]) -> Owed:
     return Owed(len(made), sum(one.amount_minor for one in made), len(small), sum(small))
 
 
-def _obligation(run: Run, row: _Left, payee: UUID, carried: Sequence[Obligation]) -> Obligation:
+def _obligation(run: Run, row: _Left, payee: Payee, carried: Sequence[Obligation]) -> Obligation:
     carried_minor = sum(earlier.amount_minor for earlier in carried)
     amount_minor = row.due_minor - row.settled_minor + carried_minor
     is_small = amount_minor < scheme_of(run.tax_year.scheme_version_id).refund.minimum_payout
     return Obligation(
-        resident_ref=row.resident_ref, payee_ref=payee, tax_year=run.tax_year_id, run=run.number,
-        due_minor=row.due_minor, settled_minor=row.settled_minor, carried_in_minor=carried_minor,
+        resident_ref=row.resident_ref, payee_ref=payee.ref, payee_kind=payee.kind, tax_year=run.tax_year_id,
+        run=run.number, due_minor=row.due_minor, settled_minor=row.settled_minor, carried_in_minor=carried_minor,
         amount_minor=amount_minor, state=Obligation.State.CARRIED if is_small else Obligation.State.DUE,
         made_at=timezone.now(),
     )  # fmt: skip
-
-
-def _payees(refs: Sequence[UUID]) -> dict[UUID, UUID]:
-    """For children among them the parent whom the register names today."""
-    stays = Membership.objects.filter(resident__in=refs, payee__isnull=False, valid__contains=timezone.localdate())
-    return {ref: payee for ref, payee in stays.values_list("resident_id", "payee_id") if payee}
 
 
 def _carried(refs: Sequence[UUID]) -> dict[UUID, list[Obligation]]:

@@ -1,12 +1,14 @@
 """Taking what a bank says of its transfers: each file once, in whatever order; what cannot be taken is told."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple, cast
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,8 +17,8 @@ from apps.audit.operations import Cause, raise_alarms, record_event
 from apps.kernel.errors import KanpuError
 from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Obligation, ResultFile, SendingBank
-from apps.payouts.operations.folder import sha256_of
 from apps.payouts.operations.moving import note
+from apps.payouts.operations.telling import tell_said
 from apps.payouts.outcomes import Verdict
 from apps.payouts.queries.chains import own_parts
 from apps.payouts.zengin.reading import Problem, Record, read_file
@@ -60,33 +62,40 @@ class Taken:
 
 
 def import_results(path: Path, *, bank: SendingBank, actor: str, dry_run: bool = False) -> tuple[ResultFile, bool]:
+    """`take_results` of a file on disk."""
+    with path.open("rb") as file:
+        return take_results(file, path.name, bank=bank, actor=actor, dry_run=dry_run)
+
+
+def take_results(
+    file: BufferedIOBase, name: str, *, bank: SendingBank, actor: str, dry_run: bool = False
+) -> tuple[ResultFile, bool]:
     """Take a bank's result or return file, whole in one transaction. Returns it, and whether it was taken before.
 
     The same bytes change nothing a second time. Of a file that was cut or bent the good lines are taken; the same lines
     in a later, whole file are the same words then. With `dry_run` all is undone. Raises NotAResultFile.
     """
-    digest = sha256_of(path)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
     with transaction.atomic():
         SendingBank.objects.select_for_update().get(pk=bank.pk)  # one file at a time
         known = ResultFile.objects.filter(sha256=digest).first()
         if known:
             return known, True
-        taken = _take(path, bank, actor)
+        taken = _take(file, bank, actor)
         if not taken.lines:
-            raise NotAResultFile(f"{path.name} has no line of a transfer of {bank}: {taken.problems[:3]}")
-        file = _keep(path, digest, bank, taken, actor)
+            raise NotAResultFile(f"{name} has no line of a transfer of {bank}: {taken.problems[:3]}")
+        kept = keep(name, digest, bank, taken, actor)
         transaction.set_rollback(dry_run)
-    return file, False
+    return kept, False
 
 
-def _take(path: Path, bank: SendingBank, actor: str) -> Taken:
+def _take(file: BufferedIOBase, bank: SendingBank, actor: str) -> Taken:
     taken, now = Taken(), timezone.now()
-    with path.open("rb") as file:
-        found = read_file(file)
-        words = (word for one in found if (word := _word(one, bank, taken)))
-        while some := list(islice(words, AT_ONCE)):
-            taken.lines += len(some)
-            take_words(some, bank, taken, at=now, actor=actor)
+    words = (word for one in read_file(cast("IO[bytes]", file)) if (word := _word(one, bank, taken)))
+    while some := list(islice(words, AT_ONCE)):
+        taken.lines += len(some)
+        take_words(some, bank, taken, at=now, actor=actor)
     return taken
 
 
@@ -106,8 +115,11 @@ def _word(found: Record | Problem, bank: SendingBank, taken: Taken) -> Word | No
     return Word(found.line, found.reference, int(values["amount"]), said, values["result"])
 
 
-def take_words(words: Sequence[Word], bank: SendingBank, taken: Taken, *, at: datetime, actor: str) -> None:
-    """Apply what a bank says in the caller's transaction: to attempts, obligations and the refunds' settlements."""
+def take_words(words: Sequence[Word], bank: SendingBank | None, taken: Taken, *, at: datetime, actor: str) -> None:
+    """Apply what a bank says in the caller's transaction: to attempts, obligations and the refunds' settlements.
+
+    Without a bank they are words of Stripe's.
+    """
     rows = Attempt.objects.filter(reference__in=[word.reference for word in words], batch__bank=bank)
     known = {one.reference: one for one in rows.select_for_update(of=("self",)).order_by("pk")}
     changed: list[tuple[Attempt, str]] = []
@@ -156,11 +168,13 @@ def _write(changed: Sequence[tuple[Attempt, str]], *, at: datetime, actor: str) 
         record_payments(run_of(year, run), parts, at=at, actor=actor)
     for (year, run), parts in own_parts(back).items():
         take_back_payments(run_of(year, run), parts, actor=actor)
+    tell_said(attempts, at=at)
 
 
-def _keep(path: Path, digest: str, bank: SendingBank, taken: Taken, actor: str) -> ResultFile:
+def keep(name: str, digest: str, bank: SendingBank | None, taken: Taken, actor: str) -> ResultFile:
+    """Keep that a file was taken and what it did, in the caller's transaction."""
     file = ResultFile.objects.create(
-        bank=bank, sha256=digest, file_name=path.name[:120], imported_at=timezone.now(), imported_by=actor,
+        bank=bank, sha256=digest, file_name=name[:120], imported_at=timezone.now(), imported_by=actor,
         lines=taken.lines, applied=taken.verdicts[Verdict.APPLIED], same=taken.verdicts[Verdict.SAME],
         older=taken.verdicts[Verdict.OLDER], refused=taken.refused,
         problems=[problem._asdict() for problem in taken.problems],

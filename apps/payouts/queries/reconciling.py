@@ -137,6 +137,12 @@ def reckoning(run: Run) -> Reckoning:
     )
 
 
+def by_state(run: Run) -> dict[str, Line]:
+    """How many obligations of a run are in which state, and what they come to: one query."""
+    rows = {state: Line(*numbers[:2]) for state, *numbers in _rows(BY_STATE, run)}
+    return {state: rows.get(state, Line(0, 0)) for state in STATES}
+
+
 def carried_of(run: Run) -> Unsettled:
     """What of a run is carried over and not paid with a later refund yet: two queries."""
     carried = [numbers for state, *numbers in _rows(BY_STATE, run) if state == Obligation.State.CARRIED]

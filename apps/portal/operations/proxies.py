@@ -7,7 +7,7 @@ from apps.portal.viewer import Viewer
 from apps.residents.acting import Terms
 from apps.residents.models import Proxy
 from apps.residents.models.proxies import Channel
-from apps.residents.operations import household_consent, proxies
+from apps.residents.operations import head_payments, household_consent, proxies
 from apps.residents.operations.proxies import Asked, Made
 
 
@@ -41,6 +41,12 @@ def set_consent(viewer: Viewer, *, is_given: bool, at: datetime) -> None:
     """Let the others of the household see, or not any more. Raises what `give_consent` raises."""
     change = household_consent.give_consent if is_given else household_consent.withdraw_consent
     change(viewer.ref, asked=_asked(viewer), at=at)
+
+
+def set_head_payment(viewer: Viewer, *, is_given: bool, at: datetime) -> None:
+    """Agree that refunds of the household go to its head, or take it back. Raises NoHeadToPay."""
+    change = head_payments.agree_to_head if is_given else head_payments.take_back_head
+    change(viewer.ref, at=at, actor=viewer.actor)
 
 
 def _asked(viewer: Viewer) -> Asked:

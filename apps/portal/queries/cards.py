@@ -1,10 +1,14 @@
 """The resident's own cards."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from uuid import UUID
 
+from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
 
+from apps.kernel.database import Ask, Place, Statement, sql_of
 from apps.residents.models import CardOrder, CardSuspension
 from apps.residents.queries.card_states import CardState, State, cards_of, open_order_of
 
@@ -32,7 +36,13 @@ def own_cards(ref: UUID) -> CardsPage:
     return CardsPage(cards_of(ref, now=timezone.now()), open_order_of(ref))
 
 
-def is_suspended(resident_ref: UUID) -> bool:
-    """Whether a card of the resident's is suspended: one query."""
+def ask_suspended(resident_ref: UUID, *, at: datetime) -> Ask:
+    """How many suspensions of the resident's cards are open: a row with a number."""
+    return Ask(_suspended(), (str(resident_ref), at.isoformat()))
+
+
+@cache
+def _suspended() -> Statement:
     open_ones = CardSuspension.objects.filter(lifted_at=None, card__replaced_from=None)
-    return open_ones.filter(card__resident=resident_ref, card__valid_until__gt=timezone.now()).exists()
+    own = open_ones.filter(card__resident=Place(1, UUIDField()), card__valid_until__gt=Place(2, DateTimeField()))
+    return Statement(f"SELECT count(*) FROM ({sql_of(own.values('pk'))}) open")  # noqa: S608

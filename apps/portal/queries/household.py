@@ -24,6 +24,7 @@ from apps.refunds.sharing import prorated
 from apps.residents.models import Membership
 from apps.residents.months import Stretch, stretches
 from apps.residents.queries import days_of_residents
+from apps.residents.queries.head_payments import HeadPayment, head_payment_of
 from apps.residents.queries.households import Household, Housemate, household_of, period_of
 from apps.residents.queries.vault import has_vault_keys, read_vault
 from apps.schemes.document import Limit, Scheme
@@ -84,6 +85,7 @@ class HouseholdPage:
     rows: tuple[Row, ...]
     pools: bool
     together: Together | None
+    head_payment: HeadPayment | None
 
     @property
     def has_children(self) -> bool:
@@ -105,14 +107,16 @@ def household_page(ref: UUID, *, year: int | None, at: datetime) -> HouseholdPag
     scheme = row.scheme_version.scheme()
     household = household_of(ref, at=at)
     shown = [mate for mate in household.shown if mate.ref == ref or mate.stay.overlap(year_period(chosen))]
-    names = _names([mate.ref for mate in shown if mate.ref != ref], at)
+    names = names_of([mate.ref for mate in shown if mate.ref != ref], at)
     rows = tuple(_rows(ref, shown, names, row))
     of_home = [] if household.is_protected else [one for one in rows if one.mate.household_ref == _home_of(ref, shown)]
-    return HouseholdPage(chosen, years, scheme, household, rows, pools(scheme), _together(of_home, scheme))
+    return HouseholdPage(
+        chosen, years, scheme, household, rows, pools(scheme), _together(of_home, scheme), head_payment_of(ref, at=at)
+    )
 
 
-def _names(others: list[UUID], at: datetime) -> Mapping[UUID, str]:
-    """By reading them, that the page is opened is on record for each of them."""
+def names_of(others: list[UUID], at: datetime) -> Mapping[UUID, str]:
+    """Members' names. By reading them, that the page is opened is on record for each of them."""
     if not others or not has_vault_keys():
         return {}
     found = read_vault(others, ("person",), access=ACCESS, at=at)

@@ -25,7 +25,7 @@ from apps.audit.models import AccessRecord, BreakGlass, Event, NoticeDelay
 from apps.audit.queries.delays import glass_told_later, told_later, told_later_of
 from apps.inspections.models import Annulment
 from apps.merchants.queries import store_names
-from apps.payouts.models import Obligation
+from apps.payouts.models import Obligation, PayableLetter
 from apps.portal.models import Account
 from apps.purchases.rulings import OFFICE
 from apps.refunds.models import Decision, LapseWarning, Member, Refund, Settlement
@@ -37,6 +37,7 @@ from apps.residents.models import (
     CardSuspension,
     EarlierResidence,
     HandOver,
+    HeadPaymentConsent,
     HouseholdConsent,
     Mailing,
     Membership,
@@ -157,6 +158,9 @@ TABLES: Final = (
     Table("household_consents", HouseholdConsent, "resident", ("pk",),
           _("Whether the others of your household saw what you spent and got back"),
           REF | {"id", "given_by", "withdrawn_by"}),
+    Table("head_payment_consents", HeadPaymentConsent, "resident", ("pk",),
+          _("Whether you agreed that refunds of your household go to its head"),
+          REF | {"id", "head_id", "withdrawn_by"}),
     Table("payment_accounts", PaymentAccount, "resident", ("requested_at", "pk"),
           _("Accounts that you named for the refund, and consents to the public account"),
           REF | {"content", "key_version", "requested_by", "reviewed_by"}),
@@ -183,6 +187,8 @@ TABLES: Final = (
     Table("payments_owed", Obligation, "resident_ref", ("made_at", "pk"),
           _("What is to be paid to you, how it was reckoned, and what it waits for"),
           REF | {"id", "payee_ref", "carried_into_id", "tries"}),
+    Table("payable_letters", PayableLetter, "attempt__obligation__payee_ref", ("pk",),
+          _("Letters with which the post office pays you"), frozenset({"attempt_id", "code_hash"})),
     Table("lapse_warnings", LapseWarning, "resident_ref", ("at", "pk"),
           _("Warnings that an unclaimed refund would be lost"), REF | {"id"}),
     Table("decisions", Decision, "resident_ref", ("decided_at", "pk"), _("Decisions, appeals and outcomes"), REF),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from apps.kernel.database import trip
 from apps.portal.parts import Parts
-from apps.portal.queries.parts import parts_of_year
+from apps.portal.queries.parts import ask_parts, parts_of_year
 from apps.refunds.models import EFFECTIVE, Refund, Run
 from apps.refunds.queries.proofs import leaf_index
 from apps.refunds.queries.settlements import Balance, balances_of
@@ -65,7 +66,8 @@ def statement_page(ref: UUID, year: int, number: int) -> StatementPage:
     refund = balance.refund
     place = leaf_index(balance.run, ref) + 1
     scheme = scheme_of(refund.scheme_version)
-    return StatementPage(balance, explanation_of(refund), scheme, place, parts_of_year(ref, year, scheme, balance.run))
+    parts = parts_of_year(ref, year, scheme, balance.run, trip(*ask_parts(ref, year)))
+    return StatementPage(balance, explanation_of(refund), scheme, place, parts)
 
 
 def own_statement(ref: UUID, year: int, number: int) -> Mapping[str, Any]:

@@ -2,30 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from apps.accruals.queries import ResidentYear, newest_year_of, number_held, years_of_resident
-from apps.accruals.queries.shown import LatestRow, latest_purchases
+from apps.accruals.queries import ResidentYear, ask_unanswered, ask_years_of_resident, newest_year_of, years_in
+from apps.accruals.queries.shown import LatestRow, ask_newest, latest_purchases
+from apps.kernel.database import Ask, trip
+from apps.payouts.queries.shown import PaymentShown, payments_of
 from apps.portal.charts import Bar, Chart, month_chart, pattern_of
 from apps.portal.deadlines import Deadline, DeadlineKind, next_deadline
 from apps.portal.parts import Parts
 from apps.portal.projection import projected_refund
-from apps.portal.queries.cards import is_suspended
-from apps.portal.queries.parts import parts_of_year
+from apps.portal.queries.cards import ask_suspended
+from apps.portal.queries.parts import ask_parts, parts_of_year
 from apps.refunds.models import Decision, Refund
-from apps.refunds.queries.decisions import decisions_of_resident, stage_of
+from apps.refunds.queries.decisions import ask_decisions, decisions_in, stage_of
 from apps.refunds.queries.people import person_of
-from apps.refunds.queries.settlements import Balance, balances_of
-from apps.refunds.queries.statements import assessment_so_far, explanation_of
+from apps.refunds.queries.settlements import Balance, balances_with
+from apps.refunds.queries.statements import ask_refunds, assessment_so_far, explanation_of, refunds_in, with_runs
 from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words, year_cap_minor
-from apps.schemes.models import TaxYear
-from apps.schemes.queries import YearNotStarted, scheme_of
+from apps.schemes.queries import YEARS, OpenYear, YearNotStarted, open_years, scheme_of, started_years
 
 NOTHING: Final = (0,) * 12  # the months of a tier of which nothing was bought
 LATEST: Final = 5  # purchases
@@ -105,6 +106,14 @@ class SpendTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """A run's refund, and its payment once that is handed over."""
+
+    balance: Balance
+    paid: PaymentShown | None
+
+
+@dataclass(frozen=True, slots=True)
 class YearPage:
     """A resident's year. `run` is None as long as no run has found a refund.
 
@@ -117,7 +126,7 @@ class YearPage:
     scheme: Scheme
     calculation: Calculation
     run: Found | None
-    balances: tuple[Balance, ...]
+    settlements: tuple[Settlement, ...]
     decisions: int
     unread: int
     parts: Parts | None
@@ -131,21 +140,28 @@ class YearPage:
 
 def newest_year(ref: UUID) -> int | None:
     """The last year with something counted for the resident, else the last started."""
-    years = [row.year for row in TaxYear.objects.order_by("year")]
+    years = [row.year for row in started_years()]
     return newest_year_of(ref) or (years[-1] if years else None)
 
 
 def year_page(ref: UUID, year: int) -> YearPage:
     """The resident's own year. Raises YearNotStarted."""
-    started = {row.year: row for row in TaxYear.objects.order_by("year")}
+    if not MINYEAR < year < MAXYEAR:
+        raise YearNotStarted(f"There is no tax year {year}.")
+    both_years = (year - 1, year)
+    years, refunds, decided, totals, ((held,),), ((suspended,),), newest, *lived = trip(
+        Ask(YEARS), ask_refunds(ref, year), ask_decisions(ref, year), ask_years_of_resident(ref, both_years),
+        ask_unanswered(ref), ask_suspended(ref, at=timezone.now()), ask_newest(ref, year), *ask_parts(ref, year),
+    )  # fmt: skip
+    started = {row.year: row for row in open_years(years)}
     if year not in started:
         raise YearNotStarted(f"The tax year {year} was not started.")
     row, today = started[year], timezone.localdate()
     scheme = scheme_of(row.scheme_version_id)
-    balances = balances_of(ref, year)
+    balances = balances_with(with_runs(refunds_in(refunds), year))
     refund = balances[0].refund if balances else None
-    decisions = decisions_of_resident(ref, year=year)
-    bought = years_of_resident(ref, (year - 1, year))
+    decisions = decisions_in(decided)
+    bought = years_in(totals, ref, both_years)
     spend = spend_table(bought[year].spend, scheme, year, last=bought[year - 1].spend)
     return YearPage(
         year=year,
@@ -153,14 +169,14 @@ def year_page(ref: UUID, year: int) -> YearPage:
         scheme=scheme,
         calculation=_stored(refund) if refund else _live(bought, scheme, row, today),
         run=_found(balances[0], spend.total_minor) if balances else None,
-        balances=tuple(balances),
+        settlements=tuple(_settlements(ref, year, balances)),
         decisions=len(decisions),
         unread=sum(decision.state == Decision.State.ISSUED for decision in decisions),
-        parts=parts_of_year(ref, year, scheme, balances[0].run if balances else None),
-        is_suspended=is_suspended(ref),
-        held=number_held(ref, unanswered=True),
+        parts=parts_of_year(ref, year, scheme, balances[0].run if balances else None, lived),
+        is_suspended=suspended > 0,
+        held=held,
         spend=spend,
-        latest=() if row.erased_at else tuple(latest_purchases(ref, year, most=LATEST)),
+        latest=() if row.erased_at else tuple(latest_purchases(ref, year, newest, most=LATEST)),
         deadline=next_deadline(_deadlines(row, scheme, balances, decisions, today), today),
         erased_at=row.erased_at,
     )
@@ -192,7 +208,7 @@ def _stored(refund: Refund) -> Calculation:
     return Calculation(explanation_of(refund), cap_minor, refund.at_cap, refund.entitled_minor)
 
 
-def _live(bought: Mapping[int, ResidentYear], scheme: Scheme, row: TaxYear, today: date) -> Calculation:
+def _live(bought: Mapping[int, ResidentYear], scheme: Scheme, row: OpenYear, today: date) -> Calculation:
     """From an assessment made for this page."""
     rules, found = assessment_so_far(bought[row.year], row)
     numbers = Numbers(found.spend_minor, found.bases_minor, found.cuts, found.refund_minor)
@@ -205,8 +221,14 @@ def _live(bought: Mapping[int, ResidentYear], scheme: Scheme, row: TaxYear, toda
     )  # fmt: skip
 
 
+def _settlements(ref: UUID, year: int, balances: Sequence[Balance]) -> Iterator[Settlement]:
+    paid = {one.obligation.run: one for one in payments_of(ref, year=year)} if balances else {}
+    for balance in balances:
+        yield Settlement(balance, paid.get(balance.run.number))
+
+
 def _deadlines(
-    row: TaxYear, scheme: Scheme, balances: Sequence[Balance], decisions: Sequence[Decision], today: date
+    row: OpenYear, scheme: Scheme, balances: Sequence[Balance], decisions: Sequence[Decision], today: date
 ) -> Iterator[Deadline]:
     last_moment = row.deadline_at - timedelta(microseconds=1)
     yield Deadline(DeadlineKind.FILING, last_moment.astimezone(ZoneInfo(scheme.time_zone)).date())

@@ -5,14 +5,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.portal.guard import resident_page
-from apps.portal.operations.proxies import set_consent
+from apps.portal.guard import fresh_sign_in, resident_page
+from apps.portal.operations.proxies import set_consent, set_head_payment
 from apps.portal.queries.household import NoYear, household_page
 from apps.portal.viewer import Right, Viewer
 from apps.residents.models import Resident
+from apps.residents.operations.head_payments import NoHeadToPay
 from apps.residents.operations.household_consent import ChildDoesNotConsent, NoHousehold, ProtectedStaysHidden
+from apps.residents.queries.head_payments import head_payment_of
 from apps.schemes.queries import YearNotStarted
 
 
@@ -27,6 +29,26 @@ def household(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     except (NoYear, YearNotStarted, Resident.DoesNotExist) as error:
         raise Http404(str(error)) from error
     return render(request, "portal/household.html", {"found": found})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@resident_page(Right.SELF)
+@fresh_sign_in
+def head_payment(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """What it means that refunds of all adults go to the head; agreed to, or taken back."""
+    now = timezone.now()
+    if request.method != "POST":
+        return render(request, "portal/household_payment.html", {"found": head_payment_of(viewer.ref, at=now)})
+    is_given = request.POST.get("agreed") == "yes"
+    try:
+        set_head_payment(viewer, is_given=is_given, at=now)
+    except NoHeadToPay as error:
+        raise Http404(str(error)) from error
+    if is_given:
+        messages.success(request, _("You have agreed that refunds of your household go to its head."))
+    else:
+        messages.success(request, _("You have taken it back: each adult of your household is paid the own refund."))
+    return redirect("my-household")
 
 
 @require_POST

@@ -42,4 +42,4 @@ def year_page(request: HttpRequest, viewer: Viewer, year: int) -> HttpResponse:
         found = years.year_page(viewer.ref, year)
     except YearNotStarted as error:
         raise Http404(str(error)) from error
-    return render(request, "portal/year.html", {"found": found})
+    return render(request, "portal/year.html", {"found": found, "may_pay": viewer.may(Right.PAYMENT)})

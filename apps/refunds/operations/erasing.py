@@ -54,7 +54,7 @@ def erase_due(*, today: date, actor: str) -> int:
             try:
                 purchases += erase_year(row.year, today=today, actor=actor).purchases
             except KanpuError as error:
-                logger.warning("The purchases of %s are not erased: %s", row.year, error)
+                logger.warning("The purchases of %s are not erased: %s", row.year, error.code)
     return purchases
 
 

@@ -1,8 +1,8 @@
 """Refunds that nobody claims are lost after the scheme's years; residents are warned before."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -15,6 +15,9 @@ from apps.refunds.operations.steps import record
 from apps.residents.operations.messages import tell_each
 from apps.schemes.queries import scheme_of
 
+# Of these residents' refunds of a run, those of which it is not known yet whether they are paid.
+Underway: TypeAlias = Callable[[Run, Collection[UUID]], set[UUID]]
+UNDERWAY: Final[list[Underway]] = []  # filled as apps above this one start
 TOLD_AT_ONCE: Final = 5_000
 UNCLAIMED: Final = """
 SELECT r.resident_ref, (r.due_minor - coalesce(sum(s.amount_minor), 0))::bigint
@@ -37,7 +40,8 @@ class Lapsed(NamedTuple):
 def lapse_refunds(*, today: date, actor: str, dry_run: bool = False) -> Lapsed:
     """Warn of refunds that will lapse, and let those lapse whose last day is over. Again the same day is harmless.
 
-    `dry_run` counts and changes nothing.
+    What is with a bank was claimed in time: it lapses only once the bank says that it was not paid. `dry_run`
+    counts and changes nothing.
     """
     sums = [0, 0, 0]
     for run in Run.objects.filter(state__in=EFFECTIVE).select_related("tax_year__scheme_version"):
@@ -62,7 +66,7 @@ def _look_at(run: Run, today: date, actor: str, *, dry_run: bool) -> Lapsed:
         return Lapsed(0, 0, 0)
     if today <= last_day:
         return Lapsed(_warn(run, last_day, today, dry_run=dry_run), 0, 0)
-    left = list(_unclaimed(run))
+    left = _without_underway(run, list(_unclaimed(run)))
     if left and not dry_run:
         now = timezone.now()
         Settlement.objects.bulk_create(_lapses(run, left, now), batch_size=5_000)
@@ -70,6 +74,12 @@ def _look_at(run: Run, today: date, actor: str, *, dry_run: bool) -> Lapsed:
         Run.objects.filter(pk=run.pk).update(lapsed_minor=F("lapsed_minor") + lapsed)
         record(run, "run.lapse", actor, {"refunds": len(left), "amount_minor": lapsed})
     return Lapsed(0, len(left), sum(amount for _, amount in left))
+
+
+def _without_underway(run: Run, left: list[tuple[UUID, int]]) -> list[tuple[UUID, int]]:
+    refs = [ref for ref, _ in left]
+    spared = {ref for underway in UNDERWAY for ref in underway(run, refs)} if refs else set()
+    return [(ref, amount) for ref, amount in left if ref not in spared]
 
 
 def _lapses(run: Run, left: list[tuple[UUID, int]], now: datetime) -> Iterator[Settlement]:

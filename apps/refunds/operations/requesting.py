@@ -44,7 +44,7 @@ def run_requested() -> int:
         except StepRunning:
             continue
         except KanpuError as error:  # kept with the step, where the auditor sees it
-            logger.warning("%s stopped: %s", step, error)
+            logger.warning("%s stopped: %s", step, error.code)
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # of one year, so that the others' steps are done

@@ -1,14 +1,16 @@
 """Reading decisions, their deadlines and their reasons, and what a letter of one says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import Case, Count, Q, QuerySet, SmallIntegerField, UUIDField, When
 from django.utils import timezone
 
+from apps.kernel.database import Ask, Place, Row, Statement, from_rows, sql_of
 from apps.kernel.errors import KanpuError
 from apps.refunds.deadlines import months_after, presumed_received
 from apps.refunds.models import Decision, Refund
@@ -47,6 +49,22 @@ def decisions_of_resident(resident_ref: UUID, *, year: int | None = None) -> lis
     """A resident's decisions, the newest first: one query."""
     found = Decision.objects.filter(resident_ref=resident_ref)
     return list((found.filter(tax_year=year) if year else found).order_by("-decided_at", "-pk"))
+
+
+def ask_decisions(resident_ref: UUID, year: int) -> Ask:
+    """The same of a year, for a page that asks for other things in the same trip: see `decisions_in`."""
+    return Ask(_of_year(), (str(resident_ref), year))
+
+
+def decisions_in(rows: Sequence[Row]) -> list[Decision]:
+    """The decisions in the rows of `ask_decisions`."""
+    return from_rows(Decision, rows)
+
+
+@cache
+def _of_year() -> Statement:
+    found = Decision.objects.filter(resident_ref=Place(1, UUIDField()), tax_year=Place(2, SmallIntegerField()))
+    return Statement(sql_of(found.order_by("-decided_at", "-pk")))
 
 
 def decisions_at(year: int, stage: str, *, today: date) -> "QuerySet[Decision]":

@@ -97,12 +97,16 @@ class Balance:
 
 def balances_of(resident_ref: UUID, year: int) -> list[Balance]:
     """What became of a resident's refunds of a year, the newest first: three queries, one when there is none."""
-    refunds = refunds_of(resident_ref, year)
+    return balances_with(refunds_of(resident_ref, year))
+
+
+def balances_with(refunds: Sequence[tuple[Refund, Run]]) -> list[Balance]:
+    """The same for the refunds of a resident's year that were read with their runs: one query, none without any."""
     if not refunds:
         return []
-    parts = list(
-        Settlement.objects.filter(Q(tax_year=year) | Q(against_year=year), resident_ref=resident_ref).order_by("at")
-    )
+    (ref, year), *_ = [(refund.resident_ref, refund.tax_year) for refund, _ in refunds]
+    of_year = Q(tax_year=year) | Q(against_year=year)
+    parts = list(Settlement.objects.filter(of_year, resident_ref=ref).order_by("at"))
     return [_balance(refund, run, parts) for refund, run in refunds]
 
 

@@ -1,13 +1,15 @@
 """A resident's refunds: the kept numbers, their explanation, and the statement with its proof."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet, SmallIntegerField, UUIDField
 from django.utils import timezone
 
 from apps.accruals.queries import ResidentYear
+from apps.kernel.database import Ask, Place, Row, Statement, from_rows, sql_of
 from apps.kernel.errors import KanpuError
 from apps.refunds.assessment import Assessment, Cut, assess
 from apps.refunds.deadlines import lapses_on
@@ -20,7 +22,7 @@ from apps.refunds.rules import Rules, rules_of
 from apps.refunds.words import Explanation, Numbers, explain
 from apps.schemes.document import Scheme, Words
 from apps.schemes.models import SchemeVersion, TaxYear
-from apps.schemes.queries import scheme_of
+from apps.schemes.queries import OpenYear, scheme_of
 
 PROVED = (RunState.VERIFIED, *EFFECTIVE)
 
@@ -44,11 +46,34 @@ def newest_refunds(refs: Collection[UUID], year: int) -> dict[UUID, Refund]:
 
 def refunds_of(resident_ref: UUID, year: int) -> list[tuple[Refund, Run]]:
     """The resident's refunds of a year with their runs, the newest first: two queries."""
-    refunds = list(Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run"))
+    return with_runs(list(_of_year(resident_ref, year)), year)
+
+
+def ask_refunds(resident_ref: UUID, year: int) -> Ask:
+    """The resident's refunds of a year, for a page that asks for other things in the same trip: see `refunds_in`."""
+    return Ask(_refunds(), (str(resident_ref), year))
+
+
+def refunds_in(rows: Sequence[Row]) -> list[Refund]:
+    """The refunds in the rows of `ask_refunds`, the newest first."""
+    return from_rows(Refund, rows)
+
+
+def with_runs(refunds: Sequence[Refund], year: int) -> list[tuple[Refund, Run]]:
+    """A year's refunds with their runs: one query, none without any."""
     numbers = [refund.run for refund in refunds]
     found = Run.objects.filter(tax_year_id=year, number__in=numbers).defer("differences") if numbers else []
     runs = {run.number: run for run in found}
     return [(refund, runs[refund.run]) for refund in refunds]
+
+
+@cache
+def _refunds() -> Statement:
+    return Statement(sql_of(_of_year(Place(1, UUIDField()), Place(2, SmallIntegerField()))))
+
+
+def _of_year(resident_ref: UUID | Place, year: int | Place) -> "QuerySet[Refund]":
+    return Refund.objects.filter(resident_ref=resident_ref, tax_year=year).order_by("-run")
 
 
 def numbers_of(refund: Refund) -> Numbers:
@@ -70,7 +95,7 @@ def rules_under(scheme_version_id: int, year: int) -> Rules:
     return rules_of(scheme_of(scheme_version_id), year)
 
 
-def assessment_so_far(bought: ResidentYear, year: TaxYear) -> tuple[Rules, Assessment]:
+def assessment_so_far(bought: ResidentYear, year: TaxYear | OpenYear) -> tuple[Rules, Assessment]:
     """What a resident would get back if the year ended now, alone: a household's sharing is left out."""
     rules = rules_under(year.scheme_version_id, year.year)
     return rules, assess(person_of(bought), rules)

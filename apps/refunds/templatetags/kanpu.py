@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from django import template
+from django.utils.html import format_html
 from django.utils.translation import get_language
 
 from apps.audit import purposes
@@ -25,6 +26,12 @@ def money(amount_minor: int | Fraction, scheme: Scheme) -> str:
 def grouped(count: int) -> str:
     """A count with its thousands set apart."""
     return f"{count:,}"
+
+
+@register.filter
+def unbroken(number: str) -> str:
+    """A number that keeps to one line: its hyphens are no places to break it."""
+    return format_html('<span class="unbroken">{}</span>', number)
 
 
 @register.filter

@@ -4,7 +4,14 @@ from apps.residents.models.accounts import PaymentAccount
 from apps.residents.models.cards import Card, CardOrder, CardSuspension, HandOver, Notice, PhoneMiss, TestCard
 from apps.residents.models.keys import KeyFingerprint, SealingKey
 from apps.residents.models.messages import AccessQuestion, Mail, Mailing, Message
-from apps.residents.models.proxies import HouseholdConsent, Proxy, ProxyCode, ProxyCodeMiss, ProxyDay
+from apps.residents.models.proxies import (
+    HeadPaymentConsent,
+    HouseholdConsent,
+    Proxy,
+    ProxyCode,
+    ProxyCodeMiss,
+    ProxyDay,
+)
 from apps.residents.models.register import (
     Attribute,
     EarlierResidence,
@@ -24,6 +31,7 @@ __all__ = [
     "CardSuspension",
     "EarlierResidence",
     "HandOver",
+    "HeadPaymentConsent",
     "HouseholdConsent",
     "HouseholdIndex",
     "JudgingDue",

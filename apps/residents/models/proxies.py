@@ -144,6 +144,37 @@ class ProxyDay(models.Model):
         return f"{self.proxy_id} for {self.resident_id} on {self.day}"
 
 
+class HeadPaymentConsent(models.Model):
+    """That an adult agrees that the refunds of the adults of a household are paid to its head, until it is taken back.
+
+    It counts while the adult belongs to that household without a break, that resident is its head, and all other
+    adults agree as well (see `paying_together`).
+    """
+
+    resident = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="head_payment_consents")
+    household_ref = models.UUIDField()
+    head = models.ForeignKey(Resident, on_delete=models.PROTECT, related_name="+", db_index=False)
+    valid = DateTimeRangeField()
+    withdrawn_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["household_ref"], name="head_payments_of_household")]
+        constraints = [
+            ExclusionConstraint(
+                name="one_head_payment_consent_at_a_time",
+                expressions=[("resident", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
+            ),
+            models.CheckConstraint(
+                name="head_payment_consent_withdrawn_by_somebody",
+                condition=Q(valid__isempty=False, valid__lower_inf=False)
+                & (Q(valid__upper_inf=True, withdrawn_by="") | (Q(valid__upper_inf=False) & ~Q(withdrawn_by=""))),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resident_id} to {self.head_id} {self.valid}"
+
+
 class HouseholdConsent(models.Model):
     """That a resident lets the others of a household see spend and refund, from a time until it is withdrawn.
 

@@ -15,6 +15,7 @@ from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
 from apps.residents.models import AccessQuestion, Mail, Mailing, RegisterEvent, VaultRecord
 from apps.residents.operations.accounts import erase_accounts
+from apps.residents.operations.head_payments import forget_head_payments
 from apps.residents.operations.household_consent import forget_consents
 from apps.residents.operations.proxies import forget_acting
 from apps.residents.vault.contents import COLUMNS
@@ -47,6 +48,7 @@ def erase_resident(ref: UUID, *, reason: str, at: datetime, actor: str) -> None:
     erase_accounts(ref, at=at)
     forget_acting(ref)
     forget_consents(ref)
+    forget_head_payments(ref)
     Mail.objects.filter(resident_ref=ref).delete()
     Mailing.objects.filter(pk=ref).delete()
     AccessQuestion.objects.filter(resident_ref=ref).update(words="", answer="")

@@ -1,6 +1,6 @@
 """Where refunds are paid to: the accounts of a resident, of whom is to be paid, and those that wait for a clerk."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -71,11 +71,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class AccountsShown:
-    """The account in force, the change that waits, and the newest of what was before."""
+    """The account in force, the change that waits, the newest of what was before; and by row what was asked for."""
 
     current: Entry | None
     pending: Entry | None
     earlier: tuple[Entry, ...]
+    named: Mapping[UUID, Shown]
 
     @property
     def to_review(self) -> tuple[Entry, ...]:
@@ -90,17 +91,22 @@ def accounts_of(resident_ref: UUID, *, at: datetime) -> Accounts:
     return Accounts(by_state.get(State.ACTIVE), by_state.get(State.PENDING), rows)
 
 
-def look_at_accounts(resident_ref: UUID, *, access: Access, at: datetime) -> AccountsShown:
-    """A resident's accounts as pages show them; that somebody looks is on record. Raises what `read_vault` raises."""
+def look_at_accounts(resident_ref: UUID, *, access: Access, at: datetime, also: Collection[UUID] = ()) -> AccountsShown:
+    """A resident's accounts as pages show them; that somebody looks is on record. Raises what `read_vault` raises.
+
+    `also` are further rows to open, as far as they are the resident's own.
+    """
     found = accounts_of(resident_ref, at=at)
-    sealed = [row.pk for row in (found.current, found.pending) if row and row.key_version]
+    live = {row.pk for row in (found.current, found.pending) if row}
+    sealed = [row.pk for row in found.rows if row.key_version and (row.pk in live or row.pk in also)]
     opened = open_accounts(sealed, access=access, at=at) if sealed else {}
+    named = {pk: shown(account) for pk, account in opened.items()}
     entries = {
-        row.pk: Entry(row, row.state_at(at), shown(opened[row.pk]) if row.pk in opened else None) for row in found.rows
+        row.pk: Entry(row, row.state_at(at), named.get(row.pk) if row.pk in live else None) for row in found.rows
     }
     current = entries.pop(found.current.pk) if found.current else None
     pending = entries.pop(found.pending.pk) if found.pending else None
-    return AccountsShown(current, pending, tuple(entries.values())[:EARLIER_SHOWN])
+    return AccountsShown(current, pending, tuple(entries.values())[:EARLIER_SHOWN], named)
 
 
 def account_for_payment(refs: Collection[UUID], at: datetime) -> dict[UUID, Payable]:

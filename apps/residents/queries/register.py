@@ -1,7 +1,7 @@
 """Reading the register: who is resident when, and where."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -10,6 +10,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Q
 
+from apps.kernel.database import Ask, Row, Statement
 from apps.kernel.periods import Period
 from apps.residents.judging import Days, is_resident
 from apps.residents.models import JudgingDue, Resident
@@ -40,6 +41,33 @@ def days_of_residents(refs: Collection[UUID]) -> dict[UUID, tuple[date, date | N
         ref: (resident_from, resident_to, days_of(spans))
         for ref, resident_from, resident_to, spans in rows.values_list("ref", "resident_from", "resident_to", "earlier")
     }
+
+
+class Residence(NamedTuple):
+    """When somebody was resident, the latest time first, and whether they are protected now."""
+
+    spans: list[Period]
+    is_protected: bool
+
+
+RESIDENCE: Final = Statement("""
+SELECT resident_from, resident_to, is_protected,
+       ARRAY(SELECT e.valid FROM residents_earlierresidence e WHERE e.resident_id = r.ref)
+FROM residents_resident r WHERE r.ref = $1
+""")
+
+
+def ask_residence(ref: UUID) -> Ask:
+    """One resident's times of residence, for a page that asks for other things in the same trip."""
+    return Ask(RESIDENCE, (str(ref),))
+
+
+def residence_in(rows: Sequence[Row]) -> Residence | None:
+    """What `ask_residence` found; None for who is in no register."""
+    if not rows:
+        return None
+    ((resident_from, resident_to, is_protected, earlier),) = rows
+    return Residence([Period(resident_from, resident_to), *(Period(*days) for days in days_of(earlier))], is_protected)
 
 
 def askings(*, asked_by: datetime) -> int:

@@ -52,7 +52,7 @@ def play_frauds(folder: Path, progress: Progress, *, shoppers: int = HOUSEHOLDS)
     database.recreate()
     stage = Stage(Options(folder), Processes(Path(settings.BASE_DIR), folder / "logs"), progress)
     people = households()[:shoppers]
-    year = honest_year(list(baskets(people)), list(families_of(people)), random.Random(SEED))  # noqa: S311 - a play
+    year = honest_year(list(baskets(people)), list(families_of(people)), random.Random(SEED))  # noqa: S311 - a play  # nosec B311
     plant_all(year)
     plant_records(year)
     plant_declared(year)

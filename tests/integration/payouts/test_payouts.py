@@ -4,7 +4,7 @@ import io
 import json
 import stat
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ from apps.payouts.queries.reconciling import reckoning
 from apps.payouts.zengin.reading import Record, read_file
 from apps.refunds.models import Run, Settlement
 from apps.refunds.operations.approving import NotSettled
+from apps.refunds.operations.lapsing import lapse_refunds
 from apps.refunds.operations.netting import record_payments
 from apps.refunds.operations.steps import WrongState
 from apps.residents.models import Membership, Message, RegisterEvent
@@ -420,6 +421,28 @@ def test_money_that_comes_back_is_owed_again_and_paid_to_a_new_account(run: Run,
     payouts.taken(payouts.answer(again, "0", name="3.txt"))
     assert payouts.attempts() == ["reissued", "paid", "paid"]
     assert reckoning(run).is_done
+
+
+@pytest.mark.parametrize("is_carried", [False, True])
+def test_a_refund_does_not_lapse_while_its_transfer_is_with_the_bank(
+    run: Run, world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, is_carried: bool
+) -> None:
+    if is_carried:
+        least(run, 5_000, monkeypatch)
+        make_obligations(YEAR, actor="test")
+        later = payouts.paying_run(dict.fromkeys(world.residents, 9_000), number=2)
+        make_obligations(YEAR, number=later.number, actor="test")
+        batch = make_batch(YEAR, number=later.number, actor="test")
+        assert batch
+        submit_batch(payouts.approved(batch).pk, actor="test")
+    else:
+        batch = payouts.sent()
+    one, two = (Attempt.objects.get(obligation__resident_ref=ref).reference for ref in world.residents)
+    Run.objects.update(signed_2_at=clock.at - timedelta(days=6 * 365))
+    assert lapse_refunds(today=clock.at.date(), actor="clock").lapsed == 0
+    payouts.taken(payouts.answer(batch, {one: "0", two: "1"}))
+    assert sorted(payouts.states()) == (["carried", "carried", "failed", "paid"] if is_carried else ["failed", "paid"])
+    assert lapse_refunds(today=clock.at.date(), actor="clock") == ((0, 2, 9_001) if is_carried else (0, 1, 1))
 
 
 def test_what_contradicts_is_told_and_nothing_is_done(run: Run) -> None:

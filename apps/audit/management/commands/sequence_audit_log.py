@@ -1,3 +1,4 @@
+import logging
 import signal
 import time
 from typing import Any
@@ -10,6 +11,8 @@ from django.utils import timezone
 from apps.audit import outside
 from apps.audit.commands import OperatorCommand
 from apps.audit.operations.sequencing import sequence, write_checkpoint
+
+logger = logging.getLogger(__name__)
 
 
 class Command(OperatorCommand):
@@ -38,8 +41,8 @@ class Command(OperatorCommand):
                     if time.monotonic() >= next_s:
                         _checkpoint()
                         next_s = time.monotonic() + options["checkpoint_s"]
-                except Error as error:  # PostgreSQL away: the next round goes on
-                    self.stderr.write(f"The log goes on later: {type(error).__name__}: {error}")
+                except Error:  # PostgreSQL away: the next round goes on
+                    logger.warning("The log goes on later.", exc_info=True)
                     connection.close()
                 time.sleep(options["interval_s"])
         except KeyboardInterrupt:

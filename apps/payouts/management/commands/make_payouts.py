@@ -13,6 +13,7 @@ class Command(OperatorCommand):
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("year", type=int)
         parser.add_argument("--run", type=int, help="the run's number (default: the oldest that is being paid)")
+        parser.add_argument("--rail", choices=["zengin", "stripe"], default="zengin", help="how (default: zengin)")
         parser.add_argument("--bank", default="", help="the bank to pay from (default: the only one)")
         parser.add_argument("--on", type=date.fromisoformat, help="day of the transfers (default: the first possible)")
         parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
@@ -21,4 +22,5 @@ class Command(OperatorCommand):
         year, number, bank = options["year"], options["run"], options["bank"]
         if options["dry_run"]:
             return would_make(year, number=number, actor=operator())
-        return make_payouts(year, number=number, bank=bank, on=options["on"], actor=operator())
+        rail, on = options["rail"], options["on"]
+        return make_payouts(year, number=number, bank=bank, on=on, rail=rail, actor=operator())

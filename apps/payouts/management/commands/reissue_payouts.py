@@ -3,8 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.audit.commands import OperatorCommand, operator
-from apps.payouts.operations.reissuing import reissue
-from apps.payouts.queries.reconciling import failed_of, paying_run
+from apps.payouts.operations.reissuing import reissue_run
 
 
 class Command(OperatorCommand):
@@ -18,7 +17,7 @@ class Command(OperatorCommand):
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
-        run = paying_run(options["year"], options["run"])
-        failed = failed_of(run)
-        again = reissue(failed, to_same_account=options["same_account"], actor=operator())
-        return {"year": run.tax_year_id, "run": run.number, "failed": len(failed), "due_again": again}
+        run, failed, again = reissue_run(
+            options["year"], number=options["run"], to_same_account=options["same_account"], actor=operator()
+        )
+        return {"year": run.tax_year_id, "run": run.number, "failed": failed, "due_again": again}

@@ -8,7 +8,7 @@ from apps.payouts.operations.paying import manifest_of
 
 
 class Command(OperatorCommand):
-    help = "Put an approved batch's file where the bank takes files from, once; again finishes what died on the way."
+    help = "Hand an approved batch to the bank or to Stripe, once; again finishes what died on the way."
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("batch", type=int)

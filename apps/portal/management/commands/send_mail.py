@@ -1,3 +1,4 @@
+import logging
 import signal
 import time
 from typing import Any
@@ -9,6 +10,8 @@ from django.utils import timezone
 from apps.audit.commands import OperatorCommand
 from apps.portal.operations.mail import Sent, send_due
 from apps.residents.operations.mail_outbox import retry_given_up, waiting
+
+logger = logging.getLogger(__name__)
 
 
 class Command(OperatorCommand):
@@ -39,7 +42,7 @@ class Command(OperatorCommand):
     def _send(self) -> Sent:
         try:
             return send_due(clock=timezone.now)
-        except Exception as error:  # PostgreSQL away, keys out of date: the next round finds the work
-            self.stderr.write(f"Mail is tried again: {type(error).__name__}")
+        except Exception:  # PostgreSQL away, keys out of date: the next round finds the work
+            logger.warning("Mail is tried again.", exc_info=True)
             connection.close()
             return Sent()

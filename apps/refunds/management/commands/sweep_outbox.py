@@ -1,15 +1,21 @@
+import logging
 import signal
 import time
 from typing import Any
+from uuid import uuid4
 
 from django.core.management.base import CommandParser
 from django.db import connection
+from django.utils import timezone
 
 from apps.accruals.operations.counting import count_all
 from apps.audit.commands import OperatorCommand
-from apps.purchases.outbox import take_up_again
+from apps.kernel.request_ids import done_for
+from apps.purchases.poison import take_up_again, take_up_due
 from apps.refunds.operations.assessing import assess_waiting
 from apps.refunds.operations.requesting import SWEPT, run_requested
+
+logger = logging.getLogger(__name__)
 
 
 class Command(OperatorCommand):
@@ -25,7 +31,7 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         if options["retry_failed"]:
-            self.stderr.write(f"{take_up_again()} batches that had been set aside are taken up again")
+            self.stderr.write(f"{take_up_again()} of what had been set aside is taken up again")
         if options["once"]:
             return {"counted": count_all()}
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -39,14 +45,16 @@ class Command(OperatorCommand):
 
     def _sweep(self) -> int:
         try:
-            return _work()
-        except Exception as error:  # PostgreSQL away, keys out of date: the next round finds the work
-            self.stderr.write(f"The sweep tries again: {type(error).__name__}: {error}")
+            with done_for(uuid4()):  # each round by a number of its own
+                return _work()
+        except Exception:  # PostgreSQL away, keys out of date: the next round finds the work
+            logger.warning("The sweep tries again.", exc_info=True)
             connection.close()
             return 0
 
 
 def _work() -> int:
+    take_up_due(now=timezone.now())
     counted = count_all()
     run_requested()
     assess_waiting()

@@ -1,5 +1,6 @@
 import os
 import shlex
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -42,6 +43,8 @@ class Command(BaseCommand):
         self.stdout.flush()
         identity_port = free_port()
         self.identity = identity_settings(identity_port)
+        shutil.rmtree(folder / "metrics", ignore_errors=True)
+        os.environ["KANPU_METRICS"] = str(folder / "metrics")
         os.environ.setdefault("KANPU_PORTAL_URL", f"http://127.0.0.1:{options['port']}")
         manager = Manager()
         for name, command, with_keys in (

@@ -8,6 +8,8 @@ from apps.audit.models import never_emptied
 from apps.payouts import outcomes
 
 SHA256_HEX = 64
+ZENGIN, STRIPE, LETTER = "zengin", "stripe", "letter"  # the rails; a letter needs no account
+FILES = {ZENGIN: "txt", STRIPE: "jsonl", LETTER: "letters.csv"}
 
 
 class PaymentHold(models.Model):
@@ -42,10 +44,15 @@ class Obligation(models.Model):
     """What a run owes a resident: once a resident, year and run.
 
     `amount_minor` is what the run gives, less what was settled before (netted against debts), and what earlier runs
-    carried over. Paid to `payee_ref`: the resident, or the parent that the register names for a child. What is below
-    the scheme's least payout is carried into the resident's next obligation. `waits_for` is why it was not paid when
-    payments were made last.
+    carried over. Paid to `payee_ref`: the resident, the parent that the register names for a child, or the head of the
+    household. What is below the scheme's least payout is carried into the resident's next obligation. `waits_for` is
+    why it was not paid when payments were made last.
     """
+
+    class Payee(models.TextChoices):
+        RESIDENT = "resident"
+        PARENT = "parent"
+        HEAD = "head"
 
     class State(models.TextChoices):
         DUE = "due"
@@ -66,6 +73,7 @@ class Obligation(models.Model):
 
     resident_ref = models.UUIDField()
     payee_ref = models.UUIDField()
+    payee_kind = models.CharField(max_length=8, choices=Payee.choices, default=Payee.RESIDENT)
     tax_year = models.SmallIntegerField()
     run = models.SmallIntegerField()
     due_minor = models.BigIntegerField()
@@ -81,6 +89,11 @@ class Obligation(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["resident_ref", "tax_year", "run"], name="owed_once"),
+            models.CheckConstraint(
+                name="obligation_payee",
+                condition=Q(payee_kind="resident", payee_ref=F("resident_ref"))
+                | (Q(payee_kind__in=("parent", "head")) & ~Q(payee_ref=F("resident_ref"))),
+            ),
             models.CheckConstraint(
                 name="obligation_state",
                 condition=Q(state__in=("due", "in_flight", "paid", "failed", "returned", "carried")),
@@ -109,6 +122,7 @@ class Obligation(models.Model):
             models.Index(
                 fields=["resident_ref"], condition=Q(state="carried", carried_into=None), name="carried_of_resident"
             ),
+            models.Index(fields=["payee_ref"], condition=~Q(payee_kind="resident"), name="shares_paid_to_another"),
         ]
 
     def __str__(self) -> str:
@@ -169,7 +183,9 @@ class Batch(models.Model):
         DROPPED = "dropped"
 
     rail = models.CharField(max_length=6, default="zengin")
-    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT)
+    bank = models.ForeignKey(
+        SendingBank, on_delete=models.PROTECT, null=True, help_text="None for Stripe and for letters"
+    )
     tax_year = models.SmallIntegerField()
     run = models.SmallIntegerField()
     transfer_date = models.DateField()
@@ -188,7 +204,10 @@ class Batch(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="batch_rail", condition=Q(rail="zengin")),
+            models.CheckConstraint(
+                name="batch_rail",
+                condition=Q(rail=ZENGIN, bank__isnull=False) | Q(rail__in=(STRIPE, LETTER), bank=None),
+            ),
             models.CheckConstraint(
                 name="batch_state",
                 condition=Q(state__in=("writing", "draft", "approved", "submitted", "sent", "dropped")),
@@ -203,7 +222,10 @@ class Batch(models.Model):
                 | (~Q(approved_1_by="") & ~Q(approved_2_by="") & ~Q(approved_1_by=F("approved_2_by"))),
             ),
             models.UniqueConstraint(
-                fields=["tax_year", "run", "bank"], condition=Q(state="writing"), name="one_batch_written_at_a_time"
+                fields=["tax_year", "run", "rail", "bank"],
+                condition=Q(state="writing"),
+                name="one_batch_written_at_a_time",
+                nulls_distinct=False,
             ),
         ]
 
@@ -213,7 +235,7 @@ class Batch(models.Model):
     @property
     def file_name(self) -> str:
         """What the file is called, here and at the bank."""
-        return f"kanpu-{self.tax_year}-{self.run}-{self.pk:06}.txt"
+        return f"kanpu-{self.tax_year}-{self.run}-{self.pk:06}.{FILES[self.rail]}"
 
 
 class Attempt(models.Model):
@@ -226,11 +248,11 @@ class Attempt(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="attempts")
     rail = models.CharField(max_length=6, default="zengin")
     reference = models.CharField(max_length=20, unique=True)
-    account_id = models.UUIDField(help_text="The row of the payment account")
+    account_id = models.UUIDField(help_text="The row of the payment account, or of the letter")
     amount_minor = models.BigIntegerField()
     state = models.CharField(max_length=9, default=outcomes.DRAFT)
     said = models.CharField(max_length=8, blank=True)
-    result_code = models.CharField(max_length=4, blank=True)
+    result_code = models.CharField(max_length=40, blank=True)
     changed_at = models.DateTimeField()
 
     class Meta:
@@ -250,6 +272,21 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference} {self.state}"
+
+
+class PayableLetter(models.Model):
+    """A letter with which the post office pays an attempt, once, to whoever brings it by a day.
+
+    The attempt's `account_id` is its id. Of its code only the hash is kept: the code is on the paper alone.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="letter")
+    code_hash = models.BinaryField(max_length=32, unique=True)
+    valid_until_date = models.DateField()
+
+    def __str__(self) -> str:
+        return f"letter of {self.attempt_id}"
 
 
 class AttemptEvent(models.Model):
@@ -274,7 +311,7 @@ class AttemptEvent(models.Model):
 class ResultFile(models.Model):
     """A file that came from a bank, taken once: what its lines did, and which of them could not be taken."""
 
-    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT)
+    bank = models.ForeignKey(SendingBank, on_delete=models.PROTECT, null=True, help_text="None of the post office's")
     sha256 = models.CharField(max_length=SHA256_HEX, unique=True)
     file_name = models.CharField(max_length=120)
     imported_at = models.DateTimeField()
@@ -288,3 +325,35 @@ class ResultFile(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class Estimate(models.Model):
+    """What a worker found that could be paid of a run at a time, and who would wait for what; nothing was changed.
+
+    `found` is what `operations.paying.would_make` returns.
+    """
+
+    tax_year = models.SmallIntegerField()
+    run = models.SmallIntegerField()
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=150)
+    finished_at = models.DateTimeField(null=True)
+    found = models.JSONField(null=True)
+    error_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tax_year", "run", "-id"], name="estimates_of_run")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tax_year", "run"], condition=Q(finished_at=None), name="one_estimate_at_a_time"
+            ),
+            models.CheckConstraint(
+                name="estimate_ends_with_something",
+                condition=Q(finished_at=None, found__isnull=True, error_code="")
+                | Q(finished_at__isnull=False, found__isnull=False, error_code="")
+                | (Q(finished_at__isnull=False, found__isnull=True) & ~Q(error_code="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"estimate of {self.tax_year}/{self.run}"
