@@ -126,7 +126,7 @@ def fill(entries: int, said: Callable[[str], None]) -> str:
     query("VACUUM ANALYZE accruals_entry_2017")
     appoint_officer("finder", add=[Role.AUDITOR], office="Bench", password="a-long-enough-one", at=now, actor="bench")
     session = SessionStore(session_of(User.objects.get(username="finder")))
-    session[SEARCHING] = [Role.AUDITOR, "check", "", (now + timedelta(days=1)).isoformat()]
+    session[SEARCHING] = [Role.AUDITOR, "check", "", False, (now + timedelta(days=1)).isoformat()]
     session.save()
     return str(session.session_key)
 
