@@ -56,7 +56,7 @@ bench-year: .venv/runtime ## a national sample's year, 20 million purchases, and
 chaos: .venv/dev ## tills sell while servers are killed a thousand times, then a year ends and is paid: make chaos ARGS="--quick --seed 1"
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-fuzz-bytes: .venv/dev ## any bytes for what reads tokens, seals, records, bank files and registers: make fuzz-bytes ARGS="--seconds 600"
+fuzz-bytes: .venv/fuzz ## any bytes for what reads tokens, seals, records, bank files and registers: make fuzz-bytes ARGS="--seconds 600"
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 audit: .venv/dev ## known weaknesses of the libraries
@@ -77,6 +77,8 @@ requirements: ## compile requirements*.in again (needs uv)
 		--custom-compile-command "make requirements" requirements-dev.in -o requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11.2 --generate-hashes --no-emit-index-url --no-deps \
 		--custom-compile-command "make requirements" requirements-data.in -o requirements-data.txt
+	uv pip compile --quiet --universal --python-version 3.11.2 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" requirements-fuzz.in -o requirements-fuzz.txt
 
 clean: ## remove .venv and all that the demo and the servers left
 	-$(BIN)/python -m config.services stop
@@ -94,6 +96,11 @@ clean: ## remove .venv and all that the demo and the servers left
 	@$(PIP) --require-hashes -r requirements.txt
 	@$(PIP) --require-hashes --no-deps -r requirements-data.txt
 	@$(PIP) --no-deps --no-build-isolation --editable ./sdk
+	@touch $@
+
+.venv/fuzz: .venv/dev requirements-fuzz.txt
+	@echo "installing requirements-fuzz.txt into .venv"
+	@$(PIP) --require-hashes -r requirements-fuzz.txt
 	@touch $@
 
 .venv/dev: .venv/runtime requirements-dev.txt
