@@ -18,7 +18,7 @@ STATES: Final = {
     Batch.State.DRAFT: _("Waits for approval"),
     Batch.State.APPROVED: _("Approved, not sent yet"),
     Batch.State.SUBMITTED: _("Being handed over"),
-    Batch.State.SENT: _("Sent, no result yet"),
+    Batch.State.SENT: _("Handed over"),
     Batch.State.DROPPED: _("Given up"),
 }
 REASONS: Final[dict[str, Promise]] = {

@@ -70,7 +70,7 @@ def test_a_run_that_is_paid_is_shown_with_what_waits(ann: Client, world: World) 
     assert "Year 2017, run 1 It adds up" in text
     assert re.search(r"With the bank, or on the way there 1 ¥1 ", text)
     assert re.search(r"No account 1 refund ¥4,000 The resident names one", text)
-    assert re.search(r"Sent, no result yet ann, ben", text)
+    assert re.search(r"Handed over ann, ben", text)
 
 
 def test_a_worker_counts_what_could_be_paid_and_keeps_nothing_else(
