@@ -226,7 +226,7 @@ def test_who_has_nothing_to_be_asked_for_again_finds_no_such_page(site: Site) ->
         assert [answer.status_code for answer in answers] == ([404, 405] if path == "again" else [404, 404])
 
 
-SOME: Final = pytest.mark.parametrize("many", [3, pytest.param(99, marks=pytest.mark.long)])
+SOME: Final = pytest.mark.parametrize("many", [2, pytest.param(99, marks=pytest.mark.long)])
 
 
 def some_of(values: tuple[Any, ...], many: int, name: str) -> tuple[Any, ...]:

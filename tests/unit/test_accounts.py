@@ -194,6 +194,7 @@ def test_every_ordinary_number_is_had_back_and_a_mistyped_digit_does_not_fit(num
 )
 def test_a_holder_is_written_as_banks_do(typed: str, holder: str, in_transfer: str) -> None:
     assert (holder_kana(typed), bank_kana(holder_kana(typed))) == (holder, in_transfer)
+    assert bank_kana(typed) == in_transfer  # however it was kept
 
 
 @pytest.mark.parametrize(

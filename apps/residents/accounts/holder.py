@@ -63,8 +63,8 @@ def holder_kana(text: str) -> str:
 
 
 def bank_kana(holder: str) -> str:
-    """The same as it stands in a transfer: half-width, a character a byte in JIS X 0201."""
-    return _narrow(holder)
+    """A name as it stands in a transfer: without small kana, half-width, a character a byte in JIS X 0201."""
+    return _narrow(_plain(holder))
 
 
 def holder_check(holder: str, person: Person) -> HolderCheck:
