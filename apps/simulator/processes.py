@@ -19,6 +19,7 @@ from apps.simulator.identity_provider import STRONG
 
 START_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 20
+WEB_KILL_TIMEOUT_S: Final = 15  # a web server's process that is still starting does not hear that it shall stop
 TOKEN_KEYS: Final = ("KANPU_KEYRING",)
 VAULT_KEYS: Final = ("KANPU_VAULT_KEYS", "KANPU_VAULT_KEYS_TEXT")
 BIN: Final = Path(sys.executable).parent
@@ -30,11 +31,12 @@ class ProcessFailed(KanpuError):
     code = "process_failed"
 
 
-def web_command(port: int) -> list[str]:
+def web_command(port: int, *, workers: int = 3, options: Sequence[str] = ()) -> list[str]:
     """The API and the pages, on loopback. Threads of one process would wait for each other's interpreter."""
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "3"]
-    options += ["--blocking-threads", "1", "--no-ws", "--log-config", "config/granian-log.json"]
-    return [sys.executable, "-m", "granian", *options, "config.wsgi:application"]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", str(workers), "--workers-kill-timeout", str(WEB_KILL_TIMEOUT_S)]
+    command += ["--blocking-threads", "1", "--no-ws", "--log-config", "config/granian-log.json"]
+    return [*command, *options, "config.wsgi:application"]
 
 
 def worker_command() -> list[str]:

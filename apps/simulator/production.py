@@ -24,7 +24,7 @@ from psycopg import sql
 
 from apps.kernel.errors import KanpuError
 from apps.residents.keyring import write_private
-from apps.simulator.processes import ProcessFailed
+from apps.simulator.processes import ProcessFailed, web_command
 
 DATABASE: Final = "kanpu_production"
 OWNER, APP, AUDITOR = "kanpu_owner", "kanpu_app", "kanpu_auditor"
@@ -171,7 +171,4 @@ def processes(installation: Installation, *, api_port: int, portal_port: int) ->
 
 def _granian(installation: Installation, port: int, *, workers: int) -> list[str]:
     tls = ["--ssl-certificate", str(installation.file("tls.pem")), "--ssl-keyfile", str(installation.file("tls.key"))]
-    threads = ["--workers", str(workers), "--blocking-threads", "1", "--no-ws"]
-    log = ["--log-config", "config/granian-log.json"]
-    address = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    return [sys.executable, "-m", "granian", *address, *threads, *tls, *log, "config.wsgi:application"]
+    return web_command(port, workers=workers, options=tls)

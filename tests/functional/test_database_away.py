@@ -153,7 +153,7 @@ def test_a_web_server_that_is_asked_to_stop_finishes_its_request(world: World, w
             processes.running["web"].terminate()
             time.sleep(0.5)
         assert answer.result() == 1
-    assert processes.running.pop("web").wait(30) == 0
+    assert processes.running.pop("web").wait(60) == 0
     assert Purchase.objects.count() == 1
 
 
