@@ -32,14 +32,15 @@ from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.processes import Processes, free_port, sweep_command, web_command, worker_command
 from config.celery import app as celery_app
 from tests import pages
+from tests.kept_world import some_world
 from tests.till import SECOND, RawTill
 from tests.vault import enter
-from tests.world import BY_PURCHASE, World, auditor, build_world
+from tests.world import BY_PURCHASE, World, auditor
 
 celery_app.set_default()
 CHROMIUM = os.environ.get("KANPU_CHROMIUM", "")
 LONG = os.environ.get("KANPU_LONG", "")
-KEPT = {"django_content_type", "auth_permission"}
+KEPT = {"django_content_type", "auth_permission", "django_migrations"}
 # Sync Playwright runs an event loop in the test's thread, in which Django would refuse its ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -152,7 +153,7 @@ def world(transactional_db: None, tmp_path: Path, vault_keys: Path, settings: An
     settings.KANPU_KEYRING = tmp_path / "keyring.json"
     settings.KANPU_VAULT_KEYS = vault_keys
     vault_keys.unlink(missing_ok=True)
-    return build_world(tmp_path)
+    return some_world(tmp_path)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from apps.accruals.operations.years import start_year
 from apps.audit.officers import AUDITORS
 from apps.merchants.models import Mode
 from apps.merchants.operations import create_merchant, enrol_terminal
-from apps.residents.models import Card, CardSuspension
+from apps.residents.models import Card, CardSuspension, Resident
 from apps.residents.models import SealingKey as PublicKey
 from apps.residents.operations import issue_cards, make_keys, register_residents
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -63,8 +64,22 @@ class World:
         return Sale(seq=seq, at=at, lines=lines, card=token).to_json()
 
 
+class Made(NamedTuple):
+    """What of a new world is not read from its database again: API keys, and the resident who tests with a card."""
+
+    api_key: str
+    rival_key: str
+    test_key: str
+    test_resident: UUID
+
+
 def build_world(folder: Path) -> World:
     """The world, in an empty database; the keys and cards in `folder`."""
+    return open_world(folder, make_world(folder))
+
+
+def make_world(folder: Path) -> Made:
+    """Make the world in an empty database, its keys and cards in `folder`; what its merchants sign in with."""
     now = timezone.now()
     version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor="test")
     for year in (YEAR, now.year):
@@ -76,7 +91,7 @@ def build_world(folder: Path) -> World:
         at=now,
         actor="test",
     )
-    residents = register_residents([date(2017, 1, 1)] * 2, at=now, actor="test")
+    register_residents([date(2017, 1, 1)] * 2, at=now, actor="test")
     tester = register_residents([date(2017, 1, 1)], mode=Mode.TEST, at=now, actor="test")[0]
     make_test_cards(at=now, actor="test")
     issue_cards(folder / "cards.csv", valid_from=None, at=now, actor="test")
@@ -88,12 +103,14 @@ def build_world(folder: Path) -> World:
     ):
         merchant, keys[name] = create_merchant(name, mode=mode, at=now, actor="test")
         enrol_terminal(merchant, terminal, at=now, actor="test")
+    return Made(keys["Shop"], keys["Rival"], keys["Tests"], tester.ref)
+
+
+def open_world(folder: Path, made: Made) -> World:
+    """The world that was made in the database and in `folder`, before anybody bought."""
     return World(
-        api_key=keys["Shop"],
-        rival_key=keys["Rival"],
-        test_key=keys["Tests"],
-        residents=sorted(resident.ref for resident in residents),
-        test_resident=tester.ref,
+        **made._asdict(),
+        residents=sorted(Resident.objects.filter(mode=Mode.LIVE).values_list("ref", flat=True)),
         cards={UUID(row.resident_ref): row.card() for row in read_personalisation(folder / "cards.csv")},
         readers={mode: VirtualReader([_sealing_key(mode)]) for mode in Mode.values},
     )

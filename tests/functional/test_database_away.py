@@ -144,7 +144,7 @@ def waits_for_lock() -> bool:
 
 def test_a_web_server_that_is_asked_to_stop_finishes_its_request(world: World, web: str, processes: Processes) -> None:
     port = free_port()
-    processes.start("web", web_command(port), with_keys=False)
+    processes.start("web", web_command(port, workers=1), with_keys=False)  # one that is still starting would be killed
     processes.wait_for(f"http://127.0.0.1:{port}/health/live")
     with ThreadPoolExecutor(1) as shop:
         with locked("purchases_batch"):
@@ -153,7 +153,7 @@ def test_a_web_server_that_is_asked_to_stop_finishes_its_request(world: World, w
             processes.running["web"].terminate()
             time.sleep(0.5)
         assert answer.result() == 1
-    assert processes.running.pop("web").wait(60) == 0
+    assert processes.running.pop("web").wait(30) == 0
     assert Purchase.objects.count() == 1
 
 

@@ -106,7 +106,7 @@ def code(rice: World, tmp_path: Path) -> str:
     return draw_codes([ref], file=tmp_path / "notices.pdf", at=timezone.now())[ref].code
 
 
-@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("language", ["ja", pytest.param("en", marks=pytest.mark.long)])
 def test_from_the_letter_to_the_corrected_refund(
     web: str, code: str, browser: Browser, tmp_path: Path, language: str
 ) -> None:

@@ -38,7 +38,7 @@ WORDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["ja", "en"])
+@pytest.fixture(params=["ja", pytest.param("en", marks=pytest.mark.long)])
 def language(request: pytest.FixtureRequest) -> str:
     """The reader's language."""
     return str(request.param)

@@ -32,9 +32,10 @@ from apps.refunds.operations.approving import approve_run, pay_run
 from apps.residents.models import CardSuspension
 from apps.residents.operations.card_life import suspend_cards
 from apps.simulator.payday import pay, set_up_bank
+from tests.kept_world import some_world
 from tests.payouts import answer, known, taken
 from tests.till import RawTill, Record, send, totals
-from tests.world import YEAR, World, auditor, build_world
+from tests.world import YEAR, World, auditor
 from tests.year_end import to_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,7 +79,7 @@ class Place:
         folder.mkdir()
         for name, path in (("KEYRING", "ring"), ("VAULT_KEYS", "vault"), ("ARCHIVE", "archive"), ("PAYOUTS", "paid")):
             setattr(self.settings, f"KANPU_{name}", folder / path)
-        return build_world(folder)
+        return some_world(folder)
 
 
 class History(RuleBasedStateMachine):

@@ -233,7 +233,7 @@ def test_memory_stays_flat_however_many_rows_there_are() -> None:
         assert size
         return found
 
-    assert peak(60_000) < peak(15_000) + 1_000_000
+    assert peak(20_000) < peak(5_000) + 1_000_000
 
 
 def test_the_file_takes_the_same_queries_however_much_was_bought(client: Client, hanako: UUID, till: RawTill) -> None:

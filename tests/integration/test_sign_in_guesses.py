@@ -4,15 +4,14 @@ from datetime import timedelta
 
 import httpx
 import pytest
-import redis
 from axes.models import AccessAttempt
-from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from apps.audit.models import Event
 from tests.at_once import at_once
+from tests.integration.test_counting import empty_redis
 from tests.pages import PASSWORD, auditor
 from tests.signing_in import EN, SECRET, code_of, events, give_code, sign_in, with_program
 from tests.world import World
@@ -50,7 +49,7 @@ def test_the_lock_ends_after_a_quarter_of_an_hour_and_tries_do_not_prolong_it(cl
 def test_the_lock_holds_in_another_process_and_without_redis(client: Client, hanako: User, web: str) -> None:
     for _ in range(5):
         sign_in(client, "hanako", "wrong")
-    redis.Redis.from_url(django_settings.CELERY_BROKER_URL).flushall()
+    empty_redis()
     assert "15 minutes" in sign_in(client, "hanako")
     with httpx.Client(base_url=web, headers={"accept-language": "en"}) as other:
         other.get("/login")
@@ -87,7 +86,7 @@ def test_codes_are_guessed_five_times_at_most_even_by_many_at_once(client: Clien
     said = at_once(lambda one: give_code(one, "000000"), clients)
     assert sum("That was not right" in page for page in said) <= 5
     assert "Too many wrong codes" in give_code(clients[0], code_of(SECRET))
-    redis.Redis.from_url(django_settings.CELERY_BROKER_URL).flushall()
+    empty_redis()
     assert "Too many wrong codes" in give_code(clients[1], code_of(SECRET))
     assert all(event.detail == {"with": "totp"} for event in events("sign_in.failed"))
 

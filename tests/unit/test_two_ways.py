@@ -32,6 +32,7 @@ from apps.schemes.document import Scheme
 from apps.schemes.purchase_rule import bases_of, shares_of_month
 from apps.schemes.reading import read_scheme
 from tests.drawn import allowed
+from tests.examples import examples
 from tests.golden_play import Case, all_cases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,7 +185,8 @@ def entries_of(sales: Sequence[tuple[UUID, list[tuple[int, dict[str, int]]]]], z
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@pytest.mark.property
+@settings(max_examples=examples(60), deadline=None)
 @given(bought(), schemes(), registers())
 def test_both_assessments_agree_to_the_yen(
     sales: list[tuple[UUID, list[tuple[int, dict[str, int]]]]], scheme: Scheme, register: Register
@@ -195,7 +197,8 @@ def test_both_assessments_agree_to_the_yen(
         assert second.entries == len(entries)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.property
+@settings(max_examples=examples(30), deadline=None)
 @given(bought(), schemes())
 def test_both_assessments_agree_where_nobody_is_registered(
     sales: list[tuple[UUID, list[tuple[int, dict[str, int]]]]], scheme: Scheme

@@ -29,12 +29,13 @@ from apps.schemes.adapting import (
 from apps.schemes.document import DatedRate, Scheme
 from apps.schemes.rates import lines_of_year
 from tests.drawn import YEAR, cases, schemes, shipped
+from tests.examples import examples
 from tests.golden_play import Case, people_of, play
 
 SHIPPED = {scheme.code: scheme for scheme in shipped()}
 JP_2015, ZERO_FOOD, ITALY = SHIPPED["jp-2015"], SHIPPED["jp-zero-food"], SHIPPED["it-2021"]
 JANUARY = frozenset({Bought("reduced", 1), Bought("standard", 1)})
-often = settings(max_examples=60, deadline=None)
+often = settings(max_examples=examples(25), deadline=None)
 some_cases = schemes().flatmap(lambda scheme: st.lists(cases(scheme), min_size=1, max_size=6))
 
 
@@ -52,6 +53,7 @@ def put_on_2017(scheme: Scheme, **assumed: Any) -> Scheme:
     return adapted(scheme, recorded=JP_2015, year=2017, bought=JANUARY, assumed=Assumptions(**assumed))
 
 
+@pytest.mark.property
 @often
 @given(some_cases)
 def test_the_scheme_in_force_gives_what_the_assessment_gives_and_nobody_gains(groups: list[Case]) -> None:
@@ -65,6 +67,7 @@ def test_the_scheme_in_force_gives_what_the_assessment_gives_and_nobody_gains(gr
     assert (found.gainers.residents, found.losers.residents, found.unchanged) == (0, 0, found.residents)
 
 
+@pytest.mark.property
 @often
 @given(some_cases, schemes())
 def test_tenths_gains_and_tiers_add_up_to_the_whole(groups: list[Case], other: Scheme) -> None:
@@ -85,6 +88,7 @@ def test_tenths_gains_and_tiers_add_up_to_the_whole(groups: list[Case], other: S
     assert found.residents < 10 or max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.property
 @often
 @given(some_cases, schemes())
 def test_the_order_of_residents_decides_nothing(groups: list[Case], other: Scheme) -> None:
