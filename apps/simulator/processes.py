@@ -34,9 +34,9 @@ class ProcessFailed(KanpuError):
 def web_command(port: int, *, workers: int = 3, options: Sequence[str] = ()) -> list[str]:
     """The API and the pages, on loopback. Threads of one process would wait for each other's interpreter."""
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", str(workers), "--workers-kill-timeout", str(WEB_KILL_TIMEOUT_S)]
-    command += ["--blocking-threads", "1", "--no-ws", "--log-config", "config/granian-log.json"]
-    return [*command, *options, "config.wsgi:application"]
+    command += ["--workers", str(workers), "--blocking-threads", "1", "--no-ws"]
+    command += ["--workers-kill-timeout", str(WEB_KILL_TIMEOUT_S), *options]
+    return [*command, "--log-config", "config/granian-log.json", "config.wsgi:application"]
 
 
 def worker_command() -> list[str]:

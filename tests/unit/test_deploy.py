@@ -12,7 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted((ROOT / "deploy").glob("*.service"))
 KEYS = {NONE: set(), WEB: {"vault.json"}, WORKER: {"keyring.json"}, AUDIT_LOG: {"audit.pem"}}
 TLS = {"tls.pem", "tls.key"}
-VARY = {"--workers", "--concurrency", "--port", "--host", "--schedule", "--ssl-certificate", "--ssl-keyfile"}
+VARY = {
+    "--workers",
+    "--workers-kill-timeout",
+    "--concurrency",
+    "--port",
+    "--host",
+    "--schedule",
+    "--ssl-certificate",
+    "--ssl-keyfile",
+}
 SHOWN = processes(Installation(Path("/x"), ROOT, "postgresql://a@b", "redis://c"), api_port=1, portal_port=2)
 
 
@@ -37,7 +46,7 @@ def words(command: list[str]) -> list[str]:
     for word in options:
         if word in VARY:
             next(options)
-        elif word not in ("--make-key", "--workers-kill-timeout", "30"):
+        elif word != "--make-key":
             kept.append(word)
     return kept
 
