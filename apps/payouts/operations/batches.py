@@ -1,15 +1,14 @@
 """Batches of payments: made, approved by two, handed to the bank once. What dies on the way is taken up again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from itertools import islice
-from typing import IO, Final, TypeVar
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
 
-from apps.audit.access import Access
 from apps.audit.officers import auditor_named
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
@@ -17,30 +16,23 @@ from apps.payouts import outcomes
 from apps.payouts.banking_days import earliest_transfer, is_banking_day
 from apps.payouts.models import LETTER, STRIPE, ZENGIN, Attempt, Batch, Obligation, SendingBank
 from apps.payouts.operations.claiming import claim_due
-from apps.payouts.operations.folder import check_draft, drafts_of, hand_over, lay_ready, write_draft
+from apps.payouts.operations.folder import check_draft, drafts_of, forget_ready, hand_over, lay_ready, lies_ready
 from apps.payouts.operations.moving import move_batch, note
-from apps.payouts.operations.payees import check_heads
+from apps.payouts.operations.payees import check_holds, check_payees
 from apps.payouts.operations.stripe_calls import stripe_client
 from apps.payouts.operations.stripe_payments import begin_payments, send_payments
 from apps.payouts.operations.telling import tell_letters
-from apps.payouts.queries.readiness import moved_elsewhere
-from apps.payouts.stripe_connect.manifest import AccountKindRefused, Instruction, instruction, write_manifest
+from apps.payouts.operations.writing import write_for_bank, write_for_stripe
+from apps.payouts.queries.readiness import NO_TRANSFER, moved_elsewhere
 from apps.payouts.stripe_connect.moves import USUAL, Patience
-from apps.payouts.zengin.files import MOST_SUM_YEN, BankOptions, Manifest, Sender, Transfer, data_record, write_file
-from apps.payouts.zengin.layout import FieldRefused
+from apps.payouts.zengin.files import MOST_SUM_YEN, Manifest
 from apps.refunds.models import RunState
 from apps.refunds.operations.steps import alone, locked_in
-from apps.residents.accounts.directory import BankUnknown, bank_of, branch_of
-from apps.residents.accounts.holder import bank_kana
-from apps.residents.queries.accounts import open_accounts
-from apps.residents.vault.contents import Account
 
 AT_ONCE: Final = 2_000
 MOST_AT_STRIPE: Final = 10_000  # payments of a batch for Stripe
 LETTERS_SENT_WITHIN: Final = timedelta(days=14)
-PURPOSE: Final = "payment files"
 State = Batch.State
-Line = TypeVar("Line", Transfer, Instruction)
 
 
 class BatchMissing(KanpuError):
@@ -92,7 +84,8 @@ def make_batch(
         batch = _begin(year, number, None if rail == STRIPE else sending_bank(bank), on, actor)
         if batch is None:
             return None
-        manifest, refused = _write_for_stripe(batch, actor) if batch.rail == STRIPE else _write(batch, actor)
+        write = write_for_stripe if batch.rail == STRIPE else write_for_bank
+        manifest, refused = write(batch, actor)
         return _finish(batch, manifest, refused, actor)
 
 
@@ -137,90 +130,6 @@ def _day(bank: SendingBank | None, on: date | None, now: datetime) -> date:
     return on
 
 
-def _write(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
-    """Write the file. Returns what it holds, None for nothing, and the attempts that banks do not take, with why."""
-    bank = _bank_of(batch)
-    refused: dict[int, str] = {}
-    sender = Sender(
-        bank.sender_code, bank.sender_name, bank.bank, bank.bank_name, bank.branch, bank.branch_name,
-        bank.account_type, bank.account_number,
-    )  # fmt: skip
-    options = BankOptions(bank.line_end, bank.clearing_house, bank.has_end_mark)
-    transfers = _transfers(batch, options, refused, actor)
-    first = next(transfers, None)
-    if first is None:
-        return None, refused
-
-    def write(out: IO[bytes]) -> Manifest:
-        return write_file(out, sender, batch.transfer_date, _with(first, transfers), options)
-
-    return write_draft(batch, write), refused
-
-
-def _write_for_stripe(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
-    """Write what two approve of a batch for Stripe: as `_write`."""
-    refused: dict[int, str] = {}
-    payments = _instructions(batch, refused, actor)
-    first = next(payments, None)
-    if first is None:
-        return None, refused
-    head = {"batch": batch.pk, "year": batch.tax_year, "run": batch.run}
-    return write_draft(batch, lambda out: write_manifest(out, head, _with(first, payments))), refused
-
-
-def _with(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
-    yield first
-    yield from rest
-
-
-def _opened(batch: Batch, actor: str) -> Iterator[tuple[Attempt, Account | None]]:
-    """The batch's attempts, some thousand accounts open at a time; that they are is on record before."""
-    access, now = Access(actor, "operator", "Payouts", PURPOSE, str(batch)), timezone.now()
-    rows = Attempt.objects.filter(batch=batch, state=outcomes.DRAFT).order_by("pk").iterator(chunk_size=AT_ONCE)
-    while some := list(islice(rows, AT_ONCE)):
-        accounts = open_accounts([one.account_id for one in some], access=access, at=now)
-        yield from ((one, accounts.get(one.account_id)) for one in some)
-
-
-def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], actor: str) -> Iterator[Transfer]:
-    for one, account in _opened(batch, actor):
-        try:
-            transfer = _transfer(one, account)
-            data_record(transfer, options.clearing_house)
-        except (BankUnknown, FieldRefused) as error:
-            refused[one.pk] = error.code
-        else:
-            yield transfer
-
-
-def _instructions(batch: Batch, refused: dict[int, str], actor: str) -> Iterator[Instruction]:
-    for one, account in _opened(batch, actor):
-        try:
-            yield instruction(one.reference, one.amount_minor, str(one.account_id), _there(account))
-        except (BankUnknown, AccountKindRefused) as error:
-            refused[one.pk] = error.code
-
-
-def _there(account: Account | None) -> Account:
-    if account is None:
-        raise BankUnknown("The account was erased.")
-    return account
-
-
-def _transfer(attempt: Attempt, opened: Account | None) -> Transfer:
-    account = _there(opened)
-    bank_name, branch_name = _names(account.bank, account.branch)
-    return Transfer(
-        account.bank, bank_name, account.branch, branch_name, account.type, account.number, bank_kana(account.holder),
-        attempt.amount_minor, attempt.reference,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=32_768)
-def _names(bank: str, branch: str) -> tuple[str, str]:
-    return bank_kana(bank_of(bank).kana), bank_kana(branch_of(bank, branch).kana)
-
-
 @transaction.atomic
 def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], actor: str) -> Batch | None:
     """Keep what the file holds; what banks do not take goes back to the waiting."""
@@ -229,7 +138,7 @@ def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], ac
     for one in dropped:
         one.state = outcomes.DROPPED
     Attempt.objects.filter(pk__in=refused).update(state=outcomes.DROPPED, changed_at=now)
-    note(dropped, at=now, actor=actor, text="no transfer can be made of it")
+    note(dropped, at=now, actor=actor, text=NO_TRANSFER)
     Obligation.objects.filter(attempts__in=list(refused)).update(
         state=Obligation.State.DUE, waits_for=Obligation.Wait.UNUSABLE
     )
@@ -250,13 +159,14 @@ def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     """Approve a batch's file as the auditor named `by`, by its SHA-256; with the second one it may be sent.
 
     `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged,
-    PayeeChanged and ApprovedBySame.
+    PayeeChanged, PaymentHeld and ApprovedBySame.
     """
     name, now, batch = auditor_named(by).username, timezone.now(), _locked(pk, State.DRAFT)
     if sha256 != batch.sha256:
         raise OtherFile(f"The file of {batch} has another SHA-256 than the one to be approved. Look at it again.")
     check_draft(batch)
-    check_heads(batch, at=now)
+    check_payees(batch, at=now)
+    check_holds(batch)
     if name == batch.approved_1_by:
         raise ApprovedBySame(f"{name} has approved {batch}. The second must be another auditor.")
     if not batch.approved_1_by:
@@ -275,16 +185,19 @@ def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL) -> tuple[Ba
     The file lies ready under another name before the batch is said to be submitted, and gets its own only after: so
     a file that lies ready was never the bank's. One that does not may be, and is never laid there again. With Stripe it
     is payment by payment, and who waits for something is submitted still: again goes on with them. Raises BatchMissing,
-    BatchState, FileChanged, NoBankingDay when it is too late for the day in the file, and what `stripe_client` raises.
+    BatchState, FileChanged, PaymentHeld, NoBankingDay when it is too late for the day in the file, and what
+    `stripe_client` raises.
     """
     moved = _intend(pk, actor)
     batch = Batch.objects.select_related("bank").get(pk=pk)
     if batch.rail == STRIPE:
         send_payments(batch, actor=actor, patience=patience)
         return Batch.objects.get(pk=pk), moved
-    hand_over(batch)
     with transaction.atomic():
         batch, now = _locked(pk, State.SUBMITTED, State.SENT), timezone.now()
+        if lies_ready(batch):  # it may have lain for days since whoever laid it there died
+            _check_day(batch, now)
+        hand_over(batch)
         if batch.state == State.SUBMITTED:
             move_batch(batch, [outcomes.SUBMITTED], outcomes.SENT, at=now, actor=actor)
             batch.state = State.SENT
@@ -303,6 +216,7 @@ def _intend(pk: int, actor: str) -> int:
     if batch.state != State.APPROVED:
         return 0
     check_draft(batch)
+    check_holds(batch)
     if batch.rail == STRIPE:
         stripe_client()
     else:
@@ -342,10 +256,24 @@ def _tell_moved(batch: Batch, now: datetime, actor: str) -> int:
     return found
 
 
-@transaction.atomic
 def drop_batch(pk: int, *, actor: str) -> Batch:
-    """Give up a batch that is not with the bank: what it was to pay is due again. Raises BatchMissing, BatchState."""
-    batch, now = _locked(pk, State.WRITING, State.DRAFT, State.APPROVED), timezone.now()
+    """Give up a batch that is not with the bank: what it was to pay is due again.
+
+    One that is submitted lies ready still, so the bank never had it. Raises BatchMissing, BatchState, and StepRunning
+    while its file is being written.
+    """
+    unwritten = Batch.objects.filter(pk=pk, state=State.WRITING).first()
+    with alone(unwritten.tax_year) if unwritten else nullcontext():
+        batch = _drop(pk, actor)
+    forget_ready(batch)
+    return batch
+
+
+@transaction.atomic
+def _drop(pk: int, actor: str) -> Batch:
+    batch, now = _locked(pk, State.WRITING, State.DRAFT, State.APPROVED, State.SUBMITTED), timezone.now()
+    if batch.state == State.SUBMITTED and not lies_ready(batch):
+        raise BatchState(f"{batch} is submitted, and the bank may have it: only its results say what became of it.")
     Obligation.objects.filter(attempts__batch=batch, attempts__state__in=outcomes.IN_FLIGHT).update(
         state=Obligation.State.DUE
     )

@@ -36,8 +36,8 @@ def manifest_of(batch: Batch) -> dict[str, Any]:
 
 
 @transaction.atomic
-def would_make(year: int, *, actor: str, number: int | None = None) -> dict[str, Any]:
-    """How much could be paid now and how much would wait, `waits` by reason; nothing is kept."""
+def would_make(year: int, *, actor: str, number: int | None = None, rail: str = ZENGIN) -> dict[str, Any]:
+    """How much could be paid now over a rail and how much would wait, `waits` by reason; nothing is kept."""
     run = paying_run(year, number)
     owed = make_obligations(year, number=run.number, actor=actor)
     due = Obligation.objects.filter(tax_year=year, run=run.number, state=Obligation.State.DUE).order_by("pk")
@@ -45,7 +45,7 @@ def would_make(year: int, *, actor: str, number: int | None = None) -> dict[str,
     waits: dict[str, list[int]] = {}
     while some := list(due.filter(pk__gt=after)[:5_000]):
         update_payees(some, at=timezone.now())
-        found, after = readiness(run, some, at=timezone.now()), some[-1].pk
+        found, after = readiness(run, some, at=timezone.now(), rail=rail), some[-1].pk
         for one in some:
             reason = found[one.pk].waits_for
             if reason:

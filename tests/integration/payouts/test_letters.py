@@ -233,6 +233,16 @@ def test_bad_lines_are_told_with_line_and_reason_and_the_good_ones_taken(office:
     assert payouts.states() == ["paid", "paid"]
 
 
+def test_a_letter_of_which_a_file_says_both_is_left_for_somebody_to_ask(office: PostOffice) -> None:
+    sent()
+    reference = Attempt.objects.get(rail="letter").reference
+    path = from_post() / "both.csv"
+    lines = ["kanpu-letter-results;1", f"{reference};4000;paid", f"{reference};4000;expired", "end;2;8000"]
+    path.write_text("\n".join(lines) + "\n")
+    assert [one["code"] for one in taken(path).problems] == ["contradiction"]
+    assert payouts.states() == ["paid", "paid"]  # else it would be paid again
+
+
 def test_what_dies_while_it_is_written_is_written_again_with_other_codes(
     without: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

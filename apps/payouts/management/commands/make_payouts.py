@@ -20,7 +20,7 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         year, number, bank = options["year"], options["run"], options["bank"]
-        if options["dry_run"]:
-            return would_make(year, number=number, actor=operator())
         rail, on = options["rail"], options["on"]
+        if options["dry_run"]:
+            return would_make(year, number=number, rail=rail, actor=operator())
         return make_payouts(year, number=number, bank=bank, on=on, rail=rail, actor=operator())
