@@ -12,11 +12,20 @@ from django.utils import timezone
 from apps.audit.officers import auditor_named
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.payouts import outcomes
 from apps.payouts.banking_days import earliest_transfer, is_banking_day
 from apps.payouts.models import LETTER, STRIPE, ZENGIN, Attempt, Batch, Obligation, SendingBank
 from apps.payouts.operations.claiming import claim_due
-from apps.payouts.operations.folder import check_draft, drafts_of, forget_ready, hand_over, lay_ready, lies_ready
+from apps.payouts.operations.folder import (
+    check_draft,
+    draft_of,
+    drafts_of,
+    forget_ready,
+    hand_over,
+    lay_ready,
+    lies_ready,
+)
 from apps.payouts.operations.moving import move_batch, note
 from apps.payouts.operations.payees import check_holds, check_payees
 from apps.payouts.operations.stripe_calls import stripe_client
@@ -33,6 +42,14 @@ AT_ONCE: Final = 2_000
 MOST_AT_STRIPE: Final = 10_000  # payments of a batch for Stripe
 LETTERS_SENT_WITHIN: Final = timedelta(days=14)
 State = Batch.State
+NEXT: Final = {  # what is to be done with a batch in a state
+    State.WRITING: "its file is not written yet, and the next make_payouts writes it",
+    State.DRAFT: "two auditors approve it first, with approve_payouts",
+    State.APPROVED: "two have approved it, so send it with submit_payouts, or drop it",
+    State.SUBMITTED: "submit_payouts goes on with it",
+    State.SENT: "the bank, Stripe or the post office has it, and only results say what became of it",
+    State.DROPPED: "it was given up, and make_payouts makes another",
+}
 
 
 class BatchMissing(KanpuError):
@@ -72,7 +89,14 @@ class NoBankingDay(KanpuError):
 
 
 def make_batch(
-    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None, rail: str = ZENGIN
+    year: int,
+    *,
+    actor: str,
+    number: int | None = None,
+    bank: str = "",
+    on: date | None = None,
+    rail: str = ZENGIN,
+    seen: Seen = nothing_seen,
 ) -> Batch | None:
     """Make a draft of what of a run can be paid now, and write its file; None when nothing can.
 
@@ -85,7 +109,7 @@ def make_batch(
         if batch is None:
             return None
         write = write_for_stripe if batch.rail == STRIPE else write_for_bank
-        manifest, refused = write(batch, actor)
+        manifest, refused = write(batch, actor, seen)
         return _finish(batch, manifest, refused, actor)
 
 
@@ -162,6 +186,8 @@ def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     PayeeChanged, PaymentHeld and ApprovedBySame.
     """
     name, now, batch = auditor_named(by).username, timezone.now(), _locked(pk, State.DRAFT)
+    if not sha256:
+        raise OtherFile(f"Name the SHA-256 of the file that you have read: sha256sum {draft_of(batch)}")
     if sha256 != batch.sha256:
         raise OtherFile(f"The file of {batch} has another SHA-256 than the one to be approved. Look at it again.")
     check_draft(batch)
@@ -179,7 +205,7 @@ def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     return batch
 
 
-def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL) -> tuple[Batch, int]:
+def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL, seen: Seen = nothing_seen) -> tuple[Batch, int]:
     """Hand an approved batch to the bank or to Stripe, once. Returns it, and how many payees have another account now.
 
     The file lies ready under another name before the batch is said to be submitted, and gets its own only after: so
@@ -191,7 +217,7 @@ def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL) -> tuple[Ba
     moved = _intend(pk, actor)
     batch = Batch.objects.select_related("bank").get(pk=pk)
     if batch.rail == STRIPE:
-        send_payments(batch, actor=actor, patience=patience)
+        send_payments(batch, actor=actor, patience=patience, seen=seen)
         return Batch.objects.get(pk=pk), moved
     with transaction.atomic():
         batch, now = _locked(pk, State.SUBMITTED, State.SENT), timezone.now()
@@ -290,7 +316,7 @@ def _locked(pk: int, *states: State) -> Batch:
     if batch is None:
         raise BatchMissing(f"There is no batch {pk}.")
     if states and batch.state not in states:
-        raise BatchState(f"{batch} is {batch.state}; this step needs {' or '.join(states)}.")
+        raise BatchState(f"{batch} is {batch.state}: {NEXT[State(batch.state)]}.")
     return batch
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.payouts.models import Obligation, PaymentHold
 from apps.payouts.operations.telling import tell_own
 from apps.payouts.queries.payees import Payee, payees_of
@@ -57,7 +58,7 @@ class _Left(NamedTuple):
     settled_minor: int
 
 
-def make_obligations(year: int, *, actor: str, number: int | None = None) -> Owed:
+def make_obligations(year: int, *, actor: str, number: int | None = None, seen: Seen = nothing_seen) -> Owed:
     """Make what a run that is being paid owes, by default the year's oldest such; again makes what is missing.
 
     Some thousands in a transaction, so it can be stopped at any time. Raises RunMissing and WrongState.
@@ -66,6 +67,7 @@ def make_obligations(year: int, *, actor: str, number: int | None = None) -> Owe
     while made:
         made, after, some = _make_some(year, number, after)
         counts = Owed(*(a + b for a, b in zip(counts, some, strict=True)))
+        seen(counts.obligations, 0)
     if counts.obligations:
         with transaction.atomic():
             record(locked_in(year, RunState.PAYING, number), "run.owe", actor, dict(counts._asdict()))

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from apps.audit.operations import Cause, raise_alarms, record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Obligation, ResultFile, SendingBank
 from apps.payouts.operations.moving import note
@@ -71,14 +72,16 @@ class Taken:
             self.problems.append(problem)
 
 
-def import_results(path: Path, *, bank: SendingBank, actor: str, dry_run: bool = False) -> tuple[ResultFile, bool]:
+def import_results(
+    path: Path, *, bank: SendingBank, actor: str, dry_run: bool = False, seen: Seen = nothing_seen
+) -> tuple[ResultFile, bool]:
     """`take_results` of a file on disk."""
     with path.open("rb") as file:
-        return take_results(file, path.name, bank=bank, actor=actor, dry_run=dry_run)
+        return take_results(file, path.name, bank=bank, actor=actor, dry_run=dry_run, seen=seen)
 
 
 def take_results(
-    file: BufferedIOBase, name: str, *, bank: SendingBank, actor: str, dry_run: bool = False
+    file: BufferedIOBase, name: str, *, bank: SendingBank, actor: str, dry_run: bool = False, seen: Seen = nothing_seen
 ) -> tuple[ResultFile, bool]:
     """Take a bank's result or return file, whole in one transaction. Returns it, and whether it was taken before.
 
@@ -92,7 +95,7 @@ def take_results(
         SendingBank.objects.select_for_update().get(pk=bank.pk)  # one file at a time
         if known := taken_whole(digest):
             return known, True
-        taken = _take(file, bank, actor)
+        taken = _take(file, bank, actor, seen)
         check_ours(taken, name, f"a transfer of {bank}")
         kept = keep(name, digest, bank, taken, actor)
         transaction.set_rollback(dry_run)
@@ -111,12 +114,13 @@ def check_ours(taken: Taken, name: str, what: str) -> None:
         raise NotAResultFile(f"{name} has no line of {what}, and nothing of it was kept. {why}".rstrip())
 
 
-def _take(file: BufferedIOBase, bank: SendingBank, actor: str) -> Taken:
+def _take(file: BufferedIOBase, bank: SendingBank, actor: str, seen: Seen) -> Taken:
     taken, now = Taken(), timezone.now()
     words = (word for one in read_file(cast("IO[bytes]", file)) if (word := _word(one, bank, taken)))
     while some := list(islice(words, AT_ONCE)):
         taken.lines += len(some)
         take_what_goes(some, bank, taken, at=now, actor=actor)
+        seen(taken.lines, 0)
     return taken
 
 

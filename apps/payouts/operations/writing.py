@@ -3,7 +3,7 @@
 Accounts are opened some thousand at a time, and that they are is on record before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import IO, Final, TypeVar
@@ -11,6 +11,7 @@ from typing import IO, Final, TypeVar
 from django.utils import timezone
 
 from apps.audit.access import Access
+from apps.kernel.progress import Seen
 from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Batch
 from apps.payouts.operations.folder import write_draft
@@ -24,10 +25,11 @@ from apps.residents.vault.contents import Account
 
 AT_ONCE: Final = 2_000
 PURPOSE: Final = "payment files"
+Opened = tuple[Attempt, Account | None]
 Line = TypeVar("Line", Transfer, Instruction)
 
 
-def write_for_bank(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
+def write_for_bank(batch: Batch, actor: str, seen: Seen) -> tuple[Manifest | None, dict[int, str]]:
     """Write the file. Returns what it holds, None for nothing, and the attempts that banks do not take, with why."""
     bank = batch.bank
     assert bank is not None  # noqa: S101 - by constraint, of this rail
@@ -37,7 +39,7 @@ def write_for_bank(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int,
         bank.account_type, bank.account_number,
     )  # fmt: skip
     options = BankOptions(bank.line_end, bank.clearing_house, bank.has_end_mark)
-    transfers = _transfers(batch, options, refused, actor)
+    transfers = _transfers(_opened(batch, actor, seen), options, refused)
     first = next(transfers, None)
     if first is None:
         return None, refused
@@ -48,10 +50,10 @@ def write_for_bank(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int,
     return write_draft(batch, write), refused
 
 
-def write_for_stripe(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
+def write_for_stripe(batch: Batch, actor: str, seen: Seen) -> tuple[Manifest | None, dict[int, str]]:
     """Write what two approve of a batch for Stripe: as `write_for_bank`."""
     refused: dict[int, str] = {}
-    payments = _instructions(batch, refused, actor)
+    payments = _instructions(_opened(batch, actor, seen), refused)
     first = next(payments, None)
     if first is None:
         return None, refused
@@ -64,17 +66,20 @@ def _with(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
     yield from rest
 
 
-def _opened(batch: Batch, actor: str) -> Iterator[tuple[Attempt, Account | None]]:
+def _opened(batch: Batch, actor: str, seen: Seen) -> Iterator[Opened]:
     """The batch's attempts, some thousand accounts open at a time; that they are is on record before."""
     access, now = Access(actor, "operator", "Payouts", PURPOSE, str(batch)), timezone.now()
     rows = Attempt.objects.filter(batch=batch, state=outcomes.DRAFT).order_by("pk").iterator(chunk_size=AT_ONCE)
+    done = 0
     while some := list(islice(rows, AT_ONCE)):
         accounts = open_accounts([one.account_id for one in some], access=access, at=now)
         yield from ((one, accounts.get(one.account_id)) for one in some)
+        done += len(some)
+        seen(done, 0)
 
 
-def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], actor: str) -> Iterator[Transfer]:
-    for one, account in _opened(batch, actor):
+def _transfers(opened: Iterable[Opened], options: BankOptions, refused: dict[int, str]) -> Iterator[Transfer]:
+    for one, account in opened:
         try:
             transfer = _transfer(one, account)
             data_record(transfer, options.clearing_house)
@@ -84,8 +89,8 @@ def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], acto
             yield transfer
 
 
-def _instructions(batch: Batch, refused: dict[int, str], actor: str) -> Iterator[Instruction]:
-    for one, account in _opened(batch, actor):
+def _instructions(opened: Iterable[Opened], refused: dict[int, str]) -> Iterator[Instruction]:
+    for one, account in opened:
         try:
             yield instruction(one.reference, one.amount_minor, str(one.account_id), _there(account))
         except (BankUnknown, AccountKindRefused) as error:

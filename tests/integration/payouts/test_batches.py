@@ -262,13 +262,13 @@ def test_a_batch_is_not_given_up_while_its_file_is_written(run: Run, monkeypatch
     make_obligations(YEAR, actor="test")
     refused: list[str] = []
 
-    def drop_meanwhile(batch: Batch, actor: str) -> Any:
+    def drop_meanwhile(batch: Batch, actor: str, seen: Any) -> Any:
         try:
             with ThreadPoolExecutor(1) as other:
                 other.submit(drop_elsewhere, batch.pk).result()
         except StepRunning as error:
             refused.append(error.code)
-        return write_for_bank(batch, actor)
+        return write_for_bank(batch, actor, seen)
 
     monkeypatch.setattr(batches, "write_for_bank", drop_meanwhile)
     batch = make_batch(YEAR, actor="test")

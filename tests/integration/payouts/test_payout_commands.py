@@ -30,8 +30,10 @@ def test_the_commands_go_all_the_way(run: Run) -> None:
     assert (would["obligations"], would["payable_minor"], Obligation.objects.count()) == (2, 4_001, 0)
     made = payouts.command("make_payouts", YEAR)
     (batch,) = made["batches"]
-    with pytest.raises(CommandError, match=r"\[other_file\]"):
+    with pytest.raises(CommandError, match=r"Name the SHA-256 .*sha256sum .*\[other_file\]"):
         payouts.command("approve_payouts", batch["batch"], "--by", "ann")
+    with pytest.raises(CommandError, match=r"two auditors approve it first, with approve_payouts. \[batch_state\]"):
+        payouts.command("submit_payouts", batch["batch"])
     for officer in ("ann", "ben"):
         approved = payouts.command("approve_payouts", batch["batch"], "--by", officer, "--sha256", batch["sha256"])
     assert approved["approved_by"] == ["ann", "ben"]
