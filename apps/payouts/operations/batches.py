@@ -29,7 +29,8 @@ from apps.payouts.operations.folder import (
 from apps.payouts.operations.moving import move_batch, note
 from apps.payouts.operations.payees import check_holds, check_payees
 from apps.payouts.operations.stripe_calls import stripe_client
-from apps.payouts.operations.stripe_payments import begin_payments, send_payments
+from apps.payouts.operations.stripe_dropping import drop_untransferred
+from apps.payouts.operations.stripe_payments import begin_payments, close_sent, send_payments
 from apps.payouts.operations.telling import tell_letters
 from apps.payouts.operations.writing import write_for_bank, write_for_stripe
 from apps.payouts.queries.readiness import NO_TRANSFER, moved_elsewhere
@@ -285,14 +286,27 @@ def _tell_moved(batch: Batch, now: datetime, actor: str) -> int:
 def drop_batch(pk: int, *, actor: str) -> Batch:
     """Give up a batch that is not with the bank: what it was to pay is due again.
 
-    One that is submitted lies ready still, so the bank never had it. Raises BatchMissing, BatchState, and StepRunning
-    while its file is being written.
+    One that is submitted lies ready still, so the bank never had it; of one that Stripe has, what no money was moved
+    for is given up. Raises BatchMissing, BatchState, and StepRunning while its file is being written.
     """
+    at_stripe = Batch.objects.filter(pk=pk, rail=STRIPE, state=State.SUBMITTED).first()
+    if at_stripe:
+        return _drop_at_stripe(at_stripe, actor)
     unwritten = Batch.objects.filter(pk=pk, state=State.WRITING).first()
     with alone(unwritten.tax_year) if unwritten else nullcontext():
         batch = _drop(pk, actor)
     forget_ready(batch)
     return batch
+
+
+def _drop_at_stripe(batch: Batch, actor: str) -> Batch:
+    if not drop_untransferred(batch, actor=actor):
+        raise BatchState(f"Stripe has all payments of {batch}, or may have: only it says what becomes of them.")
+    close_sent(actor=actor)
+    after = Batch.objects.get(pk=batch.pk)
+    if after.state != State.SUBMITTED:
+        _forget_drafts(after)
+    return after
 
 
 @transaction.atomic

@@ -6,10 +6,11 @@ from datetime import datetime
 from django.db.models import Q
 
 from apps.kernel.errors import KanpuError
-from apps.payouts.models import Batch, Obligation, PaymentHold
+from apps.payouts.models import LETTER, Batch, Obligation, PaymentHold
 from apps.payouts.operations.telling import tell_own
 from apps.payouts.outcomes import DRAFT, IN_FLIGHT
 from apps.payouts.queries.payees import payees_of
+from apps.residents.models import Resident
 
 
 class PayeeChanged(KanpuError):
@@ -50,9 +51,15 @@ def check_payees(batch: Batch, *, at: datetime) -> None:
 
 
 def check_holds(batch: Batch) -> None:
-    """Raise PaymentHeld when payments to somebody whom a batch pays, or pays for, are held by now."""
+    """Raise PaymentHeld when payments to somebody whom a batch pays, or pays for, are held by now.
+
+    Letters are none for who is protected by now: they would go to the address of before.
+    """
     held = PaymentHold.objects.filter(lifted_at=None).values("resident_ref")
     either = Q(resident_ref__in=held) | Q(payee_ref__in=held)
+    if batch.rail == LETTER:
+        hidden = Resident.objects.filter(is_protected=True).values("pk")
+        either |= Q(resident_ref__in=hidden) | Q(payee_ref__in=hidden)
     count = Obligation.objects.filter(either, attempts__batch=batch, attempts__state__in=IN_FLIGHT).count()
     if count:
         raise PaymentHeld(f"{count} payments of {batch} are held since it was made: drop it and make it again.")

@@ -28,6 +28,7 @@ from apps.payouts.operations.batches import (
 from apps.payouts.operations.folder import FileChanged, draft_of, from_post, outgoing, paper_of, to_post
 from apps.payouts.operations.letters import import_letter_results, make_letters
 from apps.payouts.operations.owing import make_obligations
+from apps.payouts.operations.payees import PaymentHeld
 from apps.payouts.operations.reissuing import reissue
 from apps.payouts.queries.reconciling import reckoning
 from apps.refunds.models import Run
@@ -133,6 +134,14 @@ def test_two_approve_order_and_paper_and_what_was_changed_is_refused(without: Ru
     drop_batch(batch.pk, actor="test")
     assert payouts.states() == ["due", "paid"]
     assert not list(draft_of(batch).parent.iterdir())
+
+
+def test_no_letter_goes_to_who_is_protected_since_it_was_printed(without: Run) -> None:
+    batch = payouts.approved(made())
+    Resident.objects.update(is_protected=True)
+    with pytest.raises(PaymentHeld):
+        submit_batch(batch.pk, actor="test")
+    assert not list(to_post().iterdir())
 
 
 def test_letters_that_lay_too_long_are_not_sent(without: Run, clock: Clock) -> None:

@@ -15,15 +15,17 @@ from apps.payouts.models import (
     StripeEvent,
     StripePayment,
 )
+from apps.payouts.operations.batches import BatchState, drop_batch, make_batch, submit_batch
+from apps.payouts.operations.folder import FileChanged, draft_of
 from apps.payouts.operations.reissuing import reissue
 from apps.payouts.operations.stripe_payments import follow_payments
 from apps.payouts.queries.reconciling import failed_of, reckoning
 from apps.refunds.models import Run, Settlement
 from apps.residents.vault.contents import Account
-from apps.simulator.stripe_api import FAILS, SILENT_AFTER
+from apps.simulator.stripe_api import FAILS, LIMIT, SILENT_AFTER
 from apps.simulator.stripe_ledger import Rule
 from tests import at_stripe, payouts
-from tests.at_stripe import LATER, Stripe, followed, sent, told, whole
+from tests.at_stripe import LATER, Stripe, draft, followed, sent, told, whole
 from tests.integration.payouts.conftest import Clock
 from tests.world import YEAR, World
 
@@ -201,3 +203,52 @@ def test_what_is_of_no_payout_of_ours_is_forgotten(run: Run, stripe: Stripe, clo
     clock.at += timedelta(days=8)
     follow_payments(actor="test")
     assert StripeEvent.objects.filter(taken_at=None).count() == 0
+
+
+# --- given up ---
+
+
+def test_what_stripe_does_not_take_is_given_up_and_paid_through_a_bank(
+    run: Run, stripe: Stripe, clock: Clock, world: World
+) -> None:
+    stripe.ledger.books.execute("UPDATE platform SET balance = 100")  # suffices for one of them
+    batch = sent()
+    drop_batch(batch.pk, actor="test")
+    assert (Batch.objects.get().state, draft_of(batch).exists()) == ("sent", False)
+    assert sorted(payouts.attempts()) == ["dropped", "sent"]
+    stripe.ledger.books.execute("UPDATE platform SET balance = 10000")
+    followed(clock, stripe)
+    assert stripe.count("transfer") == 1
+    clock.at = payouts.MORNING
+    at_bank = make_batch(YEAR, actor="test")
+    assert at_bank
+    assert at_bank.sum_minor == 4_000
+    submit_batch(payouts.approved(at_bank).pk, actor="test")
+    payouts.taken(payouts.answer(at_bank, "0"))
+    assert reckoning(run).is_done
+    assert stripe.ledger.stray_minor() == 0
+
+
+def test_what_stripe_may_have_is_not_given_up(run: Run, stripe: Stripe, clock: Clock) -> None:
+    stripe.order("/transfers", *[SILENT_AFTER] * 12)  # money moved, and no answer came
+    batch = sent()
+    with pytest.raises(BatchState, match="or may have"):
+        drop_batch(batch.pk, actor="test")
+    for _ in range(6):
+        stripe.pass_time()
+        clock.at += LATER
+        follow_payments(actor="test")
+    whole(stripe, run)
+
+
+def test_a_batch_whose_approved_file_was_lost_is_given_up_before_stripe_knows_an_account(
+    run: Run, stripe: Stripe
+) -> None:
+    batch = payouts.approved(draft())
+    stripe.order("/accounts", *[LIMIT] * 12)
+    submit_batch(batch.pk, actor="test")
+    draft_of(batch).unlink()
+    with pytest.raises(FileChanged):
+        submit_batch(batch.pk, actor="test")
+    assert drop_batch(batch.pk, actor="test").state == "dropped"
+    assert sent().sum_minor == 4_001
