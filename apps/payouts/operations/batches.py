@@ -106,12 +106,13 @@ def make_batch(
     WrongState, StepRunning, BankMissing, NoBankingDay and what `open_accounts` raises.
     """
     with alone(year):
-        batch = _begin(year, number, None if rail == STRIPE else sending_bank(bank), on, actor)
-        if batch is None:
-            return None
-        write = write_for_stripe if batch.rail == STRIPE else write_for_bank
-        manifest, refused = write(batch, actor, seen)
-        return _finish(batch, manifest, refused, actor)
+        payer = None if rail == STRIPE else sending_bank(bank)
+        write = write_for_stripe if rail == STRIPE else write_for_bank
+        while batch := _begin(year, number, payer, on, actor):
+            manifest, refused = write(batch, actor, seen)
+            if made := _finish(batch, manifest, refused, actor):
+                return made  # else all that it had waits now, and others are next
+        return None
 
 
 def sending_bank(name: str = "") -> SendingBank:

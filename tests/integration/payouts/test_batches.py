@@ -29,6 +29,7 @@ from apps.payouts.operations.writing import write_for_bank
 from apps.payouts.zengin.reading import Record, read_file
 from apps.refunds.models import Run
 from apps.refunds.operations.steps import StepRunning
+from apps.residents.vault.contents import Account
 from tests import payouts
 from tests.integration.payouts.conftest import Clock
 from tests.world import YEAR, World
@@ -59,6 +60,17 @@ def test_a_bank_takes_so_many_transfers_a_file(run: Run) -> None:
     make_obligations(YEAR, actor="test")
     made = [make_batch(YEAR, actor="test") for _ in range(3)]
     assert [batch and batch.transfers for batch in made] == [1, 1, None]
+
+
+def test_one_who_cannot_be_paid_does_not_keep_the_next_from_a_file(run: Run, world: World) -> None:
+    first, second = sorted(world.residents)
+    payouts.name(first, Account("0001", "998", "1", "7654321", "ヤマダ タロウ"))  # there is no such branch
+    SendingBank.objects.update(most_transfers=1)
+    make_obligations(YEAR, actor="test")
+    batch = make_batch(YEAR, actor="test")
+    assert batch
+    assert batch.transfers == 1
+    assert payouts.waits() == {first: "unusable", second: ""}
 
 
 def test_a_batch_whose_writing_died_is_written_by_the_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
