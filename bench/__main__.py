@@ -35,8 +35,8 @@ def main() -> None:
         action.add_argument("--out", type=Path, help="write the figures there as JSON")
     payouts = actions.add_parser("payouts", help="pay a run over each rail while office and bank are killed")
     payouts.add_argument("--rail", choices=["zengin", "stripe"], help="only this one")
-    payouts.add_argument("--payouts", type=int, default=10_000)
-    payouts.add_argument("--kills", type=int, default=30)
+    payouts.add_argument("--payouts", type=int, default=10_000, help="how many refunds (default: 10,000)")
+    payouts.add_argument("--kills", type=int, default=30, help="how often a process is killed (default: 30)")
     payouts.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     zengin = actions.add_parser("zengin", help="write and read a transfer file")
     zengin.add_argument("--transfers", type=int, default=500_000)
@@ -111,12 +111,14 @@ def _pages(folder: Path, arguments: argparse.Namespace) -> table.Figures:
 def _payouts(arguments: argparse.Namespace) -> None:
     if arguments.rail is None:  # each in a process and a database of its own
         for rail in ("zengin", "stripe"):
-            subprocess.run([sys.executable, "-m", "bench", *sys.argv[1:], "--rail", rail], check=True)
+            done = subprocess.run([sys.executable, "-m", "bench", *sys.argv[1:], "--rail", rail], check=False)
+            if done.returncode:
+                sys.exit(done.returncode)  # it has said why
         return
     folder = place.prepare(f"paid_once_{arguments.rail}")
     from bench import payouts  # noqa: PLC0415
 
-    _say(f"{arguments.rail}, seed {arguments.seed}")
+    _say(f"{arguments.rail}, --seed {arguments.seed}")
     found = payouts.play(
         folder, rail=arguments.rail, payouts=arguments.payouts, kills=arguments.kills, seed=arguments.seed, said=_say
     )

@@ -4,9 +4,9 @@ The office's process and the bank's, or Stripe's and the web server's, are kille
 started again. At the end every obligation is paid exactly once, by the bank's or Stripe's own ledger.
 """
 
+import io
 import os
 import random
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db.models import Count
 from django.utils import timezone
 
 from apps.accruals.operations.years import start_year
@@ -35,7 +36,7 @@ from apps.residents.queries.vault import checked_vault_keys
 from apps.residents.vault.contents import Account, Identity, Person
 from apps.schemes.operations import SHIPPED, load_scheme
 from apps.simulator.payday import set_up_bank
-from apps.simulator.processes import Processes
+from apps.simulator.processes import Processes, ProcessFailed
 from bench.rails import AUDITORS, RAILS, YEAR, Rail
 
 ACTOR: Final = "payouts"
@@ -45,6 +46,10 @@ NAME: Final = "シミズ ミツコ"
 MOST_MINOR: Final = 4_000
 TIMEOUT_S: Final = 1_800
 POLL_S: Final = 0.05
+TELL_EVERY_S: Final = 5
+STATES: Final = {
+    "paid": "paid", "in_flight": "on the way", "due": "not sent yet", "failed": "failed", "returned": "sent back",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -79,6 +84,9 @@ def pay(run: Run, folder: Path, *, way: Rail, kills: int, seed: int, said: Calla
         for name, command in way.commands.items():
             processes.start(name, command, with_keys=name == "web")
         _strike(processes, way, faults, kills=kills, said=said)
+        said(_standing())
+    except ProcessFailed as error:
+        raise SystemExit(f"It did not come to its end: {error}") from error
     finally:
         processes.stop()
     return _checked(run, way, faults, time.monotonic() - started_s)
@@ -86,8 +94,11 @@ def pay(run: Run, folder: Path, *, way: Rail, kills: int, seed: int, said: Calla
 
 def _strike(processes: Processes, way: Rail, faults: Faults, *, kills: int, said: Callable[[str], None]) -> None:
     """Kill and start again until the office has paid everything."""
-    end_s, seen = time.monotonic() + TIMEOUT_S, _progress()
+    end_s, told_s, seen = time.monotonic() + TIMEOUT_S, time.monotonic(), _progress()
     while time.monotonic() < end_s:
+        if time.monotonic() > told_s + TELL_EVERY_S:
+            told_s = time.monotonic()
+            said(_standing())
         time.sleep(POLL_S + faults.rng.random())
         if processes.running["office"].poll() == 0:
             return
@@ -104,8 +115,15 @@ def _strike(processes: Processes, way: Rail, faults: Faults, *, kills: int, said
             processes.kill(name)
             processes.start(name, way.commands[name], with_keys=name == "web")
             faults.kills[name] += 1
-            said(f"{sum(faults.kills.values())} kills {dict(faults.kills)}, {faults.sent_again} files sent again")
+            said(f"killed: {name} ({sum(faults.kills.values())} of {kills} kills)")
     raise SystemExit(f"It did not end within {TIMEOUT_S} s: see {processes.logs}")
+
+
+def _standing() -> str:
+    """How far it is, in words."""
+    states = dict(Obligation.objects.values_list("state").annotate(count=Count("*")).order_by("state"))
+    parts = [f"{states[state]:,} {words}" for state, words in STATES.items() if state in states]
+    return ", ".join(parts) or "nothing is owed yet"
 
 
 def _progress() -> tuple[int, ...]:
@@ -155,7 +173,7 @@ def _make(folder: Path, payouts: int, seed: int) -> Run:
     now, drawn = timezone.now(), random.Random(seed)
     version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor=ACTOR)
     start_year(YEAR, version, deadline=None, at=now, actor=ACTOR)
-    call_command("make_keys", out=folder / "keyring.json", stdout=sys.stderr)
+    call_command("make_keys", out=folder / "keyring.json", stdout=io.StringIO())
     for name in AUDITORS:
         appoint_officer(
             name, add=[Role.AUDITOR], office="Tax office", password=f"{drawn.random()}", at=now, actor=ACTOR

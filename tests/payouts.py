@@ -1,10 +1,14 @@
 """Payments in tests: a run that is being paid, a bank to pay from, and what the bank says."""
 
+import io
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+from django.core.management import call_command
 from django.utils import timezone
 
 from apps.payouts.models import Attempt, Batch, Obligation, ResultFile, SendingBank
@@ -127,3 +131,16 @@ def states() -> list[str]:
 def attempts() -> list[str]:
     """How attempts stand, in the order in which they were made."""
     return list(Attempt.objects.order_by("pk").values_list("state", flat=True))
+
+
+def waits() -> dict[UUID, str]:
+    """What each resident's obligation waits for."""
+    return dict(Obligation.objects.values_list("resident_ref", "waits_for"))
+
+
+def command(name: str, *options: object) -> dict[str, Any]:
+    """What a command prints as JSON."""
+    out = io.StringIO()
+    call_command(name, *(str(option) for option in options), "--json", stdout=out)
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found

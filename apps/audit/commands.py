@@ -3,14 +3,17 @@
 import getpass
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen
 from apps.kernel.request_ids import done_for
 
 
@@ -63,13 +66,32 @@ def _in_words(value: object) -> str:
     if isinstance(value, list):
         return "".join(f"\n  {_in_words(item)}" for item in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_in_words(part).lstrip()}" for key, part in value.items())
+        parts = (f"{key.replace('_', ' ')} {_in_words(part).lstrip()}" for key, part in value.items())
+        return ", ".join(parts) or "none"
     return str(value)
 
 
 def operator() -> str:
     """Who runs this command, as the trail names them."""
     return f"operator:{getpass.getuser()}"
+
+
+@contextmanager
+def bars(*names: str) -> Iterator[list[Seen]]:
+    """Progress bars of pieces of work, each of which tells its own how far it is; one that tells nothing has none."""
+    with progress_bar() as progress:
+        yield [_seen_on(progress, name) for name in names]
+
+
+def _seen_on(progress: Progress, name: str) -> Seen:
+    tasks: list[TaskID] = []
+
+    def seen(done: int, total: int) -> None:
+        if not tasks:
+            tasks.append(progress.add_task(name, total=None, rate=""))
+        progress.update(tasks[0], completed=done, total=total or None)
+
+    return seen
 
 
 def progress_bar() -> Progress:

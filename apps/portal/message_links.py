@@ -28,6 +28,7 @@ LINKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "letter_printed": ("sign-in", ()),
     "letter_returned": ("sign-in", ()),
     "looked": ("my-accesses", ()),
+    "own_payment": ("my-payment", ()),
     "payment_failed": ("my-payment", ()),
     "payment_paid": ("my-payment", ()),
     "payment_returned": ("my-payment", ()),

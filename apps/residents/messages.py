@@ -17,6 +17,7 @@ KINDS: Final[Mapping[str, Promise]] = {
     "dispute_received": _("Your dispute was received."),
     "dispute_asked": _("The refund office asks you something about your dispute."),
     "dispute_decided": _("Your dispute is decided."),
+    "own_payment": _("Your refund goes to you again, no longer to the head of your household."),
     "payment_paid": _("Your refund was paid."),
     "payment_failed": _("Your refund could not be paid."),
     "payment_returned": _("Your refund was paid, and came back."),
@@ -71,6 +72,7 @@ MORE: Final[Mapping[str, Promise]] = {
     ),
     "letter_returned": _("Its code is void. Ask for another letter, or come to a window."),
     "looked": _("%(office)s, what for: %(purpose)s."),
+    "own_payment": _("%(amount)s for %(year)s. Look on the page “Payment” whether your account is there, or name one."),
     "payment_paid": _("%(amount)s for %(year)s. Where it went stands on the page “Payment”."),
     "payment_failed": PAY_AGAIN,
     "payment_returned": PAY_AGAIN,
@@ -90,7 +92,7 @@ IMPORTANT: Final = frozenset(
     {
         "account_changed", "account_reviewed", "card_ready", "card_resumed", "card_suspended", "contact_changed",
         "decision_issued", "dispute_asked", "dispute_decided", "glass_broken", "held_purchases", "household_payment",
-        "letter_payable", "letter_printed", "letter_uncashed",
+        "letter_payable", "letter_printed", "letter_uncashed", "own_payment",
         "payment_failed", "payment_paid", "payment_returned", "proxy_named", "purchase_questioned", "refund_lapses",
         "refund_ready", "share_failed", "share_paid", "share_returned",
     }

@@ -3,20 +3,17 @@
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
 from django.template import engines
 from django.test import Client
-from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from apps.accruals.models import Dispute
 from apps.audit.models import AccessRecord
-from apps.portal import urls
 from apps.portal.models import Account
-from apps.portal.viewer import VIEWER, Right
+from apps.portal.viewer import Right
 from apps.refunds.models import Decision
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
@@ -25,9 +22,8 @@ from apps.residents.acting import DISPUTE, PAYMENT, RIGHTS, SEE
 from apps.residents.models import Membership, Message, Proxy, Resident
 from apps.residents.operations import make_keys
 from apps.residents.operations.messages import tell
-from tests.acting import AT_WINDOW, act, act_for_child, live_together, named, signed_up
+from tests.acting import AT_WINDOW, act, act_for_child, browser, live_together, named, paths, signed_up, status_of
 from tests.identities import enter
-from tests.inspecting import held
 from tests.pages import YEAR, approve, buy, queries_of, resident, settle, shown
 
 pytestmark = pytest.mark.django_db
@@ -88,54 +84,6 @@ def taro(hanako: UUID) -> UUID:
     Resident.objects.create(ref=ref, resident_from=date(YEAR, 1, 1))
     enter(ref, name="佐藤 太郎")
     return ref
-
-
-def browser(name: str) -> Client:
-    client = Client(headers={"accept-language": "en"})
-    client.force_login(User.objects.get(username=name))
-    return client
-
-
-def refused_dispute() -> int:
-    """A decided dispute of hanako's, which has a letter."""
-    now, ref = timezone.now(), Decision.objects.get().resident_ref
-    decided: dict[str, Any] = {
-        "state": "refused", "outcome": "refused", "office": "Tokyo", "reasons": "No such purchase.",
-        "proposed_by": "ann", "approved_by": "ben", "proposed_at": now, "decided_at": now,
-        "appeal_until": date(YEAR + 20, 1, 1),
-    }  # fmt: skip
-    return Dispute.objects.create(
-        resident_ref=ref, kind="missing", tax_year=YEAR, shop="Shop", bought_at=now, amounts={"reduced": 100},
-        opened_at=now, reply_due_date=timezone.localdate(), **decided,
-    ).pk  # fmt: skip
-
-
-def hearing(terminal: int) -> int:
-    """What is held against hanako's purchase."""
-    now, ref = timezone.now(), Decision.objects.get().resident_ref
-    return held(ref, terminal, 1, year=YEAR, at=now).pk
-
-
-def paths(terminal: int) -> dict[str, str]:
-    """Each address of the portal, of something that there is."""
-    samples = {
-        "year": YEAR, "number": 1, "decision_id": Decision.objects.get().pk, "card_id": 1, "proxy_id": 1,
-        "terminal_id": terminal, "seq": 1, "dispute_id": refused_dispute(), "bank": "0001", "branch": "001",
-        "record_id": 1, "stop_token": uuid4(), "hearing_id": hearing(terminal),
-    }  # fmt: skip
-    found = {}
-    for pattern in urls.urlpatterns:
-        assert isinstance(pattern, URLPattern)
-        arguments = {key: samples[key] for key in pattern.pattern.converters} | pattern.default_args
-        found[str(pattern.name)] = reverse(str(pattern.name), kwargs=arguments)
-    return found
-
-
-def status_of(client: Client, path: str, method: str = "get") -> int:
-    """A page's status; 200 as well where its guard let the proxy through to what no till has sent."""
-    response: Any = getattr(client, method)(path)
-    is_let_through = VIEWER in response.wsgi_request.META and path.endswith(("/dispute", "/answer"))
-    return 200 if is_let_through else int(response.status_code)
 
 
 # --- rights ---

@@ -26,7 +26,10 @@ WAITS: Final[dict[str, tuple[Promise, Promise]]] = {
     Wait.MISSING: (_("No account"), _("The resident names one, in the portal or at a window.")),
     Wait.UNDER_REVIEW: (_("Holder's name differs"), _("A clerk compares the names.")),
     Wait.PUBLIC_ACCOUNT: (_("Public account"), _("Its registry is asked, which Kanpu is not connected with.")),
-    Wait.UNUSABLE: (_("Account cannot be paid"), _("The resident names another one.")),
+    Wait.UNUSABLE: (
+        _("Account cannot be paid"),
+        _("The resident names another one. A savings account that Stripe refused is paid with the next bank file."),
+    ),
     Wait.SUSPENDED: (_("Held back"), _("Who placed the hold lifts it.")),
     Wait.DECEASED: (_("Deceased"), _("The heirs say to whom it is paid.")),
     Wait.SETTLED: (_("Settled otherwise"), _("Look at the refund's settlements.")),

@@ -19,6 +19,7 @@ PROBLEMS: Final[dict[str, Promise]] = {
     "other_amount": _("The amount is not the one that was sent."),
     "result_unknown": _("The bank's options do not name this result code."),
     "not_sent": _("This transfer was never sent to the bank."),
+    "paid_too_much": _("The refund is settled otherwise already. The payment was not recorded: tell your operators."),
     "contradiction": _("The bank said something else before. Nothing was changed: ask the bank."),
 }
 

@@ -1,46 +1,56 @@
 """Batches of payments: made, approved by two, handed to the bank once. What dies on the way is taken up again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from itertools import islice
-from typing import IO, Final, TypeVar
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
 
-from apps.audit.access import Access
 from apps.audit.officers import auditor_named
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.payouts import outcomes
 from apps.payouts.banking_days import earliest_transfer, is_banking_day
 from apps.payouts.models import LETTER, STRIPE, ZENGIN, Attempt, Batch, Obligation, SendingBank
 from apps.payouts.operations.claiming import claim_due
-from apps.payouts.operations.folder import check_draft, drafts_of, hand_over, lay_ready, write_draft
+from apps.payouts.operations.folder import (
+    check_draft,
+    draft_of,
+    drafts_of,
+    forget_ready,
+    hand_over,
+    lay_ready,
+    lies_ready,
+)
 from apps.payouts.operations.moving import move_batch, note
-from apps.payouts.operations.payees import check_heads
+from apps.payouts.operations.payees import check_holds, check_payees
 from apps.payouts.operations.stripe_calls import stripe_client
-from apps.payouts.operations.stripe_payments import begin_payments, send_payments
+from apps.payouts.operations.stripe_dropping import drop_untransferred
+from apps.payouts.operations.stripe_payments import begin_payments, close_sent, send_payments
 from apps.payouts.operations.telling import tell_letters
-from apps.payouts.queries.readiness import moved_elsewhere
-from apps.payouts.stripe_connect.manifest import AccountKindRefused, Instruction, instruction, write_manifest
+from apps.payouts.operations.writing import write_for_bank, write_for_stripe
+from apps.payouts.queries.readiness import NO_TRANSFER, moved_elsewhere
 from apps.payouts.stripe_connect.moves import USUAL, Patience
-from apps.payouts.zengin.files import MOST_SUM_YEN, BankOptions, Manifest, Sender, Transfer, data_record, write_file
-from apps.payouts.zengin.layout import FieldRefused
+from apps.payouts.zengin.files import MOST_SUM_YEN, Manifest
 from apps.refunds.models import RunState
 from apps.refunds.operations.steps import alone, locked_in
-from apps.residents.accounts.directory import BankUnknown, bank_of, branch_of
-from apps.residents.accounts.holder import bank_kana
-from apps.residents.queries.accounts import open_accounts
-from apps.residents.vault.contents import Account
 
 AT_ONCE: Final = 2_000
 MOST_AT_STRIPE: Final = 10_000  # payments of a batch for Stripe
 LETTERS_SENT_WITHIN: Final = timedelta(days=14)
-PURPOSE: Final = "payment files"
 State = Batch.State
-Line = TypeVar("Line", Transfer, Instruction)
+NEXT: Final = {  # what is to be done with a batch in a state
+    State.WRITING: "its file is not written yet, and the next make_payouts writes it",
+    State.DRAFT: "two auditors approve it first, with approve_payouts",
+    State.APPROVED: "two have approved it, so send it with submit_payouts, or drop it",
+    State.SUBMITTED: "submit_payouts goes on with it",
+    State.SENT: "the bank, Stripe or the post office has it, and only results say what became of it",
+    State.DROPPED: "it was given up, and make_payouts makes another",
+}
 
 
 class BatchMissing(KanpuError):
@@ -80,7 +90,14 @@ class NoBankingDay(KanpuError):
 
 
 def make_batch(
-    year: int, *, actor: str, number: int | None = None, bank: str = "", on: date | None = None, rail: str = ZENGIN
+    year: int,
+    *,
+    actor: str,
+    number: int | None = None,
+    bank: str = "",
+    on: date | None = None,
+    rail: str = ZENGIN,
+    seen: Seen = nothing_seen,
 ) -> Batch | None:
     """Make a draft of what of a run can be paid now, and write its file; None when nothing can.
 
@@ -89,11 +106,13 @@ def make_batch(
     WrongState, StepRunning, BankMissing, NoBankingDay and what `open_accounts` raises.
     """
     with alone(year):
-        batch = _begin(year, number, None if rail == STRIPE else sending_bank(bank), on, actor)
-        if batch is None:
-            return None
-        manifest, refused = _write_for_stripe(batch, actor) if batch.rail == STRIPE else _write(batch, actor)
-        return _finish(batch, manifest, refused, actor)
+        payer = None if rail == STRIPE else sending_bank(bank)
+        write = write_for_stripe if rail == STRIPE else write_for_bank
+        while batch := _begin(year, number, payer, on, actor):
+            manifest, refused = write(batch, actor, seen)
+            if made := _finish(batch, manifest, refused, actor):
+                return made  # else all that it had waits now, and others are next
+        return None
 
 
 def sending_bank(name: str = "") -> SendingBank:
@@ -137,90 +156,6 @@ def _day(bank: SendingBank | None, on: date | None, now: datetime) -> date:
     return on
 
 
-def _write(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
-    """Write the file. Returns what it holds, None for nothing, and the attempts that banks do not take, with why."""
-    bank = _bank_of(batch)
-    refused: dict[int, str] = {}
-    sender = Sender(
-        bank.sender_code, bank.sender_name, bank.bank, bank.bank_name, bank.branch, bank.branch_name,
-        bank.account_type, bank.account_number,
-    )  # fmt: skip
-    options = BankOptions(bank.line_end, bank.clearing_house, bank.has_end_mark)
-    transfers = _transfers(batch, options, refused, actor)
-    first = next(transfers, None)
-    if first is None:
-        return None, refused
-
-    def write(out: IO[bytes]) -> Manifest:
-        return write_file(out, sender, batch.transfer_date, _with(first, transfers), options)
-
-    return write_draft(batch, write), refused
-
-
-def _write_for_stripe(batch: Batch, actor: str) -> tuple[Manifest | None, dict[int, str]]:
-    """Write what two approve of a batch for Stripe: as `_write`."""
-    refused: dict[int, str] = {}
-    payments = _instructions(batch, refused, actor)
-    first = next(payments, None)
-    if first is None:
-        return None, refused
-    head = {"batch": batch.pk, "year": batch.tax_year, "run": batch.run}
-    return write_draft(batch, lambda out: write_manifest(out, head, _with(first, payments))), refused
-
-
-def _with(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
-    yield first
-    yield from rest
-
-
-def _opened(batch: Batch, actor: str) -> Iterator[tuple[Attempt, Account | None]]:
-    """The batch's attempts, some thousand accounts open at a time; that they are is on record before."""
-    access, now = Access(actor, "operator", "Payouts", PURPOSE, str(batch)), timezone.now()
-    rows = Attempt.objects.filter(batch=batch, state=outcomes.DRAFT).order_by("pk").iterator(chunk_size=AT_ONCE)
-    while some := list(islice(rows, AT_ONCE)):
-        accounts = open_accounts([one.account_id for one in some], access=access, at=now)
-        yield from ((one, accounts.get(one.account_id)) for one in some)
-
-
-def _transfers(batch: Batch, options: BankOptions, refused: dict[int, str], actor: str) -> Iterator[Transfer]:
-    for one, account in _opened(batch, actor):
-        try:
-            transfer = _transfer(one, account)
-            data_record(transfer, options.clearing_house)
-        except (BankUnknown, FieldRefused) as error:
-            refused[one.pk] = error.code
-        else:
-            yield transfer
-
-
-def _instructions(batch: Batch, refused: dict[int, str], actor: str) -> Iterator[Instruction]:
-    for one, account in _opened(batch, actor):
-        try:
-            yield instruction(one.reference, one.amount_minor, str(one.account_id), _there(account))
-        except (BankUnknown, AccountKindRefused) as error:
-            refused[one.pk] = error.code
-
-
-def _there(account: Account | None) -> Account:
-    if account is None:
-        raise BankUnknown("The account was erased.")
-    return account
-
-
-def _transfer(attempt: Attempt, opened: Account | None) -> Transfer:
-    account = _there(opened)
-    bank_name, branch_name = _names(account.bank, account.branch)
-    return Transfer(
-        account.bank, bank_name, account.branch, branch_name, account.type, account.number, bank_kana(account.holder),
-        attempt.amount_minor, attempt.reference,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=32_768)
-def _names(bank: str, branch: str) -> tuple[str, str]:
-    return bank_kana(bank_of(bank).kana), bank_kana(branch_of(bank, branch).kana)
-
-
 @transaction.atomic
 def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], actor: str) -> Batch | None:
     """Keep what the file holds; what banks do not take goes back to the waiting."""
@@ -229,7 +164,7 @@ def _finish(batch: Batch, manifest: Manifest | None, refused: dict[int, str], ac
     for one in dropped:
         one.state = outcomes.DROPPED
     Attempt.objects.filter(pk__in=refused).update(state=outcomes.DROPPED, changed_at=now)
-    note(dropped, at=now, actor=actor, text="no transfer can be made of it")
+    note(dropped, at=now, actor=actor, text=NO_TRANSFER)
     Obligation.objects.filter(attempts__in=list(refused)).update(
         state=Obligation.State.DUE, waits_for=Obligation.Wait.UNUSABLE
     )
@@ -250,13 +185,16 @@ def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     """Approve a batch's file as the auditor named `by`, by its SHA-256; with the second one it may be sent.
 
     `actor` is who gives the command. Raises NotAnAuditor, BatchMissing, BatchState, OtherFile, FileChanged,
-    PayeeChanged and ApprovedBySame.
+    PayeeChanged, PaymentHeld and ApprovedBySame.
     """
     name, now, batch = auditor_named(by).username, timezone.now(), _locked(pk, State.DRAFT)
+    if not sha256:
+        raise OtherFile(f"Name the SHA-256 of the file that you have read: sha256sum {draft_of(batch)}")
     if sha256 != batch.sha256:
         raise OtherFile(f"The file of {batch} has another SHA-256 than the one to be approved. Look at it again.")
     check_draft(batch)
-    check_heads(batch, at=now)
+    check_payees(batch, at=now)
+    check_holds(batch)
     if name == batch.approved_1_by:
         raise ApprovedBySame(f"{name} has approved {batch}. The second must be another auditor.")
     if not batch.approved_1_by:
@@ -269,22 +207,25 @@ def approve_batch(pk: int, *, by: str, sha256: str, actor: str) -> Batch:
     return batch
 
 
-def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL) -> tuple[Batch, int]:
+def submit_batch(pk: int, *, actor: str, patience: Patience = USUAL, seen: Seen = nothing_seen) -> tuple[Batch, int]:
     """Hand an approved batch to the bank or to Stripe, once. Returns it, and how many payees have another account now.
 
     The file lies ready under another name before the batch is said to be submitted, and gets its own only after: so
     a file that lies ready was never the bank's. One that does not may be, and is never laid there again. With Stripe it
     is payment by payment, and who waits for something is submitted still: again goes on with them. Raises BatchMissing,
-    BatchState, FileChanged, NoBankingDay when it is too late for the day in the file, and what `stripe_client` raises.
+    BatchState, FileChanged, PaymentHeld, NoBankingDay when it is too late for the day in the file, and what
+    `stripe_client` raises.
     """
     moved = _intend(pk, actor)
     batch = Batch.objects.select_related("bank").get(pk=pk)
     if batch.rail == STRIPE:
-        send_payments(batch, actor=actor, patience=patience)
+        send_payments(batch, actor=actor, patience=patience, seen=seen)
         return Batch.objects.get(pk=pk), moved
-    hand_over(batch)
     with transaction.atomic():
         batch, now = _locked(pk, State.SUBMITTED, State.SENT), timezone.now()
+        if lies_ready(batch):  # it may have lain for days since whoever laid it there died
+            _check_day(batch, now)
+        hand_over(batch)
         if batch.state == State.SUBMITTED:
             move_batch(batch, [outcomes.SUBMITTED], outcomes.SENT, at=now, actor=actor)
             batch.state = State.SENT
@@ -303,6 +244,7 @@ def _intend(pk: int, actor: str) -> int:
     if batch.state != State.APPROVED:
         return 0
     check_draft(batch)
+    check_holds(batch)
     if batch.rail == STRIPE:
         stripe_client()
     else:
@@ -342,10 +284,37 @@ def _tell_moved(batch: Batch, now: datetime, actor: str) -> int:
     return found
 
 
-@transaction.atomic
 def drop_batch(pk: int, *, actor: str) -> Batch:
-    """Give up a batch that is not with the bank: what it was to pay is due again. Raises BatchMissing, BatchState."""
-    batch, now = _locked(pk, State.WRITING, State.DRAFT, State.APPROVED), timezone.now()
+    """Give up a batch that is not with the bank: what it was to pay is due again.
+
+    One that is submitted lies ready still, so the bank never had it; of one that Stripe has, what no money was moved
+    for is given up. Raises BatchMissing, BatchState, and StepRunning while its file is being written.
+    """
+    at_stripe = Batch.objects.filter(pk=pk, rail=STRIPE, state=State.SUBMITTED).first()
+    if at_stripe:
+        return _drop_at_stripe(at_stripe, actor)
+    unwritten = Batch.objects.filter(pk=pk, state=State.WRITING).first()
+    with alone(unwritten.tax_year) if unwritten else nullcontext():
+        batch = _drop(pk, actor)
+    forget_ready(batch)
+    return batch
+
+
+def _drop_at_stripe(batch: Batch, actor: str) -> Batch:
+    if not drop_untransferred(batch, actor=actor):
+        raise BatchState(f"Stripe has all payments of {batch}, or may have: only it says what becomes of them.")
+    close_sent(actor=actor)
+    after = Batch.objects.get(pk=batch.pk)
+    if after.state != State.SUBMITTED:
+        _forget_drafts(after)
+    return after
+
+
+@transaction.atomic
+def _drop(pk: int, actor: str) -> Batch:
+    batch, now = _locked(pk, State.WRITING, State.DRAFT, State.APPROVED, State.SUBMITTED), timezone.now()
+    if batch.state == State.SUBMITTED and not lies_ready(batch):
+        raise BatchState(f"{batch} is submitted, and the bank may have it: only its results say what became of it.")
     Obligation.objects.filter(attempts__batch=batch, attempts__state__in=outcomes.IN_FLIGHT).update(
         state=Obligation.State.DUE
     )
@@ -362,7 +331,7 @@ def _locked(pk: int, *states: State) -> Batch:
     if batch is None:
         raise BatchMissing(f"There is no batch {pk}.")
     if states and batch.state not in states:
-        raise BatchState(f"{batch} is {batch.state}; this step needs {' or '.join(states)}.")
+        raise BatchState(f"{batch} is {batch.state}: {NEXT[State(batch.state)]}.")
     return batch
 
 

@@ -27,7 +27,7 @@ def claim_due(run: Run, batch: Batch, *, most: int, most_minor: int, at: datetim
             break
         after = some[-1].pk
         update_payees(some, at=at)
-        found = readiness(run, some, at=at)
+        found = readiness(run, some, at=at, rail=batch.rail)
         payable = []
         for one in some:
             if not found[one.pk].waits_for:

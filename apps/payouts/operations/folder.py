@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
@@ -79,10 +80,14 @@ def drafts_of(batch: Batch) -> tuple[Path, ...]:
 
 def check_draft(batch: Batch) -> None:
     """Raise FileChanged unless the file has the hash that the batch has, and letters that which their order has."""
+    _check(batch, draft_of(batch), paper_of(batch) if batch.rail == LETTER else None)
+
+
+def _check(batch: Batch, order: Path, paper: Path | None) -> None:
     try:
-        is_same = sha256_of(draft_of(batch)) == batch.sha256
-        if is_same and batch.rail == LETTER:
-            is_same = sha256_of(paper_of(batch)) == letters_sha256(draft_of(batch).read_text("ascii"))
+        is_same = sha256_of(order) == batch.sha256
+        if is_same and paper:
+            is_same = sha256_of(paper) == letters_sha256(order.read_text("ascii"))
     except FileNotFoundError:
         is_same = False
     if not is_same:
@@ -91,8 +96,7 @@ def check_draft(batch: Batch) -> None:
 
 def lay_ready(batch: Batch) -> None:
     """Copy the files to where they are taken from, under names that the bank and the post office leave alone."""
-    for path in drafts_of(batch):
-        part = _out(batch) / (PART + path.name)
+    for path, part in zip(drafts_of(batch), _ready(batch), strict=True):
         with (
             path.open("rb") as draft,
             os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
@@ -103,18 +107,33 @@ def lay_ready(batch: Batch) -> None:
         synced_folder(part)
 
 
-def hand_over(batch: Batch) -> bool:
-    """Give the files that lie ready their names, once; False when they had them before: they may have been taken."""
-    is_handed = False
-    for path in drafts_of(batch):
-        part = _out(batch) / (PART + path.name)
-        try:
-            part.rename(_out(batch) / path.name)
-        except FileNotFoundError:
-            continue
-        synced_folder(part)
-        is_handed = True
-    return is_handed
+def lies_ready(batch: Batch) -> bool:
+    """Whether all files lie ready: then nobody has taken one of them."""
+    return all(part.exists() for part in _ready(batch))
+
+
+def hand_over(batch: Batch) -> None:
+    """Give the files that lie ready their names, once; those that had them before may have been taken.
+
+    They are read once more: what was changed since it was approved is not handed over. Raises FileChanged.
+    """
+    *papers, order = _ready(batch)
+    if order.exists():
+        _check(batch, order, papers[0] if papers and papers[0].exists() else None)
+    for part in (*papers, order):
+        with suppress(FileNotFoundError):
+            part.rename(part.with_name(part.name.removeprefix(PART)))
+            synced_folder(part)
+
+
+def forget_ready(batch: Batch) -> None:
+    """Delete the files that lie ready, of a batch that was given up."""
+    for part in _ready(batch):
+        part.unlink(missing_ok=True)
+
+
+def _ready(batch: Batch) -> list[Path]:
+    return [_out(batch) / (PART + path.name) for path in drafts_of(batch)]
 
 
 def _out(batch: Batch) -> Path:

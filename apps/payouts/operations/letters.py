@@ -23,7 +23,7 @@ from apps.payouts.operations.claiming import attempt_each
 from apps.payouts.operations.folder import paper_of, sha256_of, write_draft, write_private_file
 from apps.payouts.operations.moving import note
 from apps.payouts.operations.payees import update_payees
-from apps.payouts.operations.results import NotAResultFile, Taken, Word, keep, take_words
+from apps.payouts.operations.results import Taken, Word, check_ours, keep, take_what_goes, taken_whole
 from apps.payouts.queries.readiness import Ready, readiness
 from apps.payouts.zengin.reading import Problem
 from apps.refunds.documents.money import money_text
@@ -186,12 +186,10 @@ def import_letter_results(path: Path, *, actor: str, dry_run: bool = False) -> t
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [RESULTS_LOCK])  # one file at a time
-        known = ResultFile.objects.filter(sha256=digest).first()
-        if known:
+        if known := taken_whole(digest):
             return known, True
         taken = _take(path, actor)
-        if not taken.lines:
-            raise NotAResultFile(f"{path.name} has no line of a letter: {taken.problems[:3]}")
+        check_ours(taken, path.name, "a letter")
         file = keep(path.name, digest, None, taken, actor)
         transaction.set_rollback(dry_run)
     return file, False
@@ -206,7 +204,7 @@ def _take(path: Path, actor: str) -> Taken:
                 taken.tell(problem)
             results = [one for one in some if isinstance(one, Result)]
             taken.lines += len(results)
-            take_words(list(_words(results, taken, now)), None, taken, at=now, actor=actor)
+            take_what_goes(list(_words(results, taken, now)), None, taken, at=now, actor=actor)
     return taken
 
 
@@ -219,10 +217,11 @@ def _words(results: Collection[Result], taken: Taken, at: datetime) -> Iterator[
         if one.reference not in said:
             taken.tell(Problem(one.line, "foreign", f"No letter has the number {one.reference!r}."))
         elif (said[one.reference], word) in NEVER_BOTH:
-            before = said[one.reference]
+            before, taken.ours = said[one.reference], taken.ours + 1
             why = f"The post office said {before} of {one.reference} before, and {word} now: ask the post office."
             taken.tell(Problem(one.line, "contradiction", why))
             cause: dict[str, object] = {"reference": one.reference, "before": before, "now": word}
             raise_alarms([Cause("payout_contradiction", f"{one.reference}:{word}", cause)], at=at)
         else:
+            said[one.reference] = said[one.reference] or word  # another line may say the contrary
             yield Word(one.line, one.reference, one.amount_minor, word, one.said[:4])

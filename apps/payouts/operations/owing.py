@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.payouts.models import Obligation, PaymentHold
+from apps.payouts.operations.telling import tell_own
 from apps.payouts.queries.payees import Payee, payees_of
 from apps.refunds.models import Run, RunState
 from apps.refunds.operations.steps import locked_in, record
@@ -56,7 +58,7 @@ class _Left(NamedTuple):
     settled_minor: int
 
 
-def make_obligations(year: int, *, actor: str, number: int | None = None) -> Owed:
+def make_obligations(year: int, *, actor: str, number: int | None = None, seen: Seen = nothing_seen) -> Owed:
     """Make what a run that is being paid owes, by default the year's oldest such; again makes what is missing.
 
     Some thousands in a transaction, so it can be stopped at any time. Raises RunMissing and WrongState.
@@ -65,6 +67,7 @@ def make_obligations(year: int, *, actor: str, number: int | None = None) -> Owe
     while made:
         made, after, some = _make_some(year, number, after)
         counts = Owed(*(a + b for a, b in zip(counts, some, strict=True)))
+        seen(counts.obligations, 0)
     if counts.obligations:
         with transaction.atomic():
             record(locked_in(year, RunState.PAYING, number), "run.owe", actor, dict(counts._asdict()))
@@ -89,7 +92,7 @@ def _make_some(year: int, number: int | None, after: UUID) -> tuple[bool, UUID, 
 
 def _insert(run: Run, rows: Sequence[_Left]) -> Owed:
     refs = [row.resident_ref for row in rows]
-    payees, carried = payees_of(refs, at=timezone.now()), _carried(refs)
+    payees, carried, with_head = payees_of(refs, at=timezone.now()), _carried(refs), _paid_to_head(refs)
     made = Obligation.objects.bulk_create(
         _obligation(run, row, payees[row.resident_ref], carried[row.resident_ref]) for row in rows
     )
@@ -97,8 +100,16 @@ def _insert(run: Run, rows: Sequence[_Left]) -> Owed:
     for earlier, one in into:
         earlier.carried_into = one
     Obligation.objects.bulk_update([earlier for earlier, _ in into], ["carried_into"])
+    tell_own((one for one in made if one.resident_ref in with_head), at=timezone.now())
     small = [one.amount_minor for one in made if one.state == Obligation.State.CARRIED]
     return Owed(len(made), sum(one.amount_minor for one in made), len(small), sum(small))
+
+
+def _paid_to_head(refs: Sequence[UUID]) -> set[UUID]:
+    """Of whom what was owed last goes to the head of their household."""
+    owed = Obligation.objects.filter(resident_ref__in=refs).order_by("resident_ref", "-pk").distinct("resident_ref")
+    kinds = owed.values_list("resident_ref", "payee_kind")
+    return {ref for ref, kind in kinds if kind == Obligation.Payee.HEAD}
 
 
 def _obligation(run: Run, row: _Left, payee: Payee, carried: Sequence[Obligation]) -> Obligation:

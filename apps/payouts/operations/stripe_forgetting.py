@@ -7,8 +7,9 @@ from uuid import UUID
 
 import stripe
 
-from apps.payouts.models import StripeAccount, StripePayment
+from apps.payouts.models import STRIPE, Attempt, StripeAccount, StripePayment
 from apps.payouts.operations.stripe_calls import at_the_same_time
+from apps.payouts.outcomes import IN_FLIGHT
 from apps.payouts.stripe_connect.asking import forget_account
 from apps.payouts.stripe_connect.moves import Answer, Fate, Step
 from apps.residents.models import PaymentAccount
@@ -26,7 +27,9 @@ def mark_erased(ref: UUID, *, at: datetime) -> None:
 def forget_erased(client: stripe.StripeClient) -> int:
     """Delete those that nothing is on the way to any more. Returns how many. Whoever calls holds the lock."""
     busy = StripePayment.objects.exclude(step=Step.OVER).values("attempt__account_id")
+    prepared = Attempt.objects.filter(rail=STRIPE, state__in=IN_FLIGHT).values("account_id")
     marked = StripeAccount.objects.exclude(forget_at=None).exclude(account_id__in=busy)
+    marked = marked.exclude(account_id__in=prepared)
     accounts = list(marked.order_by("pk")[:AT_ONCE])
     answers = at_the_same_time([partial(_forgotten, client, one.remote_id) for one in accounts])
     gone = [

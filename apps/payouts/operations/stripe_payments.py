@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from apps.audit.operations import record_event
 from apps.kernel.errors import KanpuError
+from apps.kernel.progress import Seen, nothing_seen
 from apps.payouts import outcomes
 from apps.payouts.models import Attempt, Batch, StripeAccount, StripeCall, StripeEvent, StripePayment
 from apps.payouts.operations.folder import FileChanged, check_draft, draft_of
@@ -62,12 +63,16 @@ Instructions = Mapping[str, Instruction]
 
 
 class Work(NamedTuple):
-    """What a step needs: Stripe, who does it, how patiently, and the approved accounts where they are at hand."""
+    """What a step needs: Stripe, who does it, how patiently, and the approved accounts where they are at hand.
+
+    `taken` is told for how many payments a step was taken.
+    """
 
     client: stripe.StripeClient
     actor: str
     patience: Patience
     accounts: Instructions
+    taken: Callable[[int], None] = lambda _count: None
 
 
 class Done(NamedTuple):
@@ -84,18 +89,24 @@ def begin_payments(batch: Batch) -> None:
         cursor.execute(BEGIN, {"at": timezone.now(), "batch": batch.pk})
 
 
-def send_payments(batch: Batch, *, actor: str, patience: Patience = USUAL) -> None:
+def send_payments(batch: Batch, *, actor: str, patience: Patience = USUAL, seen: Seen = nothing_seen) -> None:
     """Pay a submitted batch as far as it goes now; the accounts are those of the approved file.
 
-    Raises FileChanged, and what `stripe_client` raises.
+    `seen` is told how many steps were taken, of three a payment. Raises FileChanged, and what `stripe_client` raises.
     """
-    client = stripe_client()
+    client, done = stripe_client(), 0
+
+    def taken(count: int) -> None:
+        nonlocal done
+        done += count
+        seen(done, len(UNSENT) * batch.transfers)
+
     waiting = StripePayment.objects.filter(attempt__batch=batch, step=Step.ACCOUNT)
     if waiting.exists():
         accounts = {one.account_id: one for one in _approved(batch)}
-        _all(Step.ACCOUNT, Work(client, actor, patience, accounts), batch)
+        _all(Step.ACCOUNT, Work(client, actor, patience, accounts, taken), batch)
     for step in (Step.TRANSFER, Step.PAYOUT):
-        _all(step, Work(client, actor, patience, {}), batch)
+        _all(step, Work(client, actor, patience, {}, taken), batch)
     close_sent(actor=actor)
     if not waiting.exists():
         draft_of(batch).unlink(missing_ok=True)
@@ -160,6 +171,7 @@ def _all(step: Step, work: Work, batch: Batch | None) -> int:
                 return done
             settle(STEPS[step](payments, work), work)
             done += len(payments)
+            work.taken(len(payments))
 
 
 def _asked(payments: Sequence[StripePayment], wishes: Sequence[Wish], work: Work) -> list[Done]:

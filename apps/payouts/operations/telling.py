@@ -28,6 +28,12 @@ def tell_said(attempts: Iterable[Attempt], *, at: datetime) -> None:
     tell_each([(one.payee_ref, _detail(one)) for one in uncashed], "letter_uncashed", at=at)
 
 
+def tell_own(obligations: Iterable[Obligation], *, at: datetime) -> None:
+    """Tell those who are paid themselves by now that what they are owed goes to the head no more."""
+    own = [one for one in obligations if one.payee_kind == Obligation.Payee.RESIDENT]
+    tell_each([(one.resident_ref, _detail(one)) for one in own], "own_payment", at=at)
+
+
 def tell_letters(batch: Batch, *, at: datetime) -> None:
     """Tell those to whom a batch's letters go that they are on their way."""
     letters = PayableLetter.objects.filter(attempt__batch=batch, attempt__state=SENT)

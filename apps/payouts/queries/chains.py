@@ -5,7 +5,9 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from apps.payouts.models import Obligation
-from apps.refunds.models import Run
+from apps.refunds.models import Run, Settlement
+
+State = Obligation.State
 
 
 def own_parts(obligation_ids: Sequence[int]) -> dict[tuple[int, int], list[tuple[UUID, int]]]:
@@ -20,15 +22,24 @@ def own_parts(obligation_ids: Sequence[int]) -> dict[tuple[int, int], list[tuple
 
 
 def underway(run: Run, refs: Collection[UUID]) -> set[UUID]:
-    """Whose refund of a run is in a payment that was made and of which nothing was said yet, itself or carried.
+    """Whose refund of a run cannot lapse now: it is in a payment of which nothing was said yet, or it is carried over.
 
-    A query for each link of the longest chain.
+    What is carried nobody can claim, so it does not lapse before the refund that it was carried into does, and then
+    with it. A query for each link of the longest chain, and one more if there is one.
     """
     owed = Obligation.objects.filter(tax_year=run.tax_year_id, run=run.number, resident_ref__in=list(refs))
-    found: set[UUID] = set()
-    links = list(owed.values_list("resident_ref", "state", "carried_into"))
-    while links:
-        found |= {ref for ref, state, _ in links if state == Obligation.State.IN_FLIGHT}
-        into = [next_id for _, _, next_id in links if next_id]
-        links = list(Obligation.objects.filter(pk__in=into).values_list("resident_ref", "state", "carried_into"))
-    return found
+    links = list(owed.select_related("carried_into"))
+    found = {one.resident_ref for one in links if one.state in (State.IN_FLIGHT, State.CARRIED)}
+    ends: list[Obligation] = []
+    while links := [one.carried_into for one in links if one.carried_into]:
+        ends += [one for one in links if one.state not in (State.IN_FLIGHT, State.CARRIED)]
+        links = list(Obligation.objects.filter(pk__in=[one.pk for one in links]).select_related("carried_into"))
+    return found - _lapsed(ends)
+
+
+def _lapsed(obligations: Sequence[Obligation]) -> set[UUID]:
+    """Of whose obligations among these the own refund lapsed."""
+    refs = {one.resident_ref for one in obligations}
+    lapsed = Settlement.objects.filter(resident_ref__in=refs, kind=Settlement.Kind.LAPSED)
+    gone = set(lapsed.values_list("resident_ref", "tax_year", "run")) if refs else set()
+    return {one.resident_ref for one in obligations if (one.resident_ref, one.tax_year, one.run) in gone}

@@ -5,22 +5,26 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
-from apps.payouts.models import Attempt, Obligation, PaymentHold
-from apps.payouts.outcomes import DROPPED
+from apps.payouts.models import ZENGIN, Attempt, Obligation, PaymentHold
+from apps.payouts.outcomes import DROPPED, IN_FLIGHT
 from apps.refunds.models import Run
 from apps.refunds.queries.settlements import left_of
 from apps.residents.models import RegisterEvent
 from apps.residents.queries.accounts import Hold, Kind, Payable, account_for_payment
 
 Wait = Obligation.Wait
+NO_TRANSFER: Final = "no transfer can be made of it"  # what the event of such an attempt says
 # What each list waits for, for whoever works on it.
 NEEDS: Final = {
     Wait.MISSING: "the resident names an account, in the portal or at a window",
     Wait.UNDER_REVIEW: "a clerk compares the holder's name",
     Wait.PUBLIC_ACCOUNT: "the public account is asked for at its registry, which Kanpu is not connected with",
-    Wait.UNUSABLE: "the resident names another account: bank, branch or holder are none that banks take",
+    Wait.UNUSABLE: (
+        "the resident names another account: bank, branch or holder are none that banks take. A savings account (貯蓄)"
+        " that Stripe refused needs nothing: make_payouts over a bank (--rail zengin) pays it"
+    ),
     Wait.SUSPENDED: "who placed the hold lifts it",
     Wait.DECEASED: "the heirs say to whom it is paid",
     Wait.SETTLED: "nothing: less is left of the refund than was owed, look at its settlements",
@@ -43,8 +47,11 @@ class Waiting(NamedTuple):
     needs: str
 
 
-def readiness(run: Run, obligations: Sequence[Obligation], *, at: datetime) -> dict[int, Ready]:
-    """For each obligation of a run that is due, by its id: seven queries, however many they are."""
+def readiness(run: Run, obligations: Sequence[Obligation], *, at: datetime, rail: str = ZENGIN) -> dict[int, Ready]:
+    """For each obligation of a run that is due, by its id: seven queries, however many they are.
+
+    An account that one rail cannot pay to may be one that another can.
+    """
     people = {ref for one in obligations for ref in (one.resident_ref, one.payee_ref)}
     accounts = account_for_payment({one.payee_ref for one in obligations}, at)
     held = set(
@@ -53,7 +60,7 @@ def readiness(run: Run, obligations: Sequence[Obligation], *, at: datetime) -> d
     deaths = RegisterEvent.objects.filter(resident__in=people, kind=RegisterEvent.Kind.DEATH)
     dead = set(deaths.values_list("resident_id", flat=True))
     left = left_of(run, [one.resident_ref for one in obligations])
-    unusable = _unusable(obligations)
+    unusable = _unusable(obligations, rail)
     found = {}
     for one in obligations:
         both = {one.resident_ref, one.payee_ref}
@@ -69,10 +76,10 @@ def readiness(run: Run, obligations: Sequence[Obligation], *, at: datetime) -> d
     return found
 
 
-def _unusable(obligations: Sequence[Obligation]) -> set[tuple[int, UUID | None]]:
-    """Which of them to which account no transfer could be made to."""
+def _unusable(obligations: Sequence[Obligation], rail: str) -> set[tuple[int, UUID | None]]:
+    """Which of them to which account no transfer could be made to over a rail."""
     waiting = [one.pk for one in obligations if one.waits_for == Wait.UNUSABLE]
-    tried = Attempt.objects.filter(obligation__in=waiting, state=DROPPED)
+    tried = Attempt.objects.filter(obligation__in=waiting, rail=rail, state=DROPPED, events__note=NO_TRANSFER)
     return set(tried.values_list("obligation_id", "account_id")) if waiting else set()
 
 
@@ -84,6 +91,12 @@ def _of_account(payable: Payable) -> Ready:
     if payable.kind == Kind.PUBLIC:
         return Ready(None, Wait.PUBLIC_ACCOUNT)
     return Ready(payable.account_id, "")
+
+
+def batches_with(ref: UUID) -> dict[str, str]:
+    """The batches that pay a resident, or for a resident, and of which nothing was said yet, with their states."""
+    tried = Attempt.objects.filter(Q(obligation__resident_ref=ref) | Q(obligation__payee_ref=ref), state__in=IN_FLIGHT)
+    return {str(pk): state for pk, state in tried.order_by("batch").values_list("batch", "batch__state").distinct()}
 
 
 def waiting_lists(run: Run) -> list[Waiting]:

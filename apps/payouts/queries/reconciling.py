@@ -52,6 +52,13 @@ WITH RECURSIVE up AS (
 SELECT count(*), coalesce(sum(up.own), 0)::bigint FROM up JOIN payouts_obligation o ON o.id = up.next
 WHERE o.state = 'paid'
 """
+# What this run carried over and is not settled.
+CARRIED_OPEN: Final = """
+SELECT count(*), coalesce(sum(o.due_minor - coalesce(s.settled, 0)), 0)::bigint FROM payouts_obligation o
+LEFT JOIN (SELECT resident_ref, sum(amount_minor) AS settled FROM refunds_settlement
+           WHERE tax_year = %(year)s AND run = %(run)s GROUP BY resident_ref) s USING (resident_ref)
+WHERE o.tax_year = %(year)s AND o.run = %(run)s AND o.state = 'carried' AND o.due_minor > coalesce(s.settled, 0)
+"""
 # What the refunds were told is paid since the obligations were made.
 RECORDED: Final = """
 SELECT (SELECT coalesce(sum(s.amount_minor), 0) FROM payouts_obligation o
@@ -144,11 +151,9 @@ def by_state(run: Run) -> dict[str, Line]:
 
 
 def carried_of(run: Run) -> Unsettled:
-    """What of a run is carried over and not paid with a later refund yet: two queries."""
-    carried = [numbers for state, *numbers in _rows(BY_STATE, run) if state == Obligation.State.CARRIED]
-    count, _, _, _, own_minor = carried[0] if carried else [0] * 5
-    ((paid, paid_minor),) = _rows(CARRIED_PAID, run)
-    return Unsettled(count - paid, own_minor - paid_minor)
+    """What of a run is carried over, and neither paid with a later refund yet nor lapsed with it: one query."""
+    ((count, amount_minor),) = _rows(CARRIED_OPEN, run)
+    return Unsettled(count, amount_minor)
 
 
 def _rows(statement: str, run: Run) -> list[tuple[Any, ...]]:

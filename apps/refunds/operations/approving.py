@@ -106,6 +106,18 @@ def close_run(year: int, *, actor: str, number: int | None = None, carried: Unse
     return run
 
 
+def reopen_run(run: Run, *, actor: str) -> None:
+    """Let a closed run be paid again, because money of it came back, in the caller's transaction.
+
+    A run that is not closed stays as it is.
+    """
+    held = Run.objects.select_for_update().get(pk=run.pk)
+    if held.state == RunState.CLOSED:
+        held.state, held.closed_at = RunState.PAYING, None
+        held.save(update_fields=["state", "closed_at"])
+        record(held, "run.reopen", actor, {})
+
+
 def undo_step(year: int, *, actor: str, shown: tuple[int, str] | None = None) -> Run:
     """Take the newest run back by one state: verified to assessed, assessed to frozen, frozen to withdrawn.
 

@@ -15,7 +15,7 @@ from apps.refunds.operations.steps import record
 from apps.residents.operations.messages import tell_each
 from apps.schemes.queries import scheme_of
 
-# Of these residents' refunds of a run, those of which it is not known yet whether they are paid.
+# Whose refunds of a run, among these residents, cannot lapse now: they may be paid already, or cannot be claimed alone.
 Underway: TypeAlias = Callable[[Run, Collection[UUID]], set[UUID]]
 UNDERWAY: Final[list[Underway]] = []  # filled as apps above this one start
 TOLD_AT_ONCE: Final = 5_000
@@ -40,11 +40,13 @@ class Lapsed(NamedTuple):
 def lapse_refunds(*, today: date, actor: str, dry_run: bool = False) -> Lapsed:
     """Warn of refunds that will lapse, and let those lapse whose last day is over. Again the same day is harmless.
 
-    What is with a bank was claimed in time: it lapses only once the bank says that it was not paid. `dry_run`
-    counts and changes nothing.
+    What is with a bank was claimed in time: it lapses only once the bank says that it was not paid. What is carried
+    over lapses with the refund that it was carried into, so newer runs come first. `dry_run` counts and changes
+    nothing.
     """
     sums = [0, 0, 0]
-    for run in Run.objects.filter(state__in=EFFECTIVE).select_related("tax_year__scheme_version"):
+    runs = Run.objects.filter(state__in=EFFECTIVE).select_related("tax_year__scheme_version")
+    for run in runs.order_by("-signed_2_at", "-pk"):
         for place, number in enumerate(_look_at(run, today, actor, dry_run=dry_run)):
             sums[place] += number
     return Lapsed(*sums)
@@ -109,7 +111,7 @@ def _warn(run: Run, last_day: date, today: date, *, dry_run: bool) -> int:
             resident_ref=ref, tax_year=run.tax_year_id, run=run.number, months_ahead=ahead,
             amount_minor=amount, lapses_date=last_day, at=now,
         )
-        for ref, amount in _unclaimed(run) if ref not in warned
+        for ref, amount in _without_underway(run, list(_unclaimed(run))) if ref not in warned
     ]  # fmt: skip
     if not dry_run:
         LapseWarning.objects.bulk_create(new, batch_size=TOLD_AT_ONCE)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.payouts.operations import owing
 from apps.refunds.models import Run
 from apps.simulator.stripe_ledger import Rule
 from tests import at_stripe, payouts
@@ -60,3 +61,13 @@ def stripe(clock: Clock, tmp_path: Path, settings: Any, monkeypatch: pytest.Monk
         settings.KANPU_STRIPE_KEY, settings.KANPU_STRIPE_URL = at_stripe.KEY, found.url
         settings.KANPU_STRIPE_WEBHOOK_SECRET = at_stripe.SECRET
         yield found
+
+
+def least(amount_minor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheme pays nothing below an amount."""
+
+    class Scheme:
+        class refund:  # noqa: N801
+            minimum_payout = amount_minor
+
+    monkeypatch.setattr(owing, "scheme_of", lambda _version: Scheme)

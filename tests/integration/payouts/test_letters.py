@@ -28,6 +28,7 @@ from apps.payouts.operations.batches import (
 from apps.payouts.operations.folder import FileChanged, draft_of, from_post, outgoing, paper_of, to_post
 from apps.payouts.operations.letters import import_letter_results, make_letters
 from apps.payouts.operations.owing import make_obligations
+from apps.payouts.operations.payees import PaymentHeld
 from apps.payouts.operations.reissuing import reissue
 from apps.payouts.queries.reconciling import reckoning
 from apps.refunds.models import Run
@@ -135,6 +136,14 @@ def test_two_approve_order_and_paper_and_what_was_changed_is_refused(without: Ru
     assert not list(draft_of(batch).parent.iterdir())
 
 
+def test_no_letter_goes_to_who_is_protected_since_it_was_printed(without: Run) -> None:
+    batch = payouts.approved(made())
+    Resident.objects.update(is_protected=True)
+    with pytest.raises(PaymentHeld):
+        submit_batch(batch.pk, actor="test")
+    assert not list(to_post().iterdir())
+
+
 def test_letters_that_lay_too_long_are_not_sent(without: Run, clock: Clock) -> None:
     batch = payouts.approved(made())
     clock.at += timedelta(days=15)
@@ -231,6 +240,16 @@ def test_bad_lines_are_told_with_line_and_reason_and_the_good_ones_taken(office:
     assert taken(late).problems[0]["code"] == "contradiction"
     assert Alarm.objects.filter(kind="payout_contradiction").count() == 1
     assert payouts.states() == ["paid", "paid"]
+
+
+def test_a_letter_of_which_a_file_says_both_is_left_for_somebody_to_ask(office: PostOffice) -> None:
+    sent()
+    reference = Attempt.objects.get(rail="letter").reference
+    path = from_post() / "both.csv"
+    lines = ["kanpu-letter-results;1", f"{reference};4000;paid", f"{reference};4000;expired", "end;2;8000"]
+    path.write_text("\n".join(lines) + "\n")
+    assert [one["code"] for one in taken(path).problems] == ["contradiction"]
+    assert payouts.states() == ["paid", "paid"]  # else it would be paid again
 
 
 def test_what_dies_while_it_is_written_is_written_again_with_other_codes(

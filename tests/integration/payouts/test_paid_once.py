@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.payouts.models import Attempt, Obligation, SendingBank
-from apps.payouts.operations import batches, results
+from apps.payouts.operations import batches, results, writing
 from apps.payouts.operations.closing import close_paid_run
 from apps.payouts.operations.folder import incoming, outgoing
 from apps.payouts.operations.reissuing import reissue
@@ -30,7 +30,7 @@ ACTOR = "test"
 OFFICERS = ("ann", "ben")
 # Where a process may die: before or after it called this.
 POINTS: list[tuple[Any, str]] = [
-    (batches, "claim_due"), (batches, "write_draft"), (batches, "lay_ready"), (batches, "hand_over"),
+    (batches, "claim_due"), (writing, "write_draft"), (batches, "lay_ready"), (batches, "hand_over"),
     (batches, "check_draft"), (batches, "move_batch"), (batches, "record_event"), (results, "note"),
     (results, "record_payments"), (results, "take_back_payments"), (results, "record_event"),
 ]  # fmt: skip

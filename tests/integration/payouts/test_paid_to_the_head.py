@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.audit.models import Event
 from apps.payouts.models import Attempt, Obligation
 from apps.payouts.operations.batches import approve_batch, drop_batch, make_batch
+from apps.payouts.operations.owing import make_obligations
 from apps.payouts.operations.payees import PayeeChanged
 from apps.payouts.operations.reissuing import reissue
 from apps.payouts.queries.payees import payees_of
@@ -129,6 +130,33 @@ def test_who_leaves_ends_it_for_all(couple: tuple[UUID, UUID], world: World, clo
     else:
         with pytest.raises(NoHeadToPay):
             agree(third)
+
+
+def test_who_leaves_is_told_once_that_the_own_refund_comes_to_them_again(
+    couple: tuple[UUID, UUID], clock: Clock
+) -> None:
+    head, other = couple
+    agree(head, other)
+    batch = payouts.draft()
+    Membership.objects.filter(resident=other).update(valid=(date(2017, 1, 1), date(2026, 12, 1)))
+    clock.at = datetime(2026, 12, 2, tzinfo=UTC)
+    drop_batch(batch.pk, actor="test")
+    drop_batch(make_batch(YEAR, actor="test").pk, actor="test")  # type: ignore[union-attr]
+    assert make_batch(YEAR, actor="test")
+    told = Message.objects.filter(kind="own_payment")
+    assert list(told.values_list("resident_ref", flat=True)) == [other]
+
+
+def test_who_left_since_the_last_refund_is_told_with_the_next(couple: tuple[UUID, UUID], clock: Clock) -> None:
+    head, other = couple
+    agree(head, other)
+    payouts.taken(payouts.answer(payouts.sent(), "0"))
+    Membership.objects.filter(resident=other).update(valid=(date(2017, 1, 1), date(2026, 12, 1)))
+    clock.at = datetime(2026, 12, 2, tzinfo=UTC)
+    payouts.paying_run({head: 50, other: 60}, number=2)
+    make_obligations(YEAR, number=2, actor="test")
+    told = Message.objects.filter(kind="own_payment").values_list("resident_ref", "detail__amount_minor")
+    assert list(told) == [(other, 60)]
 
 
 def test_who_joins_is_asked_as_well_and_a_child_is_not(couple: tuple[UUID, UUID], world: World) -> None:

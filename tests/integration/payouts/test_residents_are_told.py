@@ -14,6 +14,7 @@ from apps.payouts.operations.reissuing import reissue
 from apps.payouts.operations.results import import_results
 from apps.refunds.models import Run
 from apps.residents.models import Mail, Mailing, Message, Resident
+from apps.residents.vault.contents import Account
 from tests import payouts
 from tests.acting import act_for_child, live_together, signed_up
 from tests.integration.payouts.conftest import Clock
@@ -143,7 +144,6 @@ def test_the_account_is_the_approved_one_and_the_page_says_so(
         ("deceased", "until the heirs say"),
         ("under_review", "compared the holder"),
         ("public_account", "registry of public accounts"),
-        ("unusable", "none that banks take"),
         ("settled", "The refund office looks into it"),
     ],
 )
@@ -152,6 +152,19 @@ def test_what_waits_says_for_what(hanako: Client, run: Run, wait: str, said: str
     Obligation.objects.update(waits_for=wait)
     assert said in payment_page(hanako)
     assert said in shown(hanako, f"/year/{YEAR}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("1", "none that banks take"), ("4", "you need not do anything. To have it")]
+)
+def test_an_account_that_could_not_be_paid_says_what_to_do(
+    hanako: Client, run: Run, world: World, kind: str, said: str
+) -> None:
+    payouts.name(world.residents[0], Account("0001", "004", kind, "7654321", "ヤマダ タロウ"))
+    make_obligations(YEAR, actor="test")
+    Obligation.objects.update(waits_for="unusable")
+    assert said in payment_page(hanako)
+    assert "The page “Payment” says what to do." in shown(hanako, f"/year/{YEAR}")  # which opens no account
 
 
 def test_what_is_held_is_not_paid_and_says_so(hanako: Client, run: Run, world: World, clock: Clock) -> None:

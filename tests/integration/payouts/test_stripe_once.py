@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.payouts.models import Batch, Obligation, StripeAccount, StripeCall, StripePayment
-from apps.payouts.operations import batches, stripe_calls, stripe_payments
+from apps.payouts.operations import batches, stripe_calls, stripe_payments, writing
 from apps.payouts.operations.batches import approve_batch, make_batch, submit_batch
 from apps.payouts.operations.closing import close_paid_run
 from apps.payouts.operations.owing import make_obligations
@@ -42,7 +42,7 @@ PAYEES = 25
 A_BATCH = 10
 # Where a process may die: before or after it called this.
 POINTS: list[tuple[Any, str]] = [
-    (batches, "claim_due"), (batches, "write_draft"), (batches, "begin_payments"), (batches, "move_batch"),
+    (batches, "claim_due"), (writing, "write_draft"), (batches, "begin_payments"), (batches, "move_batch"),
     (stripe_calls, "keep_keys"), (stripe_payments, "take_turns"), (stripe_payments, "keep_answers"),
     (stripe_payments, "take_words"), (stripe_payments, "settle"), (stripe_payments, "_wake"),
     (stripe_payments, "close_sent"),

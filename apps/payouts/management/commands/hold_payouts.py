@@ -7,6 +7,7 @@ from django.utils import timezone
 from apps.audit.commands import OperatorCommand, operator
 from apps.payouts.models import PaymentHold
 from apps.payouts.operations.owing import hold_payments, lift_hold
+from apps.payouts.queries.readiness import batches_with
 
 
 class Command(OperatorCommand):
@@ -24,4 +25,4 @@ class Command(OperatorCommand):
             lift_hold(ref, at=now, actor=operator())
         else:
             hold_payments(ref, reason=options["reason"], at=now, actor=operator())
-        return {"resident": str(ref), "held": not options["lift"]}
+        return {"resident": str(ref), "held": not options["lift"], "in_batches": batches_with(ref)}

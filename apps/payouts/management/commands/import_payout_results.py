@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.audit.commands import OperatorCommand, operator
+from apps.audit.commands import OperatorCommand, bars, operator
 from apps.payouts.operations.batches import sending_bank
 from apps.payouts.operations.results import import_results
 
@@ -20,7 +20,9 @@ class Command(OperatorCommand):
         path, dry_run = options["file"], options["dry_run"]
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
-        found, was_known = import_results(path, bank=sending_bank(options["bank"]), actor=operator(), dry_run=dry_run)
+        bank = sending_bank(options["bank"])
+        with bars("lines") as (seen,):
+            found, was_known = import_results(path, bank=bank, actor=operator(), dry_run=dry_run, seen=seen)
         self.failed = bool(found.refused) and not was_known
         counts = {name: getattr(found, name) for name in ("lines", "applied", "same", "older", "refused")}
         return {"file": path.name, "dry_run": dry_run, "taken_before": was_known, **counts, "problems": found.problems}

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.audit.commands import OperatorCommand, operator
+from apps.audit.commands import OperatorCommand, bars, operator
 from apps.payouts.operations.paying import make_payouts, would_make
 
 
@@ -20,7 +20,10 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         year, number, bank = options["year"], options["run"], options["bank"]
-        if options["dry_run"]:
-            return would_make(year, number=number, actor=operator())
         rail, on = options["rail"], options["on"]
-        return make_payouts(year, number=number, bank=bank, on=on, rail=rail, actor=operator())
+        if options["dry_run"]:
+            return would_make(year, number=number, rail=rail, actor=operator())
+        with bars("owed", "opened for a file") as (owing, writing):
+            return make_payouts(
+                year, number=number, bank=bank, on=on, rail=rail, actor=operator(), owing=owing, writing=writing
+            )

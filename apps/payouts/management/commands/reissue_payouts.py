@@ -20,4 +20,10 @@ class Command(OperatorCommand):
         run, failed, again = reissue_run(
             options["year"], number=options["run"], to_same_account=options["same_account"], actor=operator()
         )
-        return {"year": run.tax_year_id, "run": run.number, "failed": failed, "due_again": again}
+        return {
+            "year": run.tax_year_id,
+            "run": run.number,
+            "failed": failed,
+            "due_again": again,
+            "waiting_for_another_account": failed - again,
+        }

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.audit.commands import OperatorCommand, operator
+from apps.audit.commands import OperatorCommand, bars, operator
 from apps.payouts.operations.batches import submit_batch
 from apps.payouts.operations.paying import manifest_of
 
@@ -14,5 +14,6 @@ class Command(OperatorCommand):
         parser.add_argument("batch", type=int)
 
     def run(self, **options: Any) -> dict[str, Any]:
-        batch, moved = submit_batch(options["batch"], actor=operator())
+        with bars("steps at Stripe") as (seen,):
+            batch, moved = submit_batch(options["batch"], actor=operator(), seen=seen)
         return manifest_of(batch) | {"accounts_changed_since": moved}

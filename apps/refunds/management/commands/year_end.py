@@ -3,7 +3,7 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.audit.commands import OperatorCommand, operator, progress_bar
+from apps.audit.commands import OperatorCommand, bars, operator
 from apps.refunds.models import Run
 from apps.refunds.operations.approving import approve_run, close_run, pay_run, undo_step
 from apps.refunds.operations.assessing import assess_run
@@ -64,12 +64,7 @@ def _status(year: int, number: int | None) -> dict[str, Any]:
 
 
 def _with_bar(work: Callable[..., Run], step: str, year: int, more: dict[str, Any]) -> Run:
-    with progress_bar() as progress:
-        task = progress.add_task(step, total=None, rate="")
-
-        def seen(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total or None)
-
+    with bars(step) as (seen,):
         return work(year, actor=operator(), seen=seen, **more)
 
 
