@@ -24,6 +24,7 @@ from apps.refunds.models import Run, Step
 from apps.refunds.operations.approving import undo_step
 from apps.refunds.operations.assessing import assess_run
 from apps.refunds.operations.freezing import freeze
+from apps.refunds.operations.steps import STEP_LOCK
 from apps.refunds.operations.verifying import verify_run
 from apps.refunds.queries.runs import latest_run
 from apps.schemes.operations import SHIPPED, load_scheme
@@ -34,6 +35,9 @@ ACTOR: Final = "chaos"
 KILLED_AGAIN: Final = 0.8  # or a round would hardly ever end
 STEPS: Final = {"freeze": freeze, "assess": assess_run, "verify": verify_run}
 REACHES: Final = {"freeze": "frozen", "assess": "assessed", "verify": "verified"}
+WORKED_ON: Final = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted)"
+)
 ENTRIES: Final = """
 INSERT INTO accruals_entry (resident_ref, tax_year, terminal_id, seq, run, part, month, at, kind, tiers, amounts_minor)
 SELECT md5((i %% %(residents)s)::text)::uuid, %(year)s, i %% 457, i, 1, 1, extract(month FROM at), at, 'sale',
@@ -105,6 +109,7 @@ class YearEnd:
             return False
         os.killpg(command.pid, signal.SIGKILL)
         command.wait()
+        let_go_of(self.year)
         if self.rng.random() < 0.5:
             workers.kill("worker")
             workers.start("worker", worker_command(), with_keys=False)
@@ -138,6 +143,16 @@ class YearEnd:
         state = Run.objects.filter(tax_year_id=self.year).order_by("-number").values_list("state", flat=True).first()
         ended = newest is not None and newest.name == name and newest.finished_at is not None and not newest.error
         return ended and state == REACHES[name]
+
+
+def let_go_of(year: int) -> None:
+    """Wait for the database to notice that who worked on a year is gone: it ends the statement under way first."""
+    end_s = time.monotonic() + 120
+    with connection.cursor() as cursor:
+        cursor.execute(WORKED_ON, [STEP_LOCK, year])
+        while cursor.fetchone() == (True,) and time.monotonic() < end_s:
+            time.sleep(0.1)
+            cursor.execute(WORKED_ON, [STEP_LOCK, year])
 
 
 def make_year(*, residents: int, entries: int) -> None:
