@@ -31,7 +31,6 @@ KANPU_DEMO=1                 the demo: its own database and Redis prefix on thos
 """
 
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -318,17 +317,16 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-_told = "WARNING" if sys.stderr.isatty() else "INFO"  # who runs a command at a terminal is told what is wrong only
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "apps.kernel.logs.JsonLines"}},
+    "filters": {"without_answers": {"()": "apps.kernel.logs.WithoutAnswers"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        "apps": {"level": _told},
-        "config": {"level": _told},
-        # What is refused (4xx) has its line already.
+        # Servers say what they do as well: apps.kernel.logs.tell_what_is_done.
+        "django.request": {"filters": ["without_answers"]},
         "django": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
     },
 }
