@@ -53,7 +53,7 @@ class Cluster:
         names = {"KANPU_KEYRING": "keyring.json", "KANPU_VAULT_KEYS": "vault.json", "KANPU_ARCHIVE": "archive",
                  "KANPU_AUDIT_LOG": "audit", "KANPU_AUDIT_KEY": "audit.pem"}  # fmt: skip
         environment = os.environ | {name: str(self.folder / file) for name, file in names.items()}
-        environment |= {"DATABASE_URL": self.server.url()}
+        environment |= {"DATABASE_URL": self.server.url(), "PYTHONPATH": str(ROOT / "sdk")}  # where tests.till looks
         arguments = [sys.executable, "manage.py", *command]
         done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]
