@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "apps.merchants.requests.https_middleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -288,7 +289,8 @@ CONTENT_SECURITY_POLICY = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
-SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$"]  # balancers and watchers may ask without TLS
+# Balancers and watchers may ask without TLS; the API refuses, see apps.merchants.requests.https_middleware.
+SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$", "^v1(/|$)"]
 SESSION_COOKIE_AGE = 12 * 3600  # then whoever it is signs in again; or after a rest (apps.audit.session_store)
 if PRODUCTION:  # no other host can set these
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"

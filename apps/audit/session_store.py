@@ -12,6 +12,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.db.models import TextField
 from django.utils import timezone
@@ -41,14 +43,14 @@ class SessionStore(db.SessionStore):
         _go_on(session, data, now)
         return data
 
-    def create_model_instance(self, data: dict[str, Any]) -> Session:
+    def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
         """The row, with its own end."""
         session = super().create_model_instance(data)
         session.expire_date = ending_of(data, at=timezone.now()) or session.expire_date
         return session
 
 
-def begin(session: "db.SessionStore", *, rests: timedelta, at: datetime) -> None:
+def begin(session: SessionBase, *, rests: timedelta, at: datetime) -> None:
     """Somebody signed in: it is over half a day later, or after a rest of this length."""
     session[LIMITS] = [at.timestamp() + settings.SESSION_COOKIE_AGE, rests.total_seconds()]
 

@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final, cast
 
+from django.conf import settings
 from django.core.signals import got_request_exception
 from django.dispatch import receiver
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -90,6 +91,23 @@ def _log_answer(request: HttpRequest, status: int, took_s: float) -> None:
 def note_failure(request: HttpRequest, **_: object) -> None:
     """What is raised and not caught, outside views as well: the line of the answer says it."""
     request.META[FAILED] = sys.exc_info()[1]
+
+
+def https_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Where pages are led to https, the API refuses: a till that is led there sends its key in clear each time."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
+            ANSWERED_ERRORS.labels("https_required").inc()
+            return JsonResponse({"error": error_object("https_required")}, status=CATALOGUE["https_required"].status)
+        return get_response(request)
+
+    return answer
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the answer is for a program: an error object, never a page."""
+    return request.path == "/v1" or request.path.startswith("/v1/")
 
 
 class ApiKeyAuthentication(BaseAuthentication):
