@@ -24,6 +24,7 @@ KANPU_PAYOUTS                folder of the files for the bank, where payouts are
 KANPU_STRIPE_KEY[_FILE]      Stripe's secret key, where payments are sent and in workers, if refunds go through Stripe
 KANPU_STRIPE_WEBHOOK_SECRET[_FILE]  what Stripe signs its webhooks with: web servers
 KANPU_STRIPE_URL             another address than Stripe's own, for test keys only
+KANPU_LOG_LEVEL=INFO         commands that are no servers say in their log what they do, too
 KANPU_METRICS                folder in which this host's processes add up what they count; /metrics shows it
 KANPU_METRICS_TOKEN[_FILE]   who bears it may read /metrics; in production nobody else may
 KANPU_DEMO=1                 the demo: its own database and Redis prefix on those servers, no second factor asked for;
@@ -330,7 +331,9 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        # Servers say what they do as well: apps.kernel.logs.tell_what_is_done.
+        # Servers say what they do in any case: apps.kernel.logs.tell_what_is_done.
+        "apps": {"level": env.str("KANPU_LOG_LEVEL", "WARNING")},
+        "config": {"level": env.str("KANPU_LOG_LEVEL", "WARNING")},
         "django.request": {"filters": ["without_answers"]},
         "django": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
     },
