@@ -12,6 +12,7 @@ from celery import Celery
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_process_init
 from django.conf import settings
 
+from apps.kernel.logs import tell_what_is_done
 from apps.kernel.request_ids import done_for, read_request_id, request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -37,6 +38,7 @@ def _is_worker(**_: Any) -> None:
 def _log_as_all_do(**_: Any) -> None:
     """Workers and the clock write the same lines as web servers; Celery would write its own."""
     logging.config.dictConfig(settings.LOGGING)
+    tell_what_is_done()
     logging.captureWarnings(True)
 
 

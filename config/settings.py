@@ -24,6 +24,7 @@ KANPU_PAYOUTS                folder of the files for the bank, where payouts are
 KANPU_STRIPE_KEY[_FILE]      Stripe's secret key, where payments are sent and in workers, if refunds go through Stripe
 KANPU_STRIPE_WEBHOOK_SECRET[_FILE]  what Stripe signs its webhooks with: web servers
 KANPU_STRIPE_URL             another address than Stripe's own, for test keys only
+KANPU_LOG_LEVEL=INFO         commands that are no servers say in their log what they do, too
 KANPU_METRICS                folder in which this host's processes add up what they count; /metrics shows it
 KANPU_METRICS_TOKEN[_FILE]   who bears it may read /metrics; in production nobody else may
 KANPU_DEMO=1                 the demo: its own database and Redis prefix on those servers, no second factor asked for;
@@ -31,7 +32,6 @@ KANPU_DEMO=1                 the demo: its own database and Redis prefix on thos
 """
 
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,12 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "apps.merchants.requests.https_middleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.portal.middleware.ended_session_middleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -210,6 +212,8 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "apps.audit.us
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "apps.audit.passwords.PlaceWordsValidator"},
 ]
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
@@ -288,8 +292,9 @@ CONTENT_SECURITY_POLICY = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
-SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$"]  # balancers and watchers may ask without TLS
-SESSION_COOKIE_AGE = 12 * 3600  # then whoever it is signs in again
+# Balancers and watchers may ask without TLS; the API refuses, see apps.merchants.requests.https_middleware.
+SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$", "^v1(/|$)"]
+SESSION_COOKIE_AGE = 12 * 3600  # then whoever it is signs in again; or after a rest (apps.audit.session_store)
 if PRODUCTION:  # no other host can set these
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
@@ -318,17 +323,18 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-_told = "WARNING" if sys.stderr.isatty() else "INFO"  # who runs a command at a terminal is told what is wrong only
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "apps.kernel.logs.JsonLines"}},
+    "filters": {"without_answers": {"()": "apps.kernel.logs.WithoutAnswers"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        "apps": {"level": _told},
-        "config": {"level": _told},
-        # What is refused (4xx) has its line already.
+        # Servers say what they do in any case: apps.kernel.logs.tell_what_is_done.
+        "apps": {"level": env.str("KANPU_LOG_LEVEL", "WARNING")},
+        "config": {"level": env.str("KANPU_LOG_LEVEL", "WARNING")},
+        "django.request": {"filters": ["without_answers"]},
         "django": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
     },
 }

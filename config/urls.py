@@ -2,7 +2,6 @@
 
 from allauth.mfa.base.views import authenticate
 from allauth.mfa.webauthn.views import login_webauthn
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
@@ -19,7 +18,7 @@ SIGN_IN = [
     path("login/code", authenticate, name="mfa_authenticate"),
     path("login/identity", identity.leave, {"provider_id": PROVIDER}, "openid_connect_login"),
     path("login/identity/back", identity.back, {"provider_id": PROVIDER}, "openid_connect_callback"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("logout", sign_in.sign_out, name="logout"),
     path("sign-in", sign_in.overview, name="sign-in"),
     path("sign-in", sign_in.overview, name="mfa_index"),
     path("sign-in/again", sign_in.again, name="sign-in-again"),

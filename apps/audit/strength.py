@@ -13,6 +13,7 @@ FACTOR: Final = "mfa"  # a passkey, a code of an authenticator program, a recove
 KEY: Final = (
     "webauthn"  # a passkey or security key: it answers to its own site only, so nobody can ask for it elsewhere
 )
+LIMITS: Final = "kanpu_limits"  # when it is over at the latest, and how long it may rest, both in seconds
 TO_OPEN: Final = timedelta(minutes=5)
 TO_SEND: Final = timedelta(minutes=20)  # a form that was opened in time may be filled in slowly
 
@@ -30,6 +31,14 @@ def has_second_factor(records: Iterable[Mapping[str, Any]]) -> bool:
 def with_key(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those of a passkey or security key: what officers are asked for. A code can be typed at a page like ours."""
     return [record for record in records if record["method"] == FACTOR and record.get("type") == KEY]
+
+
+def ending_of(session: Mapping[str, Any], *, at: datetime) -> datetime | None:
+    """When a session is over if nothing more is asked after this moment. None if nobody signed in."""
+    if LIMITS not in session:
+        return None
+    latest_s, rests_s = session[LIMITS]
+    return min(datetime.fromtimestamp(latest_s, UTC), at + timedelta(seconds=rests_s))
 
 
 def is_fresh(records: Iterable[Mapping[str, Any]], within: timedelta, *, at: datetime) -> bool:

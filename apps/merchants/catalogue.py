@@ -17,6 +17,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     # A whole request
     "malformed": Entry(400, _("The request is not the JSON that this address takes: {reason}")),
     "key_invalid": Entry(401, _("The API key is missing, unknown or revoked. Send it as 'Authorization: Bearer kp_…'.")),
+    "https_required": Entry(403, _("The API is spoken over https:// only. Nothing of the request was taken.")),
     "terminal_not_yours": Entry(403, _("The terminal {value!r} is not enrolled for this key's merchant and mode.")),
     "test_mode_only": Entry(403, _("This address is for test keys (kp_test_…) only.")),
     "scope_missing": Entry(403, _("The API key lacks the scope {value}. Use a key that has it, or ask for one.")),

@@ -116,7 +116,7 @@ WAIT: Final[Json] = {
         "schema": {"type": "integer", "minimum": 1},
     }
 }
-ANYWHERE: Final = ("malformed", "not_found", "method_not_allowed", "unavailable")
+ANYWHERE: Final = ("malformed", "https_required", "not_found", "method_not_allowed", "unavailable")
 WITH_KEY: Final = ("key_invalid", "rate_limited")
 WITH_BODY: Final = ("batch_too_large", "unsupported_media_type")
 LANGUAGE: Final[Json] = {

@@ -36,6 +36,10 @@ REMEDIES: Final[dict[Words, dict[str, Words]]] = {
             "ヘッダーと、キーが失効していないかを確かめます。",
             "Check the header, and whether the key was revoked or has expired.",
         ),
+        "https_required": Words(
+            "アドレスをhttps://にします。キーは途中で読まれたおそれがあるため、新しいキーに替えます。",
+            "Change the address to https://. The key could be read on the way: have it replaced.",
+        ),
         "terminal_not_yours": Words(
             "端末コードと、キーのモード（本番かテストか）を確かめます。端末は先に登録します。",
             "Check the terminal's code and the key's mode, live or test. Enrol the terminal first.",

@@ -2,13 +2,17 @@
 
 import logging
 import re
+import sys
 import time
 import uuid
 import zlib
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final, cast
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.core.signals import got_request_exception
+from django.dispatch import receiver
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -29,6 +33,7 @@ logger = logging.getLogger(__name__)
 BODY_LIMIT_BYTES: Final = 1024 * 1024
 GZIP_OVERHEAD_BYTES: Final = 64 * 1024  # what does not compress grows a little
 RETRY_AFTER_S: Final = 5
+FAILED: Final = "kanpu.failed"
 NOT_LOGGED: Final = ("health/", "metrics")  # asked every few seconds
 BEARER: Final = re.compile(r"Bearer (kp_(?:live|test)_[A-Za-z0-9_-]{20,100})")
 
@@ -55,7 +60,8 @@ class ApiError(Exception):
 class RequestIdMiddleware:
     """Give every request a number, its sender's `Request-Id` if that is a UUID: the answer, batches and logs bear it.
 
-    Each answer leaves a line in the log, with the address's pattern, never with what stood in its place.
+    Each answer leaves one line in the log, with the address's pattern, never with what stood in its place, and with
+    what failed, if something did that nobody foresaw.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -75,9 +81,33 @@ class RequestIdMiddleware:
 def _log_answer(request: HttpRequest, status: int, took_s: float) -> None:
     match = request.resolver_match
     route = match.route if match else ""
-    if not route.startswith(NOT_LOGGED):
+    failed = request.META.get(FAILED)
+    if failed or not route.startswith(NOT_LOGGED):
         fields = {"method": request.method, "route": route, "status": status, "ms": round(took_s * 1000, 1)}
-        logger.info("answered", extra={"fields": fields})
+        logger.log(logging.ERROR if failed else logging.INFO, "answered", exc_info=failed, extra={"fields": fields})
+
+
+@receiver(got_request_exception)
+def note_failure(request: HttpRequest, **_: object) -> None:
+    """What is raised and not caught, outside views as well: the line of the answer says it."""
+    request.META[FAILED] = sys.exc_info()[1]
+
+
+def https_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Where pages are led to https, the API refuses: a till that is led there sends its key in clear each time."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
+            ANSWERED_ERRORS.labels("https_required").inc()
+            return JsonResponse({"error": error_object("https_required")}, status=CATALOGUE["https_required"].status)
+        return get_response(request)
+
+    return answer
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the answer is for a program: an error object, never a page."""
+    return request.path == "/v1" or request.path.startswith("/v1/")
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -164,13 +194,13 @@ def _gunzip(body: bytes) -> bytes:
     return plain
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response:  # noqa: ARG001 - DRF's signature
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Every error as the protocol's error object; what we did not foresee is logged and answered 503."""
     if isinstance(error, ApiError):
         return _error_response(error.code, error.body, error.headers)
     code = _code_of(error)
     if code == "unavailable":
-        logger.error("Unavailable: %s", type(error).__name__, exc_info=error)
+        context["request"].META[FAILED] = error
     reason = str(error) if code == "malformed" else ""
     return _error_response(code, error_object(code, reason=reason))
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from apps.merchants.catalogue import CATALOGUE, error_object
 from apps.merchants.remedies import REMEDIES
-from apps.merchants.requests import RETRY_AFTER_S
+from apps.merchants.requests import RETRY_AFTER_S, is_api
 
 
 @require_safe
@@ -24,27 +24,23 @@ def errors_page(request: HttpRequest) -> HttpResponse:
     return render(request, "merchants/errors.html", {"groups": groups})
 
 
-def _is_api(request: HttpRequest) -> bool:
-    return request.path == "/v1" or request.path.startswith("/v1/")
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400 before a view is reached, a foreign Host say: an error object for the API, a page elsewhere."""
-    if _is_api(request):
+    if is_api(request):
         return JsonResponse({"error": error_object("malformed", reason=type(exception).__name__)}, status=400)
     return defaults.bad_request(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404: an error object under /v1/, a page elsewhere."""
-    if _is_api(request):
+    if is_api(request):
         return JsonResponse({"error": error_object("not_found")}, status=404)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What failed outside a view: an error object under /v1/, a page elsewhere."""
-    if _is_api(request):
+    if is_api(request):
         response = JsonResponse({"error": error_object("unavailable")}, status=503)
         response["Retry-After"] = str(RETRY_AFTER_S)
         return response

@@ -7,11 +7,21 @@ from allauth.socialaccount.internal.jwtkit import fetch_key, lookup_kid_jwk
 from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare, get_random_string
 
 PROVIDER: Final = "government"
 ALGORITHMS: Final = ("RS256", "PS256", "ES256")
 CLOCKS_DIFFER_S: Final = 60
+NONCE: Final = "kanpu_identity_nonce"
+
+
+def new_nonce(session: SessionBase) -> str:
+    """What the provider puts into the token that it makes for this sign-in, so that no other one is taken for it."""
+    nonce: str = get_random_string(32)
+    session[NONCE] = nonce
+    return nonce
 
 
 class GovernmentAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
@@ -19,7 +29,10 @@ class GovernmentAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
 
     def complete_login(self, request: HttpRequest, app: SocialApp, _token: SocialToken, **given: Any) -> SocialLogin:
         """The sign-in that the id_token stands for. Raises OAuth2Error."""
+        nonce = request.session.pop(NONCE, "")  # good once
         claims = self._claims(app, given["response"].get("id_token", ""))
+        if not nonce or not constant_time_compare(str(claims.get("nonce", "")), nonce):
+            raise OAuth2Error("The id_token was not made for this sign-in.")
         kept = {
             "sub": str(claims["sub"]),
             "acr": str(claims.get("acr", "")),

@@ -11,11 +11,14 @@ from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.signals import social_account_added
 from axes.signals import user_locked_out
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in as any_logged_in
 from django.contrib.auth.signals import user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.audit.officers import is_officer
+from apps.audit.session_store import RESIDENTS_REST, STAFF_RESTS, begin
 from apps.audit.strength import FACTOR, records_of
 from apps.portal.operations.sign_in import FACTORS, close_account, note, note_stranger
 from apps.residents.operations.erasing import resident_erased
@@ -25,6 +28,12 @@ from apps.residents.operations.erasing import resident_erased
 def forget_sign_in(ref: UUID, **_particulars: Any) -> None:
     """Who was erased does not sign in any more."""
     close_account(ref)
+
+
+@receiver(any_logged_in)
+def session_begins(request: HttpRequest, user: User, **_particulars: Any) -> None:
+    """Staff's rests for a shorter while than a resident's."""
+    begin(request.session, rests=STAFF_RESTS if is_officer(user) else RESIDENTS_REST, at=timezone.now())
 
 
 @receiver(user_logged_in)

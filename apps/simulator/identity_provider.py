@@ -33,6 +33,7 @@ class Grant:
     person: str
     redirect_uri: str
     challenge: str
+    nonce: str
     at_s: float
 
 
@@ -84,7 +85,9 @@ class Provider:
         answer = {"state": asked.get("state", "")}
         if person in PEOPLE:
             code = answer["code"] = secrets.token_urlsafe(24)
-            self.grants[code] = Grant(person, asked["redirect_uri"], asked["code_challenge"], time.time())
+            self.grants[code] = Grant(
+                person, asked["redirect_uri"], asked["code_challenge"], asked.get("nonce", ""), time.time()
+            )
         else:
             answer["error"] = "access_denied"
         return f"{asked['redirect_uri']}?{urlencode(answer)}"
@@ -117,6 +120,7 @@ class Provider:
             "exp": now + 300,
             "auth_time": int(grant.at_s) - self.asked_s,
             "acr": PEOPLE[grant.person],
+            **({"nonce": grant.nonce} if grant.nonce else {}),
             "name": grant.person,  # as real ones do: Kanpu must not keep it
         }
         return jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": KEY_ID})

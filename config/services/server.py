@@ -3,6 +3,9 @@
 A running server is recognised by a lock, not by a process number, which may since belong to another
 process: the server inherits an exclusive ``flock`` on ``alive.lock`` in its folder, and the kernel lets
 go of it when the last process of that server is gone, however it ended.
+
+Which process to stop is what the server noted, or what was noted in that file by who started it: on a full disk a
+server runs that could note nothing. The file has its length before, so that needs no more room.
 """
 
 import fcntl
@@ -103,8 +106,8 @@ class Server(ABC):
         deadline = time.monotonic() + STOP_SECONDS
         signalled = False
         while self.alive():
-            pid = self.pid()
-            if pid is not None and not signalled:
+            pid = self.pid() or self._started()
+            if pid and not signalled:
                 # Sent as the server's own user: a wrong number can hit nothing of root's.
                 kill = ["/bin/sh", "-c", 'kill "-$1" "$2"', "sh", self.stop_signal.name[3:], str(pid)]
                 signalled = self.home.account.try_run(kill)
@@ -152,6 +155,7 @@ class Server(ABC):
         alive = self.home.open(self.folder / "alive.lock", os.O_RDWR)
         try:
             fcntl.flock(alive, fcntl.LOCK_EX)
+            _note(alive, 0)
             yield log, alive
         finally:
             os.close(alive)
@@ -191,7 +195,17 @@ class Server(ABC):
                 start_new_session=True,  # Ctrl-C in a terminal must not reach it
                 **self.home.account.options(),
             )
+            _note(alive, child.pid)
         _children.append(child)
+
+    def _started(self) -> int | None:
+        """The process that was started as the server that is alive; 0 or None if none is known."""
+        return number((self.folder / "alive.lock").read_text())
+
+
+def _note(alive: int, pid: int) -> None:
+    """Write down the process in the file of the lock, over what stands there."""
+    os.pwrite(alive, f"{pid:>10}\n".encode(), 0)
 
 
 def number(text: str) -> int | None:

@@ -30,6 +30,7 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     environment |= {
         "KANPU_DEMO": "1",
+        "KANPU_LOG_LEVEL": "INFO",  # so that what commands do is read as well
         "KANPU_KEYRING": str(folder / "demo" / "keyring.json"),
         "KANPU_VAULT_KEYS": str(folder / "demo" / "vault.json"),
         "KANPU_ARCHIVE": str(folder / "demo" / "archive"),

@@ -21,6 +21,7 @@ from config.services import postgres
 from config.services.places import find_home
 from config.services.sharing import Hold
 from tests.functional.test_demo import reachable
+from tests.integration.test_counting import wait_until
 
 __all__ = ["reachable"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,15 +49,15 @@ class Cluster:
     def server(self) -> postgres.Postgres:
         return postgres.Postgres(self.home)
 
-    def manage(self, *command: str) -> str:
+    def manage(self, *command: str, status: int = 0) -> str:
         """A command of manage.py on this database. Returns what it printed."""
         names = {"KANPU_KEYRING": "keyring.json", "KANPU_VAULT_KEYS": "vault.json", "KANPU_ARCHIVE": "archive",
                  "KANPU_AUDIT_LOG": "audit", "KANPU_AUDIT_KEY": "audit.pem"}  # fmt: skip
         environment = os.environ | {name: str(self.folder / file) for name, file in names.items()}
-        environment |= {"DATABASE_URL": self.server.url()}
+        environment |= {"DATABASE_URL": self.server.url(), "PYTHONPATH": str(ROOT / "sdk")}  # where tests.till looks
         arguments = [sys.executable, "manage.py", *command]
         done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+        assert done.returncode == status, done.stdout + done.stderr[-3000:]
         return done.stdout
 
     def call(self, function: str, *arguments: str) -> str:
@@ -166,6 +167,21 @@ def test_wal_that_is_kept_is_never_written_over(cluster: Cluster) -> None:
         for name in ("one", "one", "other")
     ]
     assert (ended, kept.read_bytes()) == ([0, 0, 1], b"one")
+
+
+def test_the_doctor_says_that_wal_is_not_archived(cluster: Cluster) -> None:
+    assert "back-up" not in ailing(cluster)
+    (cluster.folder / "wal").rename(cluster.folder / "elsewhere")
+    cluster.execute("SELECT pg_switch_wal()")
+    wait_until(lambda: "failed to archive 0" in ailing(cluster).get("back-up", ""), timeout_s=120)
+    (cluster.folder / "elsewhere").rename(cluster.folder / "wal")
+    wait_until(lambda: "back-up" not in ailing(cluster), timeout_s=180)
+
+
+def ailing(cluster: Cluster) -> dict[str, str]:
+    """What the doctor says, by part."""
+    told = json.loads(cluster.manage("doctor", "--json", status=1))
+    return {one["part"]: one["problem"] for one in told["findings"]}
 
 
 def test_tills_catch_up_by_themselves_after_postgresql_was_stopped(

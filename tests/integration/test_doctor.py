@@ -94,6 +94,12 @@ def test_purchases_that_wait_too_long_and_work_that_was_set_aside(nobody_works: 
     assert "manage.py poison --replay" in sick(problems())["poison"]
 
 
+def test_connections_that_are_nearly_all_taken(nobody_works: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "connections" not in problems()
+    monkeypatch.setattr("apps.upkeep.queries.diagnosis.CONNECTIONS_MOST", 0.0)
+    assert "of PostgreSQL's 97 connections are taken" in problems()["connections"]
+
+
 def test_redis_away(nobody_works: World, settings: Any) -> None:
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
     assert "Redis does not answer" in problems()["redis"]

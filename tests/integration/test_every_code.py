@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -112,9 +113,15 @@ def chain_broken(api: Api) -> Answer:
     return api.ask("POST", "/v1/purchases", till.batch(till.records[1:]))
 
 
+def https_required(api: Api) -> Answer:
+    api.monkeypatch.setattr(settings, "SECURE_SSL_REDIRECT", True)
+    return api.ask("GET", "/v1/tiers")
+
+
 WHOLE: dict[str, Callable[[Api], Answer]] = {
     "malformed": lambda api: api.ask("POST", "/v1/purchases", b"{"),
     "key_invalid": lambda api: api.ask("GET", "/v1/tiers", key="kp_live_" + "x" * 43),
+    "https_required": https_required,
     "terminal_not_yours": lambda api: api.report(terminal=OTHER_TERMINAL),
     "test_mode_only": lambda api: api.ask("GET", "/v1/test/cards"),
     "scope_missing": scope_missing,

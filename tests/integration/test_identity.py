@@ -22,7 +22,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 
 from apps.audit.models import Event
-from apps.portal.identity import PROVIDER, GovernmentAdapter
+from apps.portal.identity import NONCE, PROVIDER, GovernmentAdapter
 from apps.portal.models import Account
 from apps.simulator.identity_provider import CONFIGURATION, KEY_ID, STRONG
 from apps.simulator.processes import Processes, free_port, identity_command
@@ -199,14 +199,28 @@ def test_a_code_is_bound_to_the_browser_that_asked_for_it(client: Client, hanako
 @pytest.mark.parametrize("algorithm", ["RS256", "HS256", "none"])
 def test_a_token_that_somebody_else_signed_is_refused(rf: RequestFactory, provider: str, algorithm: str) -> None:
     now = int(time.time())
-    claims = {"iss": provider, "aud": "kanpu", "sub": "x", "iat": now, "exp": now + 60, "auth_time": now}
+    claims = {"iss": provider, "aud": "kanpu", "sub": "x", "iat": now, "exp": now + 60, "auth_time": now, "nonce": "n"}
     key = {"RS256": rsa.generate_private_key(65537, 2048), "HS256": "k" * 32, "none": None}[algorithm]
     forged = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": KEY_ID})  # type: ignore[arg-type]
     request = rf.get("/")
-    request.session = {}  # type: ignore[assignment]
+    request.session = {NONCE: "n"}  # type: ignore[assignment]
     adapter = GovernmentAdapter(request, PROVIDER)
     with pytest.raises(OAuth2Error):
         adapter.complete_login(request, adapter.get_provider().app, None, response={"id_token": forged})
+
+
+def test_a_token_that_was_made_for_another_sign_in_is_refused(client: Client, hanako: User, provider: str) -> None:
+    connect(client, hanako, "hanako")
+    there = client.post("/login/identity?auth_params=prompt%3Dnone")["Location"]
+    asked = dict(parse_qsl(urlsplit(there).query))
+    assert (asked["prompt"], asked["nonce"]) == ("login", client.session[NONCE])  # whatever the address says
+    for nonce in ("", "of-another-sign-in"):
+        there = client.post("/login/identity")["Location"]
+        asked = dict(parse_qsl(urlsplit(there).query)) | {"nonce": nonce, "person": "hanako"}
+        back = httpx.post(f"{provider}/authorize", data=asked).headers["Location"]
+        assert client.get(back.removeprefix("http://localhost"))["Location"] == "/login"
+    assert client.get("/cards").status_code == 302
+    assert go(client, "hanako")["Location"] == "/"
 
 
 def test_giving_up_there_leads_back(client: Client, hanako: User, provider: str) -> None:

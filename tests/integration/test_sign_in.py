@@ -175,10 +175,13 @@ def test_of_the_libraries_only_these_addresses_are_there(client: Client, db: Non
         assert client.get(path).status_code == 404, path
 
 
-def test_signing_out_takes_a_post(client: Client, hanako: User) -> None:
+def test_signing_out_takes_a_post_and_the_browser_forgets_the_pages(client: Client, hanako: User) -> None:
     client.force_login(hanako)
     assert client.get("/logout").status_code == 405
-    assert client.post("/logout")["Location"] == "/login"
+    client.cookies["django_language"] = "en"
+    answer = client.post("/logout")
+    assert (answer["Location"], answer["Clear-Site-Data"]) == ("/login", '"cache", "storage"')
+    assert (client.cookies["sessionid"].value, client.cookies["django_language"].value) == ("", "en")
     assert client.get("/cards").status_code == 302
 
 

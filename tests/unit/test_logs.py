@@ -53,6 +53,31 @@ def test_an_exception_is_told_by_its_kind_and_place_never_by_its_text() -> None:
     assert told["causes"] == [{"type": "psycopg.errors.UniqueViolation", "sqlstate": "23505"}]
 
 
+def failure() -> logging.LogRecord:
+    try:
+        raise OSError(SECRET)
+    except OSError:
+        return logging.LogRecord("apps.x", logging.ERROR, "file.py", 1, "It failed.", (), sys.exc_info())
+
+
+def test_the_way_to_a_failure_that_goes_on_is_written_once_a_minute_and_its_place_always() -> None:
+    lines, records = JsonLines(), [failure() for _ in range(4)]
+    for record, at_s in zip(records, (1000, 1059, 1060, 1061), strict=True):
+        record.created = at_s
+    told = [json.loads(lines.format(record))["error"] for record in records]
+    assert ["frames" in error for error in told] == [True, False, True, False]
+    assert all(error["place"].endswith(" failure") for error in told)
+
+
+def test_two_failures_of_a_kind_at_two_places_both_show_the_way() -> None:
+    lines, other = JsonLines(), failure()
+    try:
+        raise OSError
+    except OSError:
+        other.exc_info = sys.exc_info()
+    assert all("frames" in json.loads(lines.format(record))["error"] for record in (failure(), other))
+
+
 def test_what_others_loggers_fill_in_is_left_out() -> None:
     assert SECRET not in json.dumps(line_of("somebody.else", "Not Found: %s", f"/mail/stop/{SECRET}"))
     line = line_of("django.request", "%s: %s", "Not Found", f"/mail/stop/{SECRET}", status_code=404)

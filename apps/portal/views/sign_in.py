@@ -7,7 +7,7 @@ from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.portal.guard import fresh_user, lacks_factor, user_of
+from apps.portal.middleware import say_if_ended
 from apps.portal.operations.sign_in import (
     SessionMissing,
     change_password,
@@ -44,6 +45,7 @@ def login(request: HttpRequest) -> HttpResponse:
     following = _following(request)
     if request.user.is_authenticated:
         return redirect(following or "home")
+    say_if_ended(request)
     form = PasswordForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = form.get_user()
@@ -51,6 +53,16 @@ def login(request: HttpRequest) -> HttpResponse:
         return signed_in
     shown = {"form": form, "next": following, "identity": bool(settings.KANPU_OIDC_ISSUER)}
     return render(request, "account/login.html", shown)
+
+
+@require_POST
+@never_cache
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """The browser forgets the pages as well. Not all cookies: the session's is gone, and the language is to stay."""
+    response = redirect(settings.LOGOUT_REDIRECT_URL)
+    logout(request)
+    response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 @require_safe

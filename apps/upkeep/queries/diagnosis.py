@@ -28,7 +28,16 @@ SKEW_MOST_S: Final = 2.0
 DISK_LEAST: Final = 0.1  # of the space
 WORKERS_WAIT_S: Final = 2.0
 OPEN_TO_OTHERS: Final = 0o077
+CONNECTIONS_MOST: Final = 0.9
 MB: Final = 10**6
+NOT_ARCHIVED: Final = """
+    SELECT last_failed_wal, last_failed_time FROM pg_stat_archiver
+    WHERE last_failed_time > coalesce(last_archived_time, '-infinity') AND current_setting('archive_mode') <> 'off'
+"""
+CONNECTIONS: Final = """
+    SELECT (SELECT sum(numbackends) FROM pg_stat_database),
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+"""
 
 
 class Finding(NamedTuple):
@@ -173,8 +182,28 @@ def _rights() -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _server() -> Iterator[Finding]:
+    """PostgreSQL's own troubles that nobody notices until they hurt."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOT_ARCHIVED)
+        failing = cursor.fetchone()
+        cursor.execute(CONNECTIONS)
+        used, most = cursor.fetchone()
+    if failing:
+        name, at = failing
+        yield Finding(
+            "back-up", f"PostgreSQL failed to archive {name} {_ago(timezone.now(), at)} ago: what came since cannot be"
+            " restored, and its disk fills.", "See its log for what archive_command says.",
+        )  # fmt: skip
+    if used > most * CONNECTIONS_MOST:
+        yield Finding(
+            "connections", f"{used} of PostgreSQL's {most} connections are taken: what comes next may get none.",
+            "Raise max_connections above the sum of all processes, and ten (docs/operations.md), or run fewer.",
+        )  # fmt: skip
+
+
 def _ago(now: datetime, then: datetime) -> str:
     return str(timedelta(seconds=int((now - then).total_seconds())))
 
 
-IN_THE_DATABASE: Final = (_keys_in_use, _counting, _clock, _audit_log, _rights)
+IN_THE_DATABASE: Final = (_keys_in_use, _counting, _clock, _audit_log, _rights, _server)

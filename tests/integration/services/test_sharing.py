@@ -103,6 +103,16 @@ def test_recovers_after_the_servers_were_killed(project: Project) -> None:
     assert "not properly shut down" in project.postgres.log.read_text()
 
 
+def test_a_server_that_could_not_note_its_process_as_the_disk_was_full_is_stopped_all_the_same(
+    project: Project,
+) -> None:
+    holder = project.hold()
+    holder.addresses()
+    (Redis(project.home).folder / "pid").write_text("")
+    holder.leave()
+    assert project.running() == [False, False]
+
+
 def test_a_stale_pid_file_with_a_reused_number_does_not_block(project: Project) -> None:
     bystander = subprocess.Popen(["sleep", "60"], **project.home.account.options())
     try:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.audit import outside
 from apps.audit.commands import OperatorCommand
 from apps.audit.operations.sequencing import sequence, write_checkpoint
+from apps.kernel.logs import tell_what_is_done
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Command(OperatorCommand):
             outside.make_key(settings.KANPU_AUDIT_KEY)
         if options["once"]:
             return {"added": sequence().added, "size": _checkpoint()}
+        tell_what_is_done()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         added, next_s = 0, 0.0
         try:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.audit.commands import OperatorCommand
+from apps.kernel.logs import tell_what_is_done
 from apps.portal.operations.mail import Sent, send_due
 from apps.residents.operations.mail_outbox import retry_given_up, waiting
 
@@ -30,6 +31,7 @@ class Command(OperatorCommand):
             self.stderr.write(f"{retry_given_up(now=timezone.now())} mails that had been given up are taken up again")
         if options["once"]:
             return {**send_due(clock=timezone.now)._asdict(), **waiting()}
+        tell_what_is_done()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         total = 0
         try:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.accruals.operations.counting import count_all
 from apps.audit.commands import OperatorCommand
+from apps.kernel.logs import tell_what_is_done
 from apps.kernel.request_ids import done_for
 from apps.purchases.poison import take_up_again, take_up_due
 from apps.refunds.operations.assessing import assess_waiting
@@ -34,6 +35,7 @@ class Command(OperatorCommand):
             self.stderr.write(f"{take_up_again()} of what had been set aside is taken up again")
         if options["once"]:
             return {"counted": count_all()}
+        tell_what_is_done()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         total = 0
         try:
