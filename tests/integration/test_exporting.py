@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from datetime import timedelta
@@ -11,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -122,6 +125,30 @@ def test_rows_that_are_written_take_no_memory(tmp_path: Path, file_format: str) 
 
     few = most_bytes(2)
     assert most_bytes(12) < few + 200_000
+
+
+def test_ten_times_the_rows_as_parquet_take_no_more_of_the_machine(tmp_path: Path) -> None:
+    """What DuckDB holds is not Python's: the whole process is looked at."""
+
+    def most_kib(rows: int) -> int:
+        code = f"""
+from pathlib import Path
+from apps.inspections.columns import TERMINALS
+from apps.inspections.export_files import ParquetTable
+table = ParquetTable(Path({str(tmp_path)!r}, "{rows}.parquet"), TERMINALS)
+table.write((f"till-{{n}}", n % 47, f"Shop {{n % 997}}", f"Store {{n}}", "yes", "no", n, "no", f"2017-01-01T{{n}}")
+            for n in range({rows}))
+table.close()
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+        return int(subprocess.check_output([sys.executable, "-c", code], cwd=settings.BASE_DIR))
+
+    assert most_kib(500_000) < most_kib(50_000) * 1.15
+    with duckdb.connect() as duck:
+        counted = duck.execute(
+            f"SELECT count(*), sum(highest_seq), min(seen_at) FROM '{tmp_path}/500000.parquet'"
+        ).fetchone()
+    assert counted == (500_000, sum(range(500_000)), "2017-01-01T0")
 
 
 def test_a_large_export_is_a_workers_and_only_its_auditor_gets_it(
