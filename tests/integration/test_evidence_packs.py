@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pypdf import PdfReader
 
+from apps.accruals.operations.withdrawing import withdraw
 from apps.audit.models import AccessRecord, Event
 from apps.inspections.models import Pack, Source
 from apps.inspections.operations import packing
@@ -213,3 +214,21 @@ def test_what_a_cases_pack_holds_of_a_resident_is_deleted_after_thirty_days(
     assert packing.forget_packs(now=timezone.now() + timedelta(days=31)) == 1
     assert packing.path_of(of_run).exists()
     assert not packing.path_of(of_case).exists()
+
+
+@pytest.mark.parametrize("subject", ["resident", "terminal", "purchase"])
+def test_a_cases_pack_goes_with_a_purchase_in_it_that_is_withdrawn(
+    subject: str, world: World, sealed: RawTill, tmp_path: Path
+) -> None:
+    terminal = Terminal.objects.get(code=TERMINAL)
+    named = {"resident": world.residents[0], "terminal": terminal.pk, "purchase": f"{terminal.pk}/1"}[subject]
+    one, other = (
+        open_case(Source.SEARCH, None, subject=about, title="A year", at=timezone.now(), actor="user:ann")
+        for about in (f"{subject}:{named}", f"merchant:{terminal.merchant_id}")
+    )
+    for case in (one, other):
+        packing.request_case_pack(case.pk, access=ACCESS, opens_protected=False)
+    assert run_requested_packs() == 2
+    withdraw(world.residents[0], terminal.pk, 1, now=timezone.now(), actor="resident")
+    assert not packing.path_of(Pack.objects.get(subject=f"case:{one.pk}")).exists()
+    assert packing.path_of(Pack.objects.get(subject=f"case:{other.pk}")).exists()

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.accruals.operations.archiving import scratch_folder
@@ -129,6 +129,13 @@ def forget_packs(*, now: datetime) -> int:
     for path in paths:
         path.unlink(missing_ok=True)
     return len(paths)
+
+
+def delete_packs_of(cases: "QuerySet[Case]") -> None:
+    """Delete the files of these cases' packs: something in them is erased. One that is made again is without it."""
+    subjects = [f"case:{pk}" for pk in cases.values_list("pk", flat=True)]
+    for pack in Pack.objects.filter(subject__in=subjects).exclude(sha256=""):
+        path_of(pack).unlink(missing_ok=True)
 
 
 def open_pack(pack: Pack, *, actor: str) -> BinaryIO:
