@@ -215,8 +215,9 @@ ADDRESSES: Final[dict[str, Address]] = {
     "my-data-download": act(RESIDENT),
     # auditors
     "console": page(AUDITOR),
-    "alarms": page(AUDITOR, queries=14),
+    "alarms": page(AUDITOR, queries=16),
     "alarms-dismiss": act(AUDITOR),
+    "alarms-search": act(AUDITOR),
     "alarms-undo": act(AUDITOR),
     "alarm-rules": page(AUDITOR, queries=8),
     "alarm-rule": form(AUDITOR, arguments={"code": "rule_code"}),
