@@ -183,6 +183,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "dispute-withdraw": act(RESIDENT, is_own=True),
     "dispute-appeal": act(RESIDENT, is_own=True),
     "dispute-letter": file(RESIDENT, is_own=True, arguments={"dispute_id": "decided_id"}),
+    "my-hearings": page(RESIDENT, queries=8),
     "my-hearing": page(RESIDENT, is_own=True, queries=11),
     "hearing-reply": act(RESIDENT, is_own=True),
     "my-payment": page(RESIDENT, queries=18),
