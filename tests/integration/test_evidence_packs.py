@@ -120,7 +120,7 @@ def test_reading_a_resident_is_on_record_first_and_the_pack_is_an_event_with_its
     record = AccessRecord.objects.get(resident_ref=ref, what=f"evidence {YEAR}-1")
     assert (record.actor, record.purpose, record.case) == ("user:ann", "check", "17")
     event = Event.objects.get(action="pack.make")
-    assert event.resident_ref == ref
+    assert (event.resident_ref, event.purpose) == (ref, "check")
     assert event.detail["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record.at < event.at
 

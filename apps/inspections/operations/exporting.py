@@ -265,6 +265,7 @@ def opened_export(pk: int, *, actor: str, at: datetime) -> Path:
     if export.state != Export.State.DONE or not file_of(export).exists():
         raise ExportMissing(f"There is no file of export {pk}: ask for it again.")
     record_event(
-        at=at, actor=actor, action="search.export_fetch", subject=f"export:{pk}", detail={"sha256": export.sha256}
-    )
+        at=at, actor=actor, action="search.export_fetch", subject=f"export:{pk}", detail={"sha256": export.sha256},
+        purpose=export.purpose,
+    )  # fmt: skip
     return file_of(export)
