@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -86,6 +87,7 @@ def test_an_export_says_what_is_in_it(bought: World, tmp_path: Path, file_format
     assert manifest["control_totals"]["standard_minor"] == 2_070
     assert manifest["search"] == {"kind": "purchases", "filters": {"year": YEAR}}
     assert all(column["meaning"] and column["unit"] for column in manifest["columns"])
+    assert all(re.search("[ぁ-ん一-龥]", column["meaning_ja"]) for column in manifest["columns"])
     event = Event.objects.get(action="search.export")
     assert event.detail["records"] == 6
     assert event.detail["table_sha256"] == manifest["sha256"]

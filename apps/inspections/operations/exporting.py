@@ -163,7 +163,9 @@ def _manifest(
         "case": export.case,
         "asked_at": export.requested_at.isoformat(),
         "with_protected_residents": export.opens_protected,
-        "columns": [{"name": c.name, "meaning": c.meaning, "unit": c.unit} for c in columns],
+        "columns": [
+            {"name": c.name, "meaning": c.meaning, "meaning_ja": c.meaning_ja, "unit": c.unit} for c in columns
+        ],
         "records": records,
         "control_totals": sums,
         "file": table.name,
