@@ -183,6 +183,7 @@ ADDRESSES: Final[dict[str, Address]] = {
     "dispute-withdraw": act(RESIDENT, is_own=True),
     "dispute-appeal": act(RESIDENT, is_own=True),
     "dispute-letter": file(RESIDENT, is_own=True, arguments={"dispute_id": "decided_id"}),
+    "my-hearings": page(RESIDENT, queries=8),
     "my-hearing": page(RESIDENT, is_own=True, queries=11),
     "hearing-reply": act(RESIDENT, is_own=True),
     "my-payment": page(RESIDENT, queries=18),
@@ -215,8 +216,9 @@ ADDRESSES: Final[dict[str, Address]] = {
     "my-data-download": act(RESIDENT),
     # auditors
     "console": page(AUDITOR),
-    "alarms": page(AUDITOR, queries=14),
+    "alarms": page(AUDITOR, queries=16),
     "alarms-dismiss": act(AUDITOR),
+    "alarms-search": act(AUDITOR),
     "alarms-undo": act(AUDITOR),
     "alarm-rules": page(AUDITOR, queries=8),
     "alarm-rule": form(AUDITOR, arguments={"code": "rule_code"}),

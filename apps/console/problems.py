@@ -48,6 +48,8 @@ OF_OFFICES: Final[dict[str, Promise]] = {
     "answered_before": _("This question was answered before."),
 }
 PROBLEMS: Final[dict[str, Promise]] = OF_OFFICES | {
+    "alarm_search_running": _("Workers look for alarms already. Wait until they are done."),
+    "alarm_search_failed": _("Looking for alarms stopped. Tell your operators: the workers' log says why."),
     "step_running": _("A step of this year is at work already. Wait until it is done."),
     "wrong_state": _("The run is not in the state that this step starts from. Look at its state below."),
     "run_outdated": _("There is a newer run of this year. Steps are taken on the newest one only."),

@@ -43,6 +43,7 @@ urlpatterns = [
     path("console/", runs.years, name="console"),
     path("console/alarms", alarms.alarms, name="alarms"),
     path("console/alarms/dismiss", alarms.dismiss, name="alarms-dismiss"),
+    path("console/alarms/search", alarms.search, name="alarms-search"),
     path("console/alarms/undo", alarms.undo, name="alarms-undo"),
     path("console/alarms/rules", alarm_rules.rules, name="alarm-rules"),
     path("console/alarms/rules/<slug:code>", alarm_rules.rule, name="alarm-rule"),

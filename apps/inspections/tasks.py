@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from apps.inspections.operations.alarm_searches import run_alarm_searches
 from apps.inspections.operations.alarms import find_in_kept_years
 from apps.inspections.operations.drawing import draw_requested
 from apps.inspections.operations.exporting import delete_old_exports, write_waiting
@@ -20,6 +21,12 @@ def packs() -> int:
 def find_alarms() -> int:
     """Look for alarms among what was counted since the last time."""
     return find_in_kept_years(at=timezone.now(), actor="clock")
+
+
+@shared_task(name="inspections.alarm_searches")
+def alarm_searches() -> int:
+    """Look for alarms because an auditor asked for it."""
+    return run_alarm_searches()
 
 
 @shared_task(name="inspections.samples")

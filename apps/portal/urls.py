@@ -62,6 +62,7 @@ urlpatterns = [
     path("purchases/<int:terminal_id>/<int:seq>/withdraw", purchases.withdrawal, name="withdraw"),
     path("claim", claims.claim, name="claim-code"),
     path("purchases/<int:terminal_id>/<int:seq>/dispute", dispute_begun.purchase, name="dispute-new"),
+    path("hearings", hearings.hearings, name="my-hearings"),
     path("hearings/<int:hearing_id>", hearings.hearing, name="my-hearing"),
     path("hearings/<int:hearing_id>/reply", hearings.reply, name="hearing-reply"),
     path("disputes", disputes.disputes, name="my-disputes"),

@@ -149,6 +149,7 @@ LOCAL: Final = (
             "inspections_alarmrecord",
             "inspections_alarmreview",
             "inspections_alarmlook",
+            "inspections_alarmsearch",
         ),
         "worked on by officers, by its number, its stage and its deadline",
     ),

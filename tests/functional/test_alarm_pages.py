@@ -15,6 +15,7 @@ from apps.audit.officers import Role
 from apps.inspections.models import Case
 from apps.inspections.queries.alarm_rules import rule_in_force
 from apps.schemes.operations import SHIPPED, load_scheme
+from apps.simulator.processes import Processes
 from tests.alarms import YEAR, Ledger, at, looked, run_of
 from tests.offices import officer
 from tests.pages import assert_fits_in_both_languages
@@ -24,22 +25,20 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 TARO = uuid4()
 
 
-def test_an_auditor_follows_an_alarm_to_a_case(web: str, page: Page) -> None:
+@pytest.fixture
+def ledger(db: None) -> Ledger:
     now = timezone.now()
     version, _ = load_scheme(SHIPPED / "jp-2015.yaml", at=now, actor="test")
     start_year(YEAR, version, deadline=date(now.year + 2, 1, 1), at=now, actor="test")
-    ledger = Ledger()
+    return Ledger()
+
+
+def test_an_auditor_follows_an_alarm_to_a_case(web: str, ledger: Ledger, page: Page) -> None:
     run_of(ledger, [uuid4() for _ in range(12)], ledger.till("corner-shop"), at("2017-04-03 18:00"), 9)
     for minute in range(4):
         ledger.sale(TARO, ledger.till("market"), at(f"2017-05-03 09:0{minute}"), 9_900)
     looked()
-    officer("ann", Role.AUDITOR)
-    give_factors(User.objects.get(username="ann"))
-    client = Client()
-    client.force_login(User.objects.get(username="ann"))
-    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": web}])
-    page.set_extra_http_headers({"accept-language": "ja"})
-
+    sign_in(page, web)
     page.goto(f"{web}/console/alarms")
     assert_fits_in_both_languages(page)
     page.get_by_role("link", name="1台のレジで多数のカードを続けて使用").click()
@@ -69,3 +68,28 @@ def test_an_auditor_follows_an_alarm_to_a_case(web: str, page: Page) -> None:
     expect(page.get_by_role("cell", name="市場の日")).to_be_visible()
     assert rule_in_force("cards_in_a_row").rule.thresholds["cards"] == 15
     assert_fits_in_both_languages(page)
+
+
+def test_an_auditor_has_workers_look_now(web: str, ledger: Ledger, workers: Processes, page: Page) -> None:
+    run_of(ledger, [uuid4() for _ in range(12)], ledger.till("corner-shop"), at("2017-04-03 18:00"), 9)
+    sign_in(page, web)
+    page.goto(f"{web}/console/alarms")
+    expect(page.get_by_text("まだ検索されていません")).to_be_visible()
+    box = page.get_by_role("button", name="表示", exact=True).bounding_box()
+    assert box is not None
+    assert box["height"] < 60  # of one line, beside its filters or below them
+    assert_fits_in_both_languages(page)
+    page.get_by_role("button", name="今すぐ検索").click()
+    expect(page.get_by_text("最後に依頼した検索で、1 件の警報が出ました。")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("link", name="1台のレジで多数のカードを続けて使用")).to_be_visible()
+    assert_fits_in_both_languages(page)
+
+
+def sign_in(page: Page, web: str) -> None:
+    """As the auditor ann, in Japanese."""
+    officer("ann", Role.AUDITOR)
+    give_factors(User.objects.get(username="ann"))
+    client = Client()
+    client.force_login(User.objects.get(username="ann"))
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": web}])
+    page.set_extra_http_headers({"accept-language": "ja"})

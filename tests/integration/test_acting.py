@@ -42,7 +42,7 @@ NEEDS: Final[dict[str, str]] = {
     "year": SEE, "my-statement": SEE, "my-json": SEE, "my-pdf": SEE, "my-decisions": SEE, "my-decision": SEE,
     "my-letter": SEE, "my-cards": SEE, "my-accesses": SEE, "my-statements": SEE, "my-messages": SEE,
     "my-purchases": SEE, "my-purchase": SEE, "my-disputes": SEE, "my-dispute": SEE, "dispute-letter": SEE,
-    "my-hearing": SEE,
+    "my-hearings": SEE, "my-hearing": SEE,
     "my-held": DISPUTE, "withdraw": DISPUTE, "my-appeal": DISPUTE, "purchase-answer": DISPUTE, "claim-code": DISPUTE,
     "dispute-new": DISPUTE, "dispute-missing": DISPUTE, "dispute-answer": DISPUTE, "dispute-withdraw": DISPUTE,
     "hearing-reply": DISPUTE,

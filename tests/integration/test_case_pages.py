@@ -238,6 +238,22 @@ def test_from_the_hearing_to_the_decision_through_the_pages(client: Client, hana
     assert "Your appeal was right" in shown(client, mine)
 
 
+def test_a_resident_finds_all_that_was_held_against_their_purchases_in_one_list(
+    client: Client, hanako: UUID, known: World
+) -> None:
+    assert "Nothing was held against any of your purchases." in shown(client, "/hearings")
+    open_one, annulled = held_against(hanako, 1), approved(proposed(replied(held_against(hanako, 2))))
+    anothers = held_against(known.residents[1], 3)
+    page = shown(client, "/hearings")
+    assert "You can reply until" in page
+    assert "The purchase does not count" in page
+    assert page.count("Purchase of") == 2
+    links = client.get("/hearings").content.decode()
+    listed = [f'href="/hearings/{one.pk}"' in links for one in (open_one, annulled, anothers)]
+    assert listed == [True, True, False]
+    assert 'href="/hearings"' in client.get(f"/hearings/{open_one.pk}").content.decode()
+
+
 def test_what_is_held_against_anothers_purchase_is_not_there(client: Client, hanako: UUID, known: World) -> None:
     anothers = held_against(known.residents[1], 3)
     assert client.get(f"/hearings/{anothers.pk}").status_code == 404
@@ -253,6 +269,7 @@ def test_pages_take_the_same_queries_however_many_cases_there_are(client: Client
     pages = (
         (ann, "/console/cases"), (ann, f"/console/cases/{case.pk}"), (ann, purchase_in(case)),
         (ann, f"/console/cases/{case.pk}/residents/{hanako}"), (client, f"/hearings/{annulment.pk}"),
+        (client, "/hearings"),
     )  # fmt: skip
     few = [queries_of(*page) for page in pages]
     count(till, *(till.sale(reduced=FOOD) for _ in range(5)))

@@ -1,96 +1,37 @@
 """Evidence packs: the same bytes twice, checked offline, nothing in them that names anybody, every change named."""
 
-import csv
 import hashlib
 import json
 from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-from zipfile import ZipFile
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from kanpu_verify.__main__ import main
 from pypdf import PdfReader
 
-from apps.accruals.operations.counting import count_all
-from apps.audit import outside
+from apps.accruals.operations.withdrawing import withdraw
 from apps.audit.models import AccessRecord, Event
-from apps.audit.operations.sequencing import write_checkpoint
 from apps.inspections.models import Pack, Source
 from apps.inspections.operations import packing
 from apps.inspections.operations.cases import open_case
 from apps.inspections.operations.cases import write as write_note
 from apps.inspections.operations.packing import ForNamedOfficers, PackRunning, request_run_pack, run_requested_packs
-from apps.inspections.packs.frame import Frame
-from apps.inspections.packs.tables import document
-from apps.merchants.models import Terminal, TerminalKey
-from apps.purchases.lanes import lane_of
-from apps.purchases.operations import accept_batch
-from apps.purchases.serializers import read_envelope
-from apps.purchases.store import Sender
+from apps.merchants.models import Terminal
 from apps.refunds.models import Refund, Run
 from apps.refunds.operations.freezing import freeze
 from apps.refunds.queries.statements import StatementMissing
 from apps.residents.models import Resident
-from tests.audit_logs import sequence_all
-from tests.examples import examples
-from tests.packing import ACCESS, case_pack, refund_pack, run_pack, verified
+from tests.packing import ACCESS, case_pack, checkpoint, contents, refund_pack, run, run_pack, sealed, verified
 from tests.till import RawTill
 from tests.world import TERMINAL, World
 from tests.year_end import YEAR, count, to_approved
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
-
-@pytest.fixture
-def sealed(world: World, till: RawTill) -> RawTill:
-    """A till that seals, after a year with a return, a void and a sale at the cap."""
-    one, two = world.residents
-    terminal = Terminal.objects.get(code=TERMINAL)
-    public_key = KEY.public_key().public_bytes_raw()
-    TerminalKey.objects.create(terminal=terminal, public_key=public_key, registered_at=timezone.now())
-    till.private_key = KEY
-    sale = till.sale(one, reduced=110_000, standard=77)
-    till.sale(two, reduced=1_000_000)
-    till.sale(one, reduced=5_500)
-    till.give_back(sale, reduced=22_000)
-    till.void(till.sale(one, reduced=999))
-    for part in (till.records[:2], till.records[2:]):
-        envelope = read_envelope(till.batch(part))
-        sender = Sender(lane_of(terminal.pk), terminal.pk, TERMINAL, terminal.merchant_id, public_key, uuid4(), "t/1")
-        accept_batch(sender, map(bytes, envelope.purchases), seal=envelope.read_seal(), now=timezone.now())
-    count_all()
-    return till
-
-
-@pytest.fixture
-def run(sealed: RawTill, settings: Any, tmp_path: Path) -> Run:
-    """An approved run whose events are in a signed checkpoint."""
-    settings.KANPU_AUDIT_LOG, settings.KANPU_AUDIT_KEY = tmp_path / "log", tmp_path / "secrets" / "audit.pem"
-    found = to_approved()
-    checkpoint(settings)
-    return found
-
-
-def checkpoint(settings: Any) -> None:
-    outside.make_key(settings.KANPU_AUDIT_KEY)
-    sequence_all()
-    write_checkpoint(settings.KANPU_AUDIT_LOG, settings.KANPU_AUDIT_KEY, at=timezone.now())
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    with ZipFile(path) as pack:
-        assert pack.testzip() is None
-        return {name: pack.read(name) for name in pack.namelist()}
+__all__ = ["run", "sealed"]  # fixtures
 
 
 def test_a_pack_is_the_same_byte_for_byte_whenever_it_is_made(
@@ -179,7 +120,7 @@ def test_reading_a_resident_is_on_record_first_and_the_pack_is_an_event_with_its
     record = AccessRecord.objects.get(resident_ref=ref, what=f"evidence {YEAR}-1")
     assert (record.actor, record.purpose, record.case) == ("user:ann", "check", "17")
     event = Event.objects.get(action="pack.make")
-    assert event.resident_ref == ref
+    assert (event.resident_ref, event.purpose) == (ref, "check")
     assert event.detail["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record.at < event.at
 
@@ -196,133 +137,6 @@ def test_a_run_has_no_pack_before_it_is_verified(world: World, sealed: RawTill, 
     freeze(YEAR, actor="test")
     with pytest.raises(StatementMissing):
         request_run_pack(YEAR, 1, actor="user:ann")
-
-
-@pytest.fixture
-def packed(world: World, run: Run, tmp_path: Path) -> Path:
-    return refund_pack(tmp_path / "pack.zip", world.residents[0])
-
-
-def test_one_bit_changed_in_any_file_is_found_and_the_file_is_named(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = packed.read_bytes()
-    with ZipFile(packed) as pack:
-        places = [(info.filename, info.header_offset + 30 + len(info.filename), info.file_size) for info in
-                  pack.infolist()]  # fmt: skip
-    for name, start, size in places:
-        for place in {start, start + size // 2, start + size - 1} if size else ():
-            said = checked(with_bit(data, place, 0), tmp_path, capsys)
-            assert name in said or (name.startswith("manifest.json") and "manifest.json" in said), (name, said)
-
-
-def with_bit(data: bytes, place: int, bit: int) -> bytes:
-    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
-
-
-def checked(data: bytes, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """What is said of a changed pack, which never holds."""
-    path = folder / "changed.zip"
-    path.write_bytes(data)
-    assert main([str(path), "--lang", "en"]) != 0
-    said = capsys.readouterr()
-    return said.out + said.err
-
-
-@pytest.mark.property
-@hypothesis_settings(
-    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(part=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_one_bit_changed_anywhere_is_found(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: float, bit: int
-) -> None:
-    data = packed.read_bytes()
-    assert "DOES NOT HOLD" in (said := checked(with_bit(data, int(part * len(data)), bit), tmp_path, capsys)) or (
-        "cannot be checked" in said
-    )
-
-
-def test_a_pack_that_was_cut_or_added_to_does_not_hold(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = packed.read_bytes()
-    for changed in (data[:-1], data + b"x", data[: len(data) // 2], b"", data[100:]):
-        checked(changed, tmp_path, capsys)
-
-
-def forged(packed: Path, folder: Path, changes: dict[str, bytes]) -> Path:
-    """A pack in which files were changed and the manifest and the frame made anew, as a forger would."""
-    found = contents(packed) | changes
-    manifest = json.loads(found.pop("manifest.json"))
-    del found["manifest.json.sha256"]
-    path = folder / "forged.zip"
-    with path.open("w+b") as file:
-        frame = Frame(file)
-        for name, data in found.items():
-            frame.add(name, [data])
-        for listed, member in zip(manifest["files"], frame.members, strict=True):
-            listed |= {"bytes": member.bytes, "sha256": member.sha256}
-            if listed.get("sums") and listed["name"] in changes:
-                rows = list(csv.DictReader(found[listed["name"]].decode().splitlines()))
-                listed["sums"] = {name: sum(int(row[name] or 0) for row in rows) for name in listed["sums"]}
-        data = document(manifest)
-        frame.add("manifest.json", [data])
-        frame.add("manifest.json.sha256", [f"{hashlib.sha256(data).hexdigest()}  manifest.json\n".encode()])
-        frame.close()
-    return path
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        ("records/entries.csv", b",reduced,110000", b",reduced,110001", "Purchases and entries do not agree: shop-1:1"),
-        ("records/entries.csv", b",standard,77", b",standard,78", "Purchases and entries do not agree: shop-1:1"),
-        ("records/totals.csv", b",standard,8,77,", b",standard,8,78,", "entries do not add up to the totals"),
-        ("records/purchases.jsonl", b"reduced=5500", b"reduced=5501", "Purchases and entries do not agree: shop-1:3"),
-        ("records/seals.jsonl", b'"signature":"', b'"signature":"00', "These seals do not hold: shop-1:2"),
-        ("statement.json", b'"entitled_minor": 1', b'"entitled_minor": 2', "These figures are not statement"),
-        ("recomputation/result.json", b'"identical": true', b'"identical": false', "gave something else"),
-        ("recomputation/evidence.csv", b"month-08", b"month-09", "The list of archive files is not the one"),
-        ("rules/scheme.json", b'"rate":"0.08"', b'"rate":"0.07"', "Shares do not follow from the scheme file's rates"),
-        ("rules/scheme.json", b'"en":"', b'"en":" ', "The scheme file is not the one that the run names"),
-        ("run.json", b'"entitled_minor": ', b'"entitled_minor": 1', "do not make the digest that auditors signed"),
-        ("run.json", b'"digest": "', b'"digest": "0', "The log has another digest of the run"),
-        ("log/events.jsonl", b"run.freeze", b"run.thaw", "These entries are not those in the audit log"),
-        ("log/checkpoint.txt", b"kanpu/audit\n", b"kanpu/audit\n1", "signature of the log's checkpoint"),
-    ],
-)
-def test_who_changes_a_file_and_makes_the_manifest_anew_is_found_by_what_does_not_follow(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, bytes, bytes, str]
-) -> None:
-    name, old, new, said = change
-    before = contents(packed)[name]
-    assert old in before
-    path = forged(packed, tmp_path, {name: before.replace(old, new, 1)})
-    assert main([str(path), "--lang", "en"]) == 1
-    found = capsys.readouterr().out
-    assert said in found, found
-    assert "This file was changed" not in found
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "said"),
-    [
-        ("entitled_minor", "1701", "refunds are not what their spend brings"),
-        ("spend_minor", "9350 77", "refunds are not what their spend brings"),
-        ("leaf", "ab" * 32, "Their leaves do not make the run's root"),
-    ],
-)
-def test_a_runs_refunds_cannot_be_changed_either(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, column: str, value: str, said: str
-) -> None:
-    packed = run_pack(tmp_path / "run.zip")
-    rows = list(csv.DictReader(contents(packed)["records/refunds.csv"].decode().splitlines()))
-    next(row for row in rows if row["entitled_minor"] == "1700")[column] = value
-    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
-    path = forged(packed, tmp_path, {"records/refunds.csv": "".join(f"{line}\n" for line in lines).encode()})
-    assert main([str(path), "--lang", "en"]) == 1
-    assert said in capsys.readouterr().out
 
 
 def test_a_run_pack_is_made_by_a_worker_once(run: Run, tmp_path: Path, settings: Any) -> None:
@@ -400,3 +214,21 @@ def test_what_a_cases_pack_holds_of_a_resident_is_deleted_after_thirty_days(
     assert packing.forget_packs(now=timezone.now() + timedelta(days=31)) == 1
     assert packing.path_of(of_run).exists()
     assert not packing.path_of(of_case).exists()
+
+
+@pytest.mark.parametrize("subject", ["resident", "terminal", "purchase"])
+def test_a_cases_pack_goes_with_a_purchase_in_it_that_is_withdrawn(
+    subject: str, world: World, sealed: RawTill, tmp_path: Path
+) -> None:
+    terminal = Terminal.objects.get(code=TERMINAL)
+    named = {"resident": world.residents[0], "terminal": terminal.pk, "purchase": f"{terminal.pk}/1"}[subject]
+    one, other = (
+        open_case(Source.SEARCH, None, subject=about, title="A year", at=timezone.now(), actor="user:ann")
+        for about in (f"{subject}:{named}", f"merchant:{terminal.merchant_id}")
+    )
+    for case in (one, other):
+        packing.request_case_pack(case.pk, access=ACCESS, opens_protected=False)
+    assert run_requested_packs() == 2
+    withdraw(world.residents[0], terminal.pk, 1, now=timezone.now(), actor="resident")
+    assert not packing.path_of(Pack.objects.get(subject=f"case:{one.pk}")).exists()
+    assert packing.path_of(Pack.objects.get(subject=f"case:{other.pk}")).exists()

@@ -3,17 +3,24 @@
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from apps.accruals.operations.erasing import erase_purchases
+from apps.accruals.operations.withdrawing import withdraw
 from apps.audit.access import Access
 from apps.audit.models import AccessRecord, Event
 from apps.audit.officers import Role
@@ -27,9 +34,13 @@ from apps.inspections.queries import exported_rows
 from apps.inspections.searching import (
     PurchaseSearch,
 )
+from apps.kernel.progress import nothing_seen
 from apps.residents.models import Resident
+from apps.residents.operations.erasing import erase_resident
 from tests.finding import YEAR, ann, bought
+from tests.judging import key
 from tests.offices import OFFICE, signed_in, text
+from tests.vault import enter
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,6 +87,7 @@ def test_an_export_says_what_is_in_it(bought: World, tmp_path: Path, file_format
     assert manifest["control_totals"]["standard_minor"] == 2_070
     assert manifest["search"] == {"kind": "purchases", "filters": {"year": YEAR}}
     assert all(column["meaning"] and column["unit"] for column in manifest["columns"])
+    assert all(re.search("[ぁ-ん一-龥]", column["meaning_ja"]) for column in manifest["columns"])
     event = Event.objects.get(action="search.export")
     assert event.detail["records"] == 6
     assert event.detail["table_sha256"] == manifest["sha256"]
@@ -124,6 +136,30 @@ def test_rows_that_are_written_take_no_memory(tmp_path: Path, file_format: str) 
     assert most_bytes(12) < few + 200_000
 
 
+def test_ten_times_the_rows_as_parquet_take_no_more_of_the_machine(tmp_path: Path) -> None:
+    """What DuckDB holds is not Python's: the whole process is looked at."""
+
+    def most_kib(rows: int) -> int:
+        code = f"""
+from pathlib import Path
+from apps.inspections.columns import TERMINALS
+from apps.inspections.export_files import ParquetTable
+table = ParquetTable(Path({str(tmp_path)!r}, "{rows}.parquet"), TERMINALS)
+table.write((f"till-{{n}}", n % 47, f"Shop {{n % 997}}", f"Store {{n}}", "yes", "no", n, "no", f"2017-01-01T{{n}}")
+            for n in range({rows}))
+table.close()
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+        return int(subprocess.check_output([sys.executable, "-c", code], cwd=settings.BASE_DIR))
+
+    assert most_kib(500_000) < most_kib(50_000) * 1.15
+    with duckdb.connect() as duck:
+        counted = duck.execute(
+            f"SELECT count(*), sum(highest_seq), min(seen_at) FROM '{tmp_path}/500000.parquet'"
+        ).fetchone()
+    assert counted == (500_000, sum(range(500_000)), "2017-01-01T0")
+
+
 def test_a_large_export_is_a_workers_and_only_its_auditor_gets_it(
     ann: Client, bought: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +177,7 @@ def test_a_large_export_is_a_workers_and_only_its_auditor_gets_it(
     sent: Any = ann.get(f"/console/exports/{waiting.pk}/file.zip")
     file = b"".join(sent.streaming_content)
     assert zipfile.ZipFile(io.BytesIO(file)).namelist() == ["manifest.json", "purchases.xlsx"]
-    assert Event.objects.filter(action="search.export_fetch").count() == 1
+    assert Event.objects.get(action="search.export_fetch").purpose == waiting.purpose != ""
     ben = signed_in(Role.AUDITOR, name="ben")
     for path in ("", "/file.zip"):
         assert ben.get(f"/console/exports/{waiting.pk}{path}").status_code == 404
@@ -177,3 +213,69 @@ def test_merchants_are_exported_without_a_purpose(bought: World) -> None:
     answer: Any = ann.post("/console/find/merchants/export?name=Rival", {"format": "csv"})
     with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as file:
         assert b"Rival" in file.read("merchants.csv")
+
+
+@pytest.fixture
+def taken_along(bought: World) -> Callable[..., Path]:
+    """Makes an export of purchases of this resident. Returns where its file is."""
+
+    def take(**filters: Any) -> Path:
+        export("csv", **filters)
+        return file_of(Export.objects.latest("pk"))
+
+    return take
+
+
+def test_files_with_a_purchase_that_its_resident_withdraws_are_deleted_at_once(
+    bought: World, taken_along: Callable[..., Path], ann: Client
+) -> None:
+    hanako, taro = bought.residents
+    with_it, all_in, of_another = taken_along(resident=hanako), taken_along(), taken_along(resident=taro)
+    withdraw(hanako, *key(1), now=timezone.now(), actor="resident")
+    assert [path.exists() for path in (with_it, all_in, of_another)] == [False, False, True]
+    of_two = Export.objects.filter(state="deleted")
+    assert of_two.count() == Event.objects.filter(action="search.export_delete", detail={"why": "erased"}).count() == 2
+    page = text(ann.get(f"/console/exports/{of_two.earliest('pk').pk}"))
+    assert "when something of it is erased, the file goes at once" in page
+    manifest, _ = export("csv", resident=hanako)
+    assert manifest["records"] == 1
+
+
+def test_files_go_with_a_resident_who_is_erased_and_with_a_years_purchases(
+    bought: World, taken_along: Callable[..., Path]
+) -> None:
+    hanako, taro = bought.residents
+    enter(hanako)
+    of_one, of_other = taken_along(resident=hanako), taken_along(resident=taro)
+    erase_resident(hanako, reason="moved", at=timezone.now(), actor="test")
+    assert (of_one.exists(), of_other.exists()) == (False, True)
+    erase_purchases(YEAR, now=timezone.now(), actor="test", seen=nothing_seen)
+    assert not of_other.exists()
+
+
+def test_what_is_erased_while_a_file_is_written_is_in_no_file(bought: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded, hanako = record_accesses, bought.residents[0]
+
+    def withdrawn_meanwhile(*arguments: Any, **more: Any) -> None:
+        withdraw(hanako, *key(1), now=timezone.now(), actor="resident")  # the rows are chosen, nobody is on record
+        recorded(*arguments, **more)
+
+    monkeypatch.setattr(exporting, "record_accesses", withdrawn_meanwhile)
+    access = Access("user:ann", Role.AUDITOR, OFFICE, "fraud", "R8-17")
+    search = PurchaseSearch(year=YEAR, resident=hanako)
+    made = request_export("purchases", search, "csv", access=access, opens_protected=False, at=timezone.now())
+    made.refresh_from_db()
+    assert made.state == "deleted"
+    assert not file_of(made).exists()
+
+
+def test_a_file_that_whoever_erased_could_not_reach_is_deleted_by_the_workers(
+    bought: World, taken_along: Callable[..., Path]
+) -> None:
+    enter(bought.residents[0])
+    path = taken_along()
+    copy = path.read_bytes()
+    erase_resident(bought.residents[0], reason="moved", at=timezone.now(), actor="test")
+    path.write_bytes(copy)  # on the disk of a host that has it
+    delete_old_exports(now=timezone.now())
+    assert not path.exists()

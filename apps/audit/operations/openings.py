@@ -49,7 +49,7 @@ def note_opening(access: Access, resident_ref: UUID, *, at: datetime) -> None:
     with transaction.atomic():
         record_event(
             at=at, actor=access.actor, action="resident.open", subject=f"resident:{resident_ref}",
-            detail={"role": access.role, "office": access.office},
+            detail={"role": access.role, "office": access.office}, purpose=access.purpose,
         )  # fmt: skip
         opened = Event.objects.filter(_opening(access, at), action="resident.open")
         residents = opened.aggregate(count=Count("subject", distinct=True))["count"]

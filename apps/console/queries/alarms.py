@@ -7,14 +7,14 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import ExtractYear
 from django.utils import timezone
 
 from apps.accruals.models import Entry
 from apps.audit.models import Alarm
 from apps.inspections.alarm_rules import Rule, rule_of
-from apps.inspections.models import AlarmFinding, AlarmRecord, AlarmReview
+from apps.inspections.models import AlarmFinding, AlarmLook, AlarmRecord, AlarmReview, AlarmSearch
 from apps.inspections.queries.alarm_rules import shipped_rules
 from apps.merchants.models import Merchant, Terminal
 from apps.residents.models import Resident
@@ -61,6 +61,18 @@ class AlarmsPage:
     page: "Page[Alarm]"
     kinds: tuple[tuple[str, Words, int], ...]
     years: tuple[int, ...]
+
+
+class Searched(NamedTuple):
+    """The look that was asked for last, whether it is done or not, and when any rule looked last."""
+
+    search: AlarmSearch | None
+    looked_at: datetime | None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it waits for a worker, or one is at it."""
+        return self.search is not None and self.search.finished_at is None
 
 
 class RecordRow(NamedTuple):
@@ -126,6 +138,12 @@ def alarm_page(alarm: Alarm) -> AlarmPage:
         scheme=scheme,
         refs=_refs(alarm, finding),
     )
+
+
+def searched() -> Searched:
+    """When auditors' rules looked last, and what was asked for: two queries."""
+    looked_at = AlarmLook.objects.aggregate(last=Max("looked_at"))["last"]
+    return Searched(AlarmSearch.objects.order_by("-pk").first(), looked_at)
 
 
 def records_of(alarm: Alarm, finding: AlarmFinding) -> list[RecordRow]:

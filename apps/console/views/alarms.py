@@ -18,10 +18,11 @@ from apps.console.guard import actor_of, open_to_those_who_may, standing_in
 from apps.console.office_forms import PurposeForm
 from apps.console.opened import access_for, access_to, keep_open
 from apps.console.operations.alarms import look_at_records
-from apps.console.problems import in_words
-from apps.console.queries.alarms import AlarmPage, alarm_page, alarms_page
+from apps.console.problems import in_words, problem
+from apps.console.queries.alarms import AlarmPage, Searched, alarm_page, alarms_page, searched
 from apps.console.views.runs import done
 from apps.inspections.operations import alarm_reviews
+from apps.inspections.operations.alarm_searches import request_alarm_search
 from apps.inspections.queries.alarm_rules import shipped_rules
 from apps.kernel.errors import KanpuError
 from apps.refunds.templatetags.kanpu import in_language
@@ -41,7 +42,20 @@ def alarms(request: HttpRequest) -> HttpResponse:
     form = AlarmFilter(asked, rules=titles, years=tuple(sorted({*found.years, *kept_years()}, reverse=True)))
     asked_for = "&".join(f"{name}={value}" for name, value in asked.items() if value and form.is_valid())
     context = {"found": found, "form": form, "asked": asked_for, "dismiss": DismissForm()}
-    return render(request, "console/alarms.html", context | {"undo": _batch(request.GET.get("dismissed", ""))})
+    context |= _of_search(searched()) | {"undo": _batch(request.GET.get("dismissed", ""))}
+    return render(request, "console/alarms.html", context)
+
+
+@auditors
+@require_POST
+def search(request: HttpRequest) -> HttpResponse:
+    """Ask a worker to look now by all rules that are on."""
+    return done(
+        request,
+        lambda: request_alarm_search(at=timezone.now(), actor=actor_of(request)),
+        _("A worker begins with it."),
+        redirect("alarms"),
+    )
 
 
 @auditors
@@ -119,6 +133,11 @@ def undo(request: HttpRequest) -> HttpResponse:
         _("The dismissal is taken back."),
         redirect(_ours(request.POST.get("next", ""))),
     )
+
+
+def _of_search(known: Searched) -> dict[str, object]:
+    stopped = known.search.error_code if known.search else ""
+    return {"searched": known, "at_work": known.at_work, "failure": problem(stopped, stopped)}
 
 
 def _found(alarm_id: int) -> Alarm:

@@ -132,3 +132,32 @@ class AlarmLook(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.tax_year} to part {self.part}"
+
+
+class AlarmSearch(models.Model):
+    """A look at every year that is kept, by all rules that are on, which an auditor asked for. There is one at a time.
+
+    `done` and `total` are rules in years; `raised` is how many alarms came of it, `error_code` why it stopped.
+    """
+
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    raised = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["finished_at"], condition=Q(finished_at=None), nulls_distinct=False,
+                name="one_alarm_search_at_a_time",
+            ),
+            models.CheckConstraint(
+                name="alarm_search_stopped_or_not", condition=Q(error_code="") | Q(finished_at__isnull=False)
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"alarm search {self.pk}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 
 from django.db import connection, transaction
@@ -54,12 +55,22 @@ def find_alarms(
     return looked
 
 
-def find_in_kept_years(*, at: datetime, actor: str) -> int:
-    """Look at every year that is kept, and forget records that are no more. Returns how many alarms were raised."""
-    raised = sum(looked.raised for year in kept_years() for looked in find_alarms(year, at=at, actor=actor))
+def find_in_kept_years(*, at: datetime, actor: str, seen: Seen = nothing_seen) -> int:
+    """Look at every year that is kept, and forget records that are no more. Returns how many alarms were raised.
+
+    `seen` is told of rules in years.
+    """
+    years, raised = kept_years(), 0
+    for before, year in enumerate(years):
+        looked = find_alarms(year, at=at, actor=actor, seen=partial(_seen_in, seen, before, len(years)))
+        raised += sum(rule.raised for rule in looked)
     with connection.cursor() as cursor:
         cursor.execute(FORGET)
     return raised
+
+
+def _seen_in(seen: Seen, years_before: int, years: int, done: int, rules: int) -> None:
+    seen(years_before * rules + done, years * rules)
 
 
 def _chosen(codes: Sequence[str]) -> list[InForce]:

@@ -6,18 +6,21 @@ Each resident is written down as looked at before a row of theirs is in the file
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.audit.access import Access
+from apps.audit.models import AccessRecord, Event
 from apps.audit.operations import record_accesses, record_event
 from apps.inspections.columns import Column
 from apps.inspections.export_files import TABLES, sha256_of, zip_table
@@ -31,6 +34,9 @@ from apps.purchases.doorbell import Doorbell
 logger = logging.getLogger(__name__)
 bell = Doorbell("inspections.exports")
 KEPT_FOR: Final = timedelta(days=7)
+LONGEST: Final = timedelta(days=1)  # that writing one takes
+LOOKED: Final = "export"  # how a look begins that an export is
+ERASES: Final = ("purchase.withdraw", "resident.erase")  # events of a resident
 LOCK: Final = 20150912  # with an export's number: of whoever writes it
 AT_WORK: Final = (Export.State.WAITING, Export.State.WORKING)
 
@@ -75,7 +81,7 @@ def write_export(export: Export) -> bool:
         if not is_mine or not _set(export, state=Export.State.WORKING, done=0):
             return False
         try:
-            _finish(export, *_write(export))
+            _finish(export, timezone.now(), *_write(export))
         except _Cancelled:
             return False
         except (OperationalError, InterfaceError):
@@ -136,7 +142,7 @@ def _write(export: Export) -> tuple[dict[str, Any], int]:
 def _record(export: Export, chunk: Chunk) -> None:
     if chunk.residents:
         access = Access(export.actor, export.role, export.office, export.purpose, export.case)
-        record_accesses(access, chunk.residents, what=f"export {export.pk} {export.kind}", at=timezone.now())
+        record_accesses(access, chunk.residents, what=f"{LOOKED} {export.pk} {export.kind}", at=timezone.now())
 
 
 def _add(sums: dict[str, int], chunk: Chunk, columns: tuple[Column, ...]) -> None:
@@ -157,7 +163,9 @@ def _manifest(
         "case": export.case,
         "asked_at": export.requested_at.isoformat(),
         "with_protected_residents": export.opens_protected,
-        "columns": [{"name": c.name, "meaning": c.meaning, "unit": c.unit} for c in columns],
+        "columns": [
+            {"name": c.name, "meaning": c.meaning, "meaning_ja": c.meaning_ja, "unit": c.unit} for c in columns
+        ],
         "records": records,
         "control_totals": sums,
         "file": table.name,
@@ -167,9 +175,12 @@ def _manifest(
 
 
 @transaction.atomic
-def _finish(export: Export, manifest: dict[str, Any], size: int) -> None:
+def _finish(export: Export, begun_at: datetime, manifest: dict[str, Any], size: int) -> None:
     at, sha256 = timezone.now(), sha256_of(file_of(export))
     done = {"records": manifest["records"], "sums": manifest["control_totals"], "bytes": size, "sha256": sha256}
+    if _has_erased(export, begun_at):
+        _delete(Export.objects.filter(pk=export.pk, state__in=AT_WORK), "erased", at=at)
+        return
     if not _set(export, state=Export.State.DONE, finished_at=at, **done):
         file_of(export).unlink(missing_ok=True)
         return
@@ -180,6 +191,15 @@ def _finish(export: Export, manifest: dict[str, Any], size: int) -> None:
             "control_totals": manifest["control_totals"], "sha256": sha256, "table_sha256": manifest["sha256"],
         },
     )  # fmt: skip
+
+
+def _has_erased(export: Export, begun_at: datetime) -> bool:
+    """Whether something of a resident in the file was erased while it was written: its rows are of the beginning."""
+    looks = AccessRecord.objects.filter(
+        actor=export.actor, at__gte=begun_at, what=f"{LOOKED} {export.pk} {export.kind}"
+    )
+    erased = Event.objects.filter(resident_ref=OuterRef("resident_ref"), action__in=ERASES, at__gte=begun_at)
+    return looks.filter(Exists(erased)).exists()
 
 
 def file_of(export: Export) -> Path:
@@ -201,12 +221,44 @@ def cancel_export(pk: int, *, at: datetime, actor: str) -> None:
 
 
 def delete_old_exports(*, now: datetime) -> int:
-    """Delete the files of exports that were done long enough ago. Returns how many."""
-    old = Export.objects.filter(state=Export.State.DONE, finished_at__lt=now - KEPT_FOR)
-    for export in old:
+    """Delete the files of exports that were done long enough ago. Returns how many.
+
+    Those that were deleted lately are looked for again: whoever erased what is in them may have no access to the disk.
+    """
+    lately = Export.objects.filter(state=Export.State.DELETED, finished_at__gte=now - 2 * KEPT_FOR)
+    for export in lately:
         file_of(export).unlink(missing_ok=True)
-        Export.objects.filter(pk=export.pk).update(state=Export.State.DELETED)
-    return len(old)
+    return _delete(Export.objects.filter(state=Export.State.DONE, finished_at__lt=now - KEPT_FOR), "old", at=now)
+
+
+def delete_exports_of(refs: Iterable[UUID], *, at: datetime) -> int:
+    """Delete the exports with rows of these residents, of whom something is erased. Returns how many.
+
+    Whose rows are in a file is on record, so that nothing has to be read. Those at work stop.
+    """
+    since = at - KEPT_FOR - LONGEST
+    looks = AccessRecord.objects.filter(resident_ref__in=list(refs), at__gte=since, what__startswith=f"{LOOKED} ")
+    numbers = {int(what.split()[1]) for what in looks.values_list("what", flat=True)}
+    return _delete(Export.objects.filter(pk__in=numbers, state__in=(*AT_WORK, Export.State.DONE)), "erased", at=at)
+
+
+def delete_exports_of_year(year: int, *, at: datetime) -> int:
+    """Delete the exports of a year's purchases, which are erased. Returns how many."""
+    of_year = Export.objects.filter(kind="purchases", filters__year=year, state__in=(*AT_WORK, Export.State.DONE))
+    return _delete(of_year, "erased", at=at)
+
+
+@transaction.atomic
+def _delete(exports: "QuerySet[Export]", why: str, *, at: datetime) -> int:
+    found = list(exports.select_for_update().order_by("pk"))
+    for export in found:
+        Export.objects.filter(pk=export.pk).update(
+            state=Export.State.DELETED, finished_at=export.finished_at if why == "old" else at
+        )
+        file_of(export).unlink(missing_ok=True)
+        subject = f"export:{export.pk}"
+        record_event(at=at, actor="clock", action="search.export_delete", subject=subject, detail={"why": why})
+    return len(found)
 
 
 def opened_export(pk: int, *, actor: str, at: datetime) -> Path:
@@ -215,6 +267,7 @@ def opened_export(pk: int, *, actor: str, at: datetime) -> Path:
     if export.state != Export.State.DONE or not file_of(export).exists():
         raise ExportMissing(f"There is no file of export {pk}: ask for it again.")
     record_event(
-        at=at, actor=actor, action="search.export_fetch", subject=f"export:{pk}", detail={"sha256": export.sha256}
-    )
+        at=at, actor=actor, action="search.export_fetch", subject=f"export:{pk}", detail={"sha256": export.sha256},
+        purpose=export.purpose,
+    )  # fmt: skip
     return file_of(export)

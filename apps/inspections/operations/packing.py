@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.accruals.operations.archiving import scratch_folder
@@ -75,7 +75,10 @@ def make_refund_pack(
     _may_open(resident_ref, opens_protected)
     record_accesses(access, [resident_ref], what=f"evidence {year}-{number}", at=timezone.now())
     content = refund_content(resident_ref, year, number)
-    return _made(content, file, subject=f"resident:{resident_ref}", actor=access.actor, of=f"run:{year}/{number}")
+    return _made(
+        content, file, subject=f"resident:{resident_ref}", actor=access.actor, of=f"run:{year}/{number}",
+        purpose=access.purpose,
+    )  # fmt: skip
 
 
 def make_run_pack(year: int, number: int, file: BinaryIO, *, actor: str, seen: Seen = nothing_seen) -> Made:
@@ -94,7 +97,8 @@ def make_case_pack(case_id: int, file: BinaryIO, *, access: Access, opens_protec
     if ref := resident_in(case.subject):
         _may_open(ref, opens_protected)
         record_accesses(access, [ref], what=f"evidence case {case.pk}", at=timezone.now())
-    return _made(case_content(case), file, subject=f"pack:{subject}", actor=access.actor, of=subject)
+    content = case_content(case)
+    return _made(content, file, subject=f"pack:{subject}", actor=access.actor, of=subject, purpose=access.purpose)
 
 
 def request_run_pack(year: int, number: int, *, actor: str) -> Pack:
@@ -131,13 +135,23 @@ def forget_packs(*, now: datetime) -> int:
     return len(paths)
 
 
-def open_pack(pack: Pack, *, actor: str) -> BinaryIO:
+def delete_packs_of(cases: "QuerySet[Case]") -> None:
+    """Delete the files of these cases' packs: something in them is erased. One that is made again is without it."""
+    subjects = [f"case:{pk}" for pk in cases.values_list("pk", flat=True)]
+    for pack in Pack.objects.filter(subject__in=subjects).exclude(sha256=""):
+        path_of(pack).unlink(missing_ok=True)
+
+
+def open_pack(pack: Pack, *, actor: str, purpose: str = "") -> BinaryIO:
     """The file of a pack that was made; that it is fetched is an event first. Raises PackMissing."""
     path = path_of(pack)
     if not pack.is_there or not path.exists():
         raise PackMissing(f"{pack} has no file any more: ask for it again, it will be the same.")
     detail = {"sha256": pack.sha256, "of": pack.subject}
-    record_event(at=timezone.now(), actor=actor, action="pack.fetch", subject=f"pack:{pack.subject}", detail=detail)
+    record_event(
+        at=timezone.now(), actor=actor, action="pack.fetch", subject=f"pack:{pack.subject}", detail=detail,
+        purpose=purpose,
+    )  # fmt: skip
     return path.open("rb")
 
 
@@ -149,7 +163,7 @@ def open_case_pack(pack: Pack, case: Case, *, access: Access, opens_protected: b
     if ref := resident_in(case.subject):
         _may_open(ref, opens_protected)
         record_accesses(access, [ref], what=f"evidence case {case.pk}", at=timezone.now())
-    return open_pack(pack, actor=access.actor)
+    return open_pack(pack, actor=access.actor, purpose=access.purpose)
 
 
 def path_of(pack: Pack) -> Path:
@@ -162,10 +176,12 @@ def _may_open(resident_ref: UUID, opens_protected: bool) -> None:
         raise ForNamedOfficers("The resident is protected: an officer for protected residents makes this pack.")
 
 
-def _made(content: Content, file: BinaryIO, *, subject: str, actor: str, of: str) -> Made:
+def _made(content: Content, file: BinaryIO, *, subject: str, actor: str, of: str, purpose: str = "") -> Made:
     written = write(file, content, summary_pdf=partial(summary_pdf, content.kind, content.name))
     detail = {"kind": content.kind, "of": of, **_figures(written)}
-    record_event(at=timezone.now(), actor=actor, action="pack.make", subject=subject, detail=detail)
+    record_event(
+        at=timezone.now(), actor=actor, action="pack.make", subject=subject, detail=detail, purpose=purpose
+    )  # fmt: skip
     return Made(f"{content.name}.zip", written)
 
 

@@ -12,8 +12,16 @@ from apps.inspections.queries.annulments import AnnulmentMissing
 from apps.portal.dispute_forms import ReplyForm
 from apps.portal.guard import resident_page
 from apps.portal.operations.hearings import reply_own
-from apps.portal.queries.hearings import Hearing, own_hearing
+from apps.portal.queries.hearings import Hearing, own_hearing, own_hearings
 from apps.portal.viewer import Right, Viewer
+
+
+@require_safe
+@resident_page()
+def hearings(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """All that was held against the resident's purchases."""
+    found = own_hearings(viewer.ref, page=request.GET.get("page"))
+    return render(request, "portal/hearings.html", {"found": found})
 
 
 @require_safe
