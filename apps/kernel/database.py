@@ -16,7 +16,7 @@ from django.db.models import Expression, Field, Model, QuerySet
 from psycopg import sql
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from apps.kernel.metrics import REPEATED
@@ -156,10 +156,12 @@ def _results(pgconn: PGconn, new: Sequence[Statement], asked: Sequence[Ask]) -> 
             formats = [Format.BINARY if isinstance(value, bytes) else Format.TEXT for value in values]
             pgconn.send_query_prepared(statement.name, [_as_sent(value) for value in values], formats)
         pgconn.pipeline_sync()
-        return _received(pgconn)
-    finally:
-        if pgconn.status == ConnStatus.OK:
-            pgconn.exit_pipeline_mode()
+        results = _received(pgconn)
+        pgconn.exit_pipeline_mode()
+    except BaseException:  # cut off on the way, by an interrupt as well: answers that still come are nobody's
+        pgconn.finish()
+        raise
+    return results
 
 
 def _as_sent(value: Value) -> bytes | None:

@@ -1,7 +1,8 @@
 """Statements that go to the server together: what comes back, and what one that fails leaves behind."""
 
+import signal
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Thread, Timer, get_ident
 from time import monotonic, sleep
 
 import pytest
@@ -98,6 +99,17 @@ def test_a_connection_that_ends_on_the_way_says_so_and_the_next_trip_has_another
     with pytest.raises(OperationalError):
         trip(Ask(SLEEP, [20]))
     other.join()
+    connection.close_if_unusable_or_obsolete()
+    assert trip(Ask(ADD, [1, 1])) == [[(2,)]]
+
+
+def test_a_trip_that_is_interrupted_leaves_no_answers_to_the_next() -> None:
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    other = Timer(0.3, signal.pthread_kill, [get_ident(), signal.SIGUSR1])
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        trip(Ask(ADD, [40, 2]), Ask(SLEEP, [20]))
+    signal.signal(signal.SIGUSR1, before)
     connection.close_if_unusable_or_obsolete()
     assert trip(Ask(ADD, [1, 1])) == [[(2,)]]
 
