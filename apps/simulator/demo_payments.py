@@ -73,7 +73,7 @@ def pay_refunds(processes: Processes, folder: Path, run: Run, residents: Mapping
     letters = _letter_is_paid(run, folder / "post")
     found = reckoning(run)
     played = {"files_sent": files, "paid_to_heads": to_heads, "letters_paid": letters}
-    return played | table(found) | {"adds_up": found.adds_up}
+    return played | table(run, found)
 
 
 def _household_agrees(run: Run) -> int:

@@ -168,12 +168,16 @@ def failed_of(run: Run) -> list[int]:
     return list(owed.order_by("pk").values_list("pk", flat=True))
 
 
-def table(found: Reckoning) -> dict[str, Any]:
+def table(run: Run, found: Reckoning) -> dict[str, Any]:
     """The reckoning as commands print it: `approved` and `carried_in` on one side, all the rest on the other."""
     lines = {
+        "year": run.tax_year_id, "run": run.number, "state": run.state,
         "approved": found.approved._asdict(), "carried_in_minor": found.carried_in_minor,
         "settled_before_minor": found.settled_before_minor,
         **{state: line._asdict() for state, line in found.by_state.items()},
         "not_owed_yet": found.unowed._asdict(),
     }  # fmt: skip
-    return lines | {"waiting": [one._asdict() for one in found.waiting], "differences_minor": found.differences}
+    return lines | {
+        "waiting": [one._asdict() for one in found.waiting], "differences_minor": found.differences,
+        "adds_up": found.adds_up, "nothing_open": found.is_done,
+    }  # fmt: skip

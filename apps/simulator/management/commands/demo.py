@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from apps.audit.commands import OperatorCommand, progress_bar
+from apps.payouts.reckoned import in_words
 from apps.simulator.demo import Options, play_year
 
 
@@ -27,3 +28,8 @@ class Command(OperatorCommand):
         with progress_bar() as progress:
             chosen = {name: options[name] for name in ("households", "twice", "faults", "rotate")}
             return play_year(Options(options["folder"], **chosen), progress)
+
+    def words(self, result: dict[str, Any]) -> str:
+        payments = result.pop("payments")
+        played = {name: payments[name] for name in ("files_sent", "paid_to_heads", "letters_paid")}
+        return "\n".join([in_words(payments), "", super().words(result | played)])

@@ -4,6 +4,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.audit.commands import OperatorCommand, operator
 from apps.payouts.queries.reconciling import paying_run, reckoning, table
+from apps.payouts.reckoned import in_words
 from apps.simulator.payday import play_at_stripe, play_to_the_end
 
 
@@ -21,4 +22,7 @@ class Command(OperatorCommand):
         play = play_at_stripe if options["rail"] == "stripe" else play_to_the_end
         if not play(run, auditors=(first, second), actor=operator()):
             raise CommandError(f"{run} was not paid in time: see manage.py reconcile_payouts {run.tax_year_id}")
-        return table(reckoning(run))
+        return table(run, reckoning(run))
+
+    def words(self, result: dict[str, Any]) -> str:
+        return in_words(result)
