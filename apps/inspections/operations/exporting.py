@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -255,7 +256,7 @@ def _delete(exports: "QuerySet[Export]", why: str, *, at: datetime) -> int:
         Export.objects.filter(pk=export.pk).update(
             state=Export.State.DELETED, finished_at=export.finished_at if why == "old" else at
         )
-        file_of(export).unlink(missing_ok=True)
+        transaction.on_commit(partial(file_of(export).unlink, missing_ok=True))
         subject = f"export:{export.pk}"
         record_event(at=at, actor="clock", action="search.export_delete", subject=subject, detail={"why": why})
     return len(found)

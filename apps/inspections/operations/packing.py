@@ -136,10 +136,13 @@ def forget_packs(*, now: datetime) -> int:
 
 
 def delete_packs_of(cases: "QuerySet[Case]") -> None:
-    """Delete the files of these cases' packs: something in them is erased. One that is made again is without it."""
+    """Delete the files of these cases' packs once the transaction is through: something in them is erased by it.
+
+    A pack that is made again is without it.
+    """
     subjects = [f"case:{pk}" for pk in cases.values_list("pk", flat=True)]
     for pack in Pack.objects.filter(subject__in=subjects).exclude(sha256=""):
-        path_of(pack).unlink(missing_ok=True)
+        transaction.on_commit(partial(path_of(pack).unlink, missing_ok=True))
 
 
 def open_pack(pack: Pack, *, actor: str, purpose: str = "") -> BinaryIO:

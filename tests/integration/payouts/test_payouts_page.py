@@ -178,6 +178,7 @@ def test_a_file_is_given_up_and_what_it_was_to_pay_is_due_again(ann: Client) -> 
 def test_a_file_that_is_too_late_for_its_day_is_not_sent(ann: Client, clock: Clock) -> None:
     batch = payouts.approved(payouts.draft())
     clock.at = clock.at.replace(hour=7)  # four in the afternoon in Tokyo
+    as_user(ann, "ann")
     assert "It is too late for the day in this file." in sent(ann, of(batch, "/submit"))
 
 
