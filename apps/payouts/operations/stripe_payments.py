@@ -7,11 +7,13 @@ follows from them. What dies in between is taken up with the same keys.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import stripe
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Min
 from django.utils import timezone
 
 from apps.audit.operations import record_event
@@ -184,7 +186,8 @@ def _accounts(payments: Sequence[StripePayment], work: Work) -> list[Done]:
     """Connected accounts: the one that there is for the same account of the payee, or a new one."""
     known = StripeAccount.objects.in_bulk({one.attempt.account_id for one in payments})
     needed = {one.attempt.account_id: one for one in payments if one.attempt.account_id not in known}
-    wishes = [_account_wish(work, str(account_id)) for account_id in needed]
+    looked_up = _listed_once(work.client, {str(account_id) for account_id in needed})
+    wishes = [_account_wish(work, str(account_id), looked_up) for account_id in needed]
     found = {done.payment.attempt.account_id: done for done in _asked(list(needed.values()), wishes, work)}
     there = Answer(Fate.MADE)
     return [
@@ -195,13 +198,28 @@ def _accounts(payments: Sequence[StripePayment], work: Work) -> list[Done]:
     ]
 
 
-def _account_wish(work: Work, account_id: str) -> Wish:
+def _listed_once(client: stripe.StripeClient, account_ids: set[str]) -> Callable[[], Mapping[str, Any]]:
+    """What there is at Stripe for these accounts, whoever made it: all accounts there are listed for it, once."""
+    calls = StripeCall.objects.filter(subject__in=account_ids, step=Step.ACCOUNT, answer="")
+    since = calls.aggregate(since=Min("at"))["since"] or timezone.now()
+    listing, found = Lock(), list[dict[str, Any]]()
+
+    def looked_up() -> Mapping[str, Any]:
+        with listing:
+            if not found:
+                found.append(asking.find_accounts(client, account_ids, since))
+        return found[0]
+
+    return looked_up
+
+
+def _account_wish(work: Work, account_id: str, looked_up: Callable[[], Mapping[str, Any]]) -> Wish:
     to = work.accounts[account_id]
     return Wish(
         account_id,
         Step.ACCOUNT,
         lambda key: asking.make_account(work.client, key, to),
-        lambda since: asking.find_accounts(work.client, {account_id}, since).get(account_id),
+        lambda _since: looked_up().get(account_id),
     )
 
 
