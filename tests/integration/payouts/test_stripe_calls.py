@@ -18,6 +18,7 @@ from apps.payouts.models import (
 )
 from apps.payouts.operations import stripe_calls, stripe_payments
 from apps.payouts.operations.batches import submit_batch
+from apps.payouts.stripe_connect import asking
 from apps.refunds.models import Run
 from apps.simulator.stripe_api import BUSY, FAILS, FAILS_AFTER, LIMIT, SILENT_AFTER
 from tests import payouts
@@ -89,6 +90,16 @@ def test_a_call_whose_key_stripe_forgot_is_looked_for_before_it_is_made_again(pl
         play.to_the_end(run, batch)
         answers = set(StripeCall.objects.filter(key__in=before).values_list("answer", flat=True))
         assert answers == ({"made"} if made else {"nothing"})
+
+
+def test_accounts_are_listed_once_for_all_that_are_looked_for(play: Play) -> None:
+    run, batch = play.approved()
+    play.stripe.order("/accounts", *[SILENT_AFTER] * 6)
+    submit_batch(batch.pk, actor="test")
+    play.clock.at += timedelta(hours=25)
+    with patch.object(asking, "find_accounts", wraps=asking.find_accounts) as listed:
+        play.to_the_end(run, batch)
+    assert listed.call_count == 1
 
 
 def test_a_second_key_needs_that_the_first_is_known_to_have_made_nothing(run: Run, stripe: Stripe) -> None:
