@@ -90,21 +90,21 @@ def _part(arguments: argparse.Namespace) -> None:
 def _hot_path(folder: Path, arguments: argparse.Namespace) -> table.Figures:
     from bench import hot_path  # noqa: PLC0415 - its models need Django set up
 
-    purchases, waiting = (16_000, 30_000) if arguments.quick else (250_000, 250_000)
+    purchases, waiting = (12_000, 21_000) if arguments.quick else (250_000, 250_000)
     return hot_path.measure(folder, purchases=purchases, waiting=waiting, rounds=arguments.rounds, said=_say)
 
 
 def _year_end(folder: Path, arguments: argparse.Namespace) -> table.Figures:
     from bench import year_end  # noqa: PLC0415
 
-    residents, entries = (20_000, 500_000) if arguments.quick else (200_000, 20_000_000)
+    residents, entries = (10_000, 100_000) if arguments.quick else (200_000, 20_000_000)
     return year_end.measure(folder, residents=residents, entries=entries, rounds=arguments.rounds, said=_say)
 
 
 def _pages(folder: Path, arguments: argparse.Namespace) -> table.Figures:
     from bench import pages  # noqa: PLC0415
 
-    entries, per_s = (400_000, 25) if arguments.quick else (20_000_000, 10)  # a page is measured, not a queue
+    entries, per_s = (250_000, 50) if arguments.quick else (20_000_000, 10)  # a page is measured, not a queue
     return pages.measure(folder, entries=entries, per_s=per_s, rounds=arguments.rounds, said=_say)
 
 
