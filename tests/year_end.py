@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 from django.conf import settings as django_settings
@@ -24,6 +25,22 @@ YEAR = 2017
 
 class Died(BaseException):
     """What a process does not survive."""
+
+
+def dying(module: Any, name: str, *, times: int, after: bool) -> Any:
+    """So many calls of a function, and the process dies before the last of them or after it."""
+    real, calls = getattr(module, name), [0]
+
+    def call(*args: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == times and not after:
+            raise Died
+        answer = real(*args, **options)
+        if calls[0] == times:
+            raise Died
+        return answer
+
+    return patch.object(module, name, call)
 
 
 def count(till: RawTill, *records: dict[str, Any]) -> None:

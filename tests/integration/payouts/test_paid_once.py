@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.db import connection
@@ -23,7 +22,7 @@ from apps.simulator.zengin_bank import Bank, Folders, Rule
 from tests import payouts
 from tests.examples import examples
 from tests.world import YEAR, World, auditor
-from tests.year_end import Died
+from tests.year_end import Died, dying
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACTOR = "test"
@@ -38,23 +37,6 @@ deaths = st.tuples(st.sampled_from(range(len(POINTS))), st.booleans(), st.intege
 steps = st.one_of(
     st.sampled_from(["pay", "bank", "take", "reissue", "copy"]), st.tuples(st.sampled_from(["pay", "take"]), deaths)
 )
-
-
-def dying(point: int, after: bool, times: int) -> Any:
-    """A call of a function at which the process dies: the first, second or third one."""
-    module, name = POINTS[point]
-    real, calls = getattr(module, name), [0]
-
-    def call(*args: Any, **options: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == times and not after:
-            raise Died
-        answer = real(*args, **options)
-        if calls[0] == times:
-            raise Died
-        return answer
-
-    return patch.object(module, name, call)
 
 
 class Play:
@@ -74,8 +56,8 @@ class Play:
         if isinstance(step, str):
             self.does[step]()
             return
-        name, death = step
-        with dying(*death):
+        name, (point, after, times) = step
+        with dying(*POINTS[point], times=times, after=after):
             try:
                 self.does[name]()
             except Died:

@@ -25,7 +25,7 @@ from tests import payouts
 from tests.at_stripe import LATER, Stripe, draft, followed, sent, whole
 from tests.integration.payouts.conftest import Clock
 from tests.world import World
-from tests.year_end import Died
+from tests.year_end import Died, dying
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,22 +113,6 @@ def test_a_second_key_needs_that_the_first_is_known_to_have_made_nothing(run: Ru
 POINTS: list[tuple[Any, str]] = [
     (stripe_calls, "keep_keys"), (stripe_payments, "take_turns"), (stripe_payments, "settle"),
 ]  # fmt: skip
-
-
-def dying(module: Any, name: str, *, times: int, after: bool) -> Any:
-    """A call of a function at which the process dies."""
-    real, calls = getattr(module, name), [0]
-
-    def call(*args: Any, **options: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == times and not after:
-            raise Died
-        answer = real(*args, **options)
-        if calls[0] == times:
-            raise Died
-        return answer
-
-    return patch.object(module, name, call)
 
 
 @pytest.mark.parametrize("after", [False, True])
